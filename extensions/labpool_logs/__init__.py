@@ -1,0 +1,1 @@
+"""TensorBoard at /logs/<user>/<project>/ and the Jupyter server's link to the pool."""

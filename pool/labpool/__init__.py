@@ -1,0 +1,1 @@
+"""The pool: who gets which GPU, when and for how long."""

@@ -1,0 +1,1 @@
+"""The rules of the pool as values and pure functions: no clock, no input or output."""

@@ -1,0 +1,1 @@
+"""The parts of JupyterHub's REST API that the pool uses."""

@@ -1,0 +1,1 @@
+"""Sign-in for web services behind the hub."""

@@ -1,0 +1,1 @@
+"""pool.yaml and the environment, read, validated and turned into domain values."""

@@ -1,0 +1,1 @@
+"""What the pool remembers: tickets, slots, leases and the audit trail in SQL."""

@@ -1,0 +1,1 @@
+"""What runs in the hub: spawners whose GPUs come from the pool."""
