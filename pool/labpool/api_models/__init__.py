@@ -1,1 +1,46 @@
 """What travels between the pool and its clients."""
+
+from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
+from labpool.api_models.spawns import (
+    LeasedDevice,
+    LeaseToApply,
+    ServerStarted,
+    ServerStopped,
+    SpawnAnswer,
+    SpawnAsked,
+    Waiting,
+)
+from labpool.api_models.views import (
+    FlavourView,
+    FormView,
+    HolderView,
+    HomeView,
+    LeaseView,
+    NoticeView,
+    PoolView,
+    ProfileView,
+    TicketView,
+    WaitView,
+)
+
+__all__ = [
+    "PROBLEM_MEDIA_TYPE",
+    "FlavourView",
+    "FormView",
+    "HolderView",
+    "HomeView",
+    "LeaseToApply",
+    "LeaseView",
+    "LeasedDevice",
+    "NoticeView",
+    "PoolView",
+    "Problem",
+    "ProfileView",
+    "ServerStarted",
+    "ServerStopped",
+    "SpawnAnswer",
+    "SpawnAsked",
+    "TicketView",
+    "WaitView",
+    "Waiting",
+]

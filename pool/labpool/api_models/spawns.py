@@ -1,0 +1,77 @@
+"""What the spawner and the pool say to each other."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SpawnAsked(_Wire):
+    """A user's server is to start with a GPU profile: which devices may it have?"""
+
+    user: str = Field(min_length=1, max_length=255)
+    groups: tuple[str, ...] = Field((), description="The user's groups as the hub knows them now.")
+    admin: bool = Field(False, description="Whether the hub counts this user among its admins.")
+    name: str = Field("", max_length=255, description='The server\'s name; "" is the default server.')
+    project: str
+    profile: str
+    hours: float = Field(gt=0, allow_inf_nan=False, description="Wall time asked for, in hours.")
+
+
+class LeasedDevice(_Wire):
+    """One device of a lease. `id` is the card's UUID unless `simulated`."""
+
+    id: str
+    index: int
+    flavour: str
+    node: str
+    memory_gib: float
+    simulated: bool
+
+
+class LeaseToApply(_Wire):
+    """The lease of (user, server): start with exactly this."""
+
+    outcome: Literal["lease"] = "lease"
+    ticket: str
+    ticket_token: str = Field(description="Lets this server, and nothing else, claim the ticket and read its notices.")
+    project: str
+    profile: str
+    devices: tuple[LeasedDevice, ...]
+    starts: datetime
+    ends: datetime
+
+
+class Waiting(_Wire):
+    """No lease yet: the ticket is filed and the pool starts the server when its turn comes."""
+
+    outcome: Literal["waiting"] = "waiting"
+    ticket: str
+    path: str = Field(description="Path of the ticket's page on the hub's address, beginning with a slash.")
+    retry_after: int = Field(ge=1, description="Seconds after which asking again can be worth while.")
+    message: str = Field(description="Place, time and reason in one sentence.")
+
+
+SpawnAnswer = Annotated[LeaseToApply | Waiting, Field(discriminator="outcome")]
+
+
+class ServerStopped(_Wire):
+    """The user, or an admin for them, stopped a server that ran with a lease."""
+
+    user: str
+    name: str = ""
+    ticket: str
+
+
+class ServerStarted(_Wire):
+    """A server that was started with a lease answered its first health check or reported that it is up."""
+
+    user: str
+    name: str = ""
+    ticket: str

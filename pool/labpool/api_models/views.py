@@ -1,0 +1,128 @@
+"""What the pool shows: tickets, leases, what is free."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class HolderView(_View):
+    """A lease that a ticket waits for. `user` and `name` are given for one's own leases only."""
+
+    project: str
+    devices: int
+    until: datetime
+    own: bool = False
+    user: str | None = None
+    name: str | None = None
+
+
+class WaitView(_View):
+    """Why a ticket waits: a closed name, the sentence for people, and the leases in the way."""
+
+    reason: str
+    message: str
+    remedy: str = ""
+    holders: tuple[HolderView, ...] = ()
+
+
+class LeaseView(_View):
+    """What a ticket holds. Times are UTC."""
+
+    devices: tuple[str, ...]
+    starts: datetime
+    ends: datetime
+    simulated: bool
+
+
+class NoticeView(_View):
+    """Something the holder of a lease should know now. `kind`: granted, ending, ended."""
+
+    kind: str
+    at: datetime
+    ends_at: datetime | None = None
+    message: str
+
+
+class TicketView(_View):
+    """One ticket, as its owner sees it. Times are UTC."""
+
+    id: str
+    kind: str
+    user: str
+    name: str = Field(description='The server\'s name; "" is the default server.')
+    project: str
+    project_title: str
+    profile: str
+    profile_title: str
+    flavour: str
+    gpus: int
+    hours: float
+    state: str
+    requested_at: datetime
+    attempt: int
+    place: int | None = Field(None, description="1 is next; null unless queued.")
+    starts_by: datetime | None = Field(None, description="The promise: never moves later while the ticket waits.")
+    planned_start: datetime | None = Field(None, description="Start of the slot in today's plan; may move earlier.")
+    wait: WaitView | None = None
+    lease: LeaseView | None = None
+    needs_ready: bool = Field(False, description="A grant went unclaimed; say ready to be granted again.")
+    needs_switch: bool = Field(False, description="Granted, but another server of this name runs: switch to start.")
+    claim_by: datetime | None = Field(None, description="Until when the started server must be used once.")
+    end_reason: str | None = None
+    end_message: str = ""
+    server_ready: bool = False
+    server_path: str = Field(description="Path of the server on the hub's address.")
+    path: str = Field(description="Path of this ticket's page on the hub's address.")
+    logs_path: str = ""
+    notice: NoticeView | None = None
+    simulated: bool = False
+
+
+class FlavourView(_View):
+    """How much of a flavour is free now, and when the next device of it is planned to be."""
+
+    name: str
+    title: str
+    total: int
+    free: int
+    next_free: datetime | None = None
+    simulated: bool = False
+
+
+class ProfileView(_View):
+    """What starting this profile in this project would meet now."""
+
+    name: str
+    starts_now: bool
+    next_start: datetime | None = Field(None, description="Planned start if asked for now with its longest hours.")
+    unavailable: str = Field("", description="Why no node can ever hold it; empty where one can.")
+
+
+class PoolView(_View):
+    """The pool at one moment."""
+
+    engine: str
+    simulated: bool
+    flavours: tuple[FlavourView, ...]
+    queued: int
+    now: datetime
+
+
+class FormView(_View):
+    """Live part of the spawn form: per project, what its profiles would meet."""
+
+    pool: PoolView
+    projects: dict[str, tuple[ProfileView, ...]]
+
+
+class HomeView(_View):
+    """One user's open tickets and leases, for the hub's home page."""
+
+    pool: PoolView
+    tickets: tuple[TicketView, ...]

@@ -1,0 +1,123 @@
+"""What the lab decided: flavours, profiles, projects and limits. The values of pool.yaml as the rules see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """A kind of device. `charge` is the GPU-hours booked for one hour of one device."""
+
+    name: str
+    title: str
+    memory_gib: float = 0.0
+    charge: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a researcher picks. A profile without a flavour needs no device and never waits."""
+
+    name: str
+    title: str
+    flavour: str | None
+    gpus: int
+    cpu: float
+    memory_gib: float
+    longest: timedelta
+    preset: str = "cpu"
+    precision: str = "auto"
+    xla: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project space. `nominal` and `borrow` count devices for each flavour; a missing flavour counts 0."""
+
+    name: str
+    title: str
+    users: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    owner_users: frozenset[str] = frozenset()
+    owner_groups: frozenset[str] = frozenset()
+    everyone: bool = False
+    nominal: Mapping[str, int] = field(default_factory=dict)
+    borrow: Mapping[str, int] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+
+    def most_at_once(self, flavour: str) -> int:
+        """Devices of `flavour` this project may hold at once: nominal + borrowing."""
+        return self.nominal.get(flavour, 0) + self.borrow.get(flavour, 0)
+
+    def has_member(self, user: str, groups: frozenset[str]) -> bool:
+        """Whether `user` may work in this project; an owner is a member."""
+        named = user in self.users or bool(groups & self.groups)
+        return self.everyone or named or self.has_owner(user, groups)
+
+    def has_owner(self, user: str, groups: frozenset[str]) -> bool:
+        """Whether `user` owns this project."""
+        return user in self.owner_users or bool(groups & self.owner_groups)
+
+
+@dataclass(frozen=True, slots=True)
+class UserLimit:
+    """Caps on one user over all projects: devices at once, servers at once (CPU ones too), queued tickets."""
+
+    gpus: int
+    servers: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`everybody` holds unless a group raises or lowers it; of several groups the largest counts; `users` beats all."""
+
+    everybody: UserLimit
+    groups: Mapping[str, UserLimit] = field(default_factory=dict)
+    users: Mapping[str, UserLimit] = field(default_factory=dict)
+
+    def of(self, user: str, groups: frozenset[str]) -> UserLimit:
+        """The limit in force for `user`, each cap taken on its own."""
+        if user in self.users:
+            return self.users[user]
+        mine = [self.groups[group] for group in groups if group in self.groups]
+        if not mine:
+            return self.everybody
+        return UserLimit(max(m.gpus for m in mine), max(m.servers for m in mine), max(m.queued for m in mine))
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRules:
+    """Times of the queue.
+
+    claim: from server ready until a person must have used it; restart: how long a dead server keeps its lease;
+    end_grace: from SIGTERM to the lease's end; turnover: kept free after each planned end; expiry: how long an
+    unclaimed ticket waits for "ready"; shortest: least time one may ask for; notices: before the end, longest first.
+    """
+
+    claim: timedelta = timedelta(minutes=30)
+    restart: timedelta = timedelta(minutes=5)
+    end_grace: timedelta = timedelta(minutes=1)
+    turnover: timedelta = timedelta(minutes=1)
+    expiry: timedelta = timedelta(hours=24)
+    shortest: timedelta = timedelta(minutes=5)
+    notices: tuple[timedelta, ...] = (timedelta(minutes=15), timedelta(minutes=5))
+    start_tries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything the lab decided, at one moment."""
+
+    flavours: Mapping[str, Flavour]
+    profiles: Mapping[str, Profile]
+    projects: Mapping[str, Project]
+    limits: Limits
+    queue: QueueRules = QueueRules()
+
+    def projects_of(self, user: str, groups: frozenset[str]) -> tuple[Project, ...]:
+        """Projects `user` is a member of, in the file's order."""
+        return tuple(p for p in self.projects.values() if p.has_member(user, groups))

@@ -1,0 +1,43 @@
+"""Leases and slots: who holds which devices until when, and who will."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What a granted ticket holds.
+
+    The devices are this ticket's from `starts` to `ends`, however its server fares in between. `absent_since` is when
+    nothing of it was found running; `ready_at` when its server first answered.
+    """
+
+    ticket: str
+    user: str
+    name: str
+    project: str
+    flavour: str
+    devices: tuple[str, ...]
+    starts: datetime
+    ends: datetime
+    absent_since: datetime | None = None
+    ready_at: datetime | None = None
+    start_tries: int = 0
+    stopping_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The planned place of a queued ticket; devices included, so that two slots never count on the same one."""
+
+    ticket: str
+    devices: tuple[str, ...]
+    start: datetime
+    end: datetime
+
+
+def gpu_hours(devices: int, duration: timedelta, charge: float) -> float:
+    """GPU-hours of `devices` over `duration`: devices x hours x charge."""
+    return devices * charge * (duration / timedelta(hours=1))

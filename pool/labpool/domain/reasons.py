@@ -1,0 +1,68 @@
+"""Why a request waits or is refused, in words a researcher understands. Closed sets: a page can rely on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class WaitReason(str, Enum):
+    """Why a ticket waits."""
+
+    DEVICES = "devices"
+    """All devices that fit are leased or promised to somebody who asked earlier."""
+    PROJECT_LIMIT = "project_limit"
+    """The project holds as many devices as it may at once."""
+    OWN_LIMIT = "own_limit"
+    """The user's own servers hold as many devices as one user may at once."""
+    NOT_READY = "not_ready"
+    """A grant went unclaimed; the ticket waits for the user to say "ready"."""
+
+
+class RefusalReason(str, Enum):
+    """Why a request can never be met as it was asked."""
+
+    UNKNOWN_PROJECT = "unknown_project"
+    NOT_A_MEMBER = "not_a_member"
+    UNKNOWN_PROFILE = "unknown_profile"
+    PROFILE_NOT_IN_PROJECT = "profile_not_in_project"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    OVER_USER_LIMIT = "over_user_limit"
+    OVER_PROJECT_LIMIT = "over_project_limit"
+    OVER_FLAVOUR = "over_flavour"
+    OVER_NODE = "over_node"
+    TOO_MANY_QUEUED = "too_many_queued"
+    SERVER_HOLDS_OTHER_LEASE = "server_holds_other_lease"
+    SERVER_IS_ENDING = "server_is_ending"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request refused for good: no ticket was made."""
+
+    reason: RefusalReason
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody's lease that a ticket waits for. `own` where it is the waiting user's."""
+
+    user: str
+    name: str
+    project: str
+    devices: int
+    until: datetime
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a ticket waits now, and for whose leases."""
+
+    reason: WaitReason
+    holders: tuple[Holder, ...] = ()
+    missing: int = 0

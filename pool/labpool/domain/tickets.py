@@ -1,0 +1,145 @@
+"""Tickets: one request for devices each, and the only ways a ticket may change its state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+
+class TicketKind(str, Enum):
+    """What a ticket is for."""
+
+    SERVER = "server"
+
+
+class State(str, Enum):
+    """Where a ticket stands."""
+
+    QUEUED = "queued"
+    GRANTED = "granted"
+    RUNNING = "running"
+    RECLAIMING = "reclaiming"
+    ENDED = "ended"
+
+
+class EndReason(str, Enum):
+    """Why a ticket ended."""
+
+    STOPPED = "stopped"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    PREEMPTED = "preempted"
+    RECLAIMED_IDLE = "reclaimed_idle"
+    TIME_LIMIT = "time_limit"
+    LOST = "lost"
+    NO_LONGER_MEMBER = "no_longer_member"
+    PROFILE_REMOVED = "profile_removed"
+    PROJECT_REMOVED = "project_removed"
+    ENDED_BY_ADMIN = "ended_by_admin"
+
+
+class Event(str, Enum):
+    """What can happen to a ticket."""
+
+    GRANT = "grant"
+    FIRST_USE = "first_use"
+    UNCLAIMED = "unclaimed"
+    RECLAIM = "reclaim"
+    REQUEUE = "requeue"
+    END = "end"
+
+
+_WAITING_ENDS = frozenset(
+    {
+        EndReason.CANCELLED,
+        EndReason.EXPIRED,
+        EndReason.NO_LONGER_MEMBER,
+        EndReason.PROFILE_REMOVED,
+        EndReason.PROJECT_REMOVED,
+        EndReason.ENDED_BY_ADMIN,
+    }
+)
+_HOLDING_ENDS = frozenset(
+    {
+        EndReason.STOPPED,
+        EndReason.FAILED,
+        EndReason.TIME_LIMIT,
+        EndReason.LOST,
+        EndReason.NO_LONGER_MEMBER,
+        EndReason.ENDED_BY_ADMIN,
+    }
+)
+_TAKEN_ENDS = _HOLDING_ENDS | {EndReason.PREEMPTED, EndReason.RECLAIMED_IDLE}
+
+TRANSITIONS: Mapping[tuple[State, Event], State] = {
+    (State.QUEUED, Event.GRANT): State.GRANTED,
+    (State.QUEUED, Event.END): State.ENDED,
+    (State.GRANTED, Event.FIRST_USE): State.RUNNING,
+    (State.GRANTED, Event.UNCLAIMED): State.QUEUED,
+    (State.GRANTED, Event.END): State.ENDED,
+    (State.RUNNING, Event.RECLAIM): State.RECLAIMING,
+    (State.RUNNING, Event.REQUEUE): State.QUEUED,
+    (State.RUNNING, Event.END): State.ENDED,
+    (State.RECLAIMING, Event.REQUEUE): State.QUEUED,
+    (State.RECLAIMING, Event.END): State.ENDED,
+}
+
+END_REASONS: Mapping[State, frozenset[EndReason]] = {
+    State.QUEUED: _WAITING_ENDS,
+    State.GRANTED: _HOLDING_ENDS | {EndReason.EXPIRED},
+    State.RUNNING: _TAKEN_ENDS,
+    State.RECLAIMING: _TAKEN_ENDS,
+    State.ENDED: frozenset(),
+}
+
+HOLDING = frozenset({State.GRANTED, State.RUNNING, State.RECLAIMING})
+OPEN = HOLDING | {State.QUEUED}
+
+
+class IllegalTransition(ValueError):
+    """An event that the transition table does not allow in a ticket's state; a caller's mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One request for devices, from the asking to the end.
+
+    `name` says what it is for within the user's things (a server's name, "" for the default one). `starts_by` is the
+    promise, made once. `ready` is False after a grant that nobody claimed, until the user says so.
+    """
+
+    id: str
+    user: str
+    groups: frozenset[str]
+    name: str
+    project: str
+    profile: str
+    flavour: str
+    gpus: int
+    duration: timedelta
+    requested_at: datetime
+    kind: TicketKind = TicketKind.SERVER
+    state: State = State.QUEUED
+    attempt: int = 1
+    ready: bool = True
+    unclaimed: int = 0
+    starts_by: datetime | None = None
+    changed_at: datetime | None = None
+    end_reason: EndReason | None = None
+
+    def after(self, event: Event, now: datetime, reason: EndReason | None = None) -> Ticket:
+        """This ticket after `event`.
+
+        Raises:
+            IllegalTransition: the table has no such step, or `reason` does not belong to it.
+        """
+        to = TRANSITIONS.get((self.state, event))
+        if to is None:
+            raise IllegalTransition(f"ticket {self.id} is {self.state.value}; {event.value} cannot happen to it now")
+        if (to is State.ENDED) != (reason is not None) or (reason and reason not in END_REASONS[self.state]):
+            said = reason.value if reason else "no reason"
+            raise IllegalTransition(f"ticket {self.id} cannot end from {self.state.value} with {said}")
+        return replace(self, state=to, changed_at=now, end_reason=reason)
