@@ -1,0 +1,121 @@
+"""Requests and answers of the pool's API, apart from how they travel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from labpool.api_models import (
+    FormView,
+    HomeView,
+    NoticeView,
+    Problem,
+    ServerStarted,
+    ServerStopped,
+    SpawnAnswer,
+    SpawnAsked,
+)
+from labpool.client.errors import PoolRefused, PoolUnavailable
+
+Answer = TypeVar("Answer")
+_SPAWN_ANSWER: TypeAdapter[SpawnAnswer] = TypeAdapter(SpawnAnswer)
+
+
+@dataclass(frozen=True)
+class Call(Generic[Answer]):
+    """One request to the pool, and how its answer's body is read. An empty answer is None."""
+
+    method: str
+    path: str
+    parse: Callable[[bytes], Answer]
+    body: BaseModel | None = None
+    query: Mapping[str, Sequence[str]] | None = None
+
+    def request(self, root: str, token: str) -> httpx.Request:
+        """The request below `root` (an address without a trailing slash), signed with `token`."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        content = self.body.model_dump_json() if self.body is not None else None
+        params = {key: list(values) for key, values in (self.query or {}).items()}
+        return httpx.Request(self.method, root + self.path, params=params, headers=headers, content=content)
+
+    def read(self, response: httpx.Response) -> Answer:
+        """What the pool answered.
+
+        Raises:
+            PoolUnavailable: the pool failed inside, or its answer has another form than this version knows.
+            PoolRefused: the pool said no and why.
+        """
+        if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+            raise PoolUnavailable(f"the pool failed on {self.path} with status {response.status_code}")
+        if response.status_code >= httpx.codes.BAD_REQUEST:
+            raise PoolRefused(_problem(response))
+        try:
+            return self.parse(response.content)
+        except ValidationError as error:
+            raise PoolUnavailable(f"the pool's answer on {self.path} has an unknown form: {error}") from error
+
+
+def apply(asked: SpawnAsked) -> Call[SpawnAnswer]:
+    """Ask for the lease of (user, server)."""
+    return Call("POST", "/api/v1/spawns", _SPAWN_ANSWER.validate_json, body=asked)
+
+
+def started(server: ServerStarted) -> Call[None]:
+    """Report a server that is up."""
+    return Call("POST", "/api/v1/spawns/started", _nothing, body=server)
+
+
+def stopped(server: ServerStopped) -> Call[None]:
+    """Report a server that a person stopped."""
+    return Call("POST", "/api/v1/spawns/stopped", _nothing, body=server)
+
+
+def form(user: str, groups: Sequence[str]) -> Call[FormView]:
+    """Ask what a user's profiles would meet now."""
+    path = f"/api/v1/users/{_segment(user)}/form"
+    return Call("GET", path, FormView.model_validate_json, query={"groups": groups})
+
+
+def home(user: str) -> Call[HomeView]:
+    """Ask for a user's open tickets."""
+    return Call("GET", f"/api/v1/users/{_segment(user)}/home", HomeView.model_validate_json)
+
+
+def claim(ticket: str) -> Call[None]:
+    """Report the first use of a ticket's server."""
+    return Call("POST", f"/api/v1/tickets/{_segment(ticket)}/claim", _nothing)
+
+
+def notice(ticket: str) -> Call[NoticeView | None]:
+    """Ask for a ticket's current notice."""
+    return Call("GET", f"/api/v1/tickets/{_segment(ticket)}/notice", _notice_or_none)
+
+
+def unavailable(url: str, error: Exception) -> PoolUnavailable:
+    """Say that nothing usable came back from `url`."""
+    return PoolUnavailable(f"the pool at {url} gives no answer ({type(error).__name__}: {error})")
+
+
+def _nothing(content: bytes) -> None:
+    del content
+
+
+def _notice_or_none(content: bytes) -> NoticeView | None:
+    return NoticeView.model_validate_json(content) if content else None
+
+
+def _problem(response: httpx.Response) -> Problem:
+    try:
+        return Problem.model_validate_json(response.content)
+    except ValidationError:
+        title = f"The pool answered {response.status_code}"
+        return Problem(title=title, status=response.status_code, detail=f"{title}.", reason="unexpected_answer")
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
