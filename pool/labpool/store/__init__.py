@@ -1,1 +1,6 @@
-"""What the pool remembers: tickets, slots, leases and the audit trail in SQL."""
+"""What the pool remembers: tickets, slots, leases, notices and the audit trail in SQL."""
+
+from labpool.store.database import connect, migrate
+from labpool.store.store import AuditEntry, Notice, Store, Transaction
+
+__all__ = ["AuditEntry", "Notice", "Store", "Transaction", "connect", "migrate"]

@@ -1,0 +1,161 @@
+"""The tables. Times are UTC to the microsecond; durations are seconds."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time, also where the database (SQLite) keeps none of its own."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times, which would be read as another zone's; keep UTC."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"got the naive time {value}; the store keeps aware times only")
+        return value.astimezone(timezone.utc) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back that SQLite dropped."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+
+class TicketRow(Base):
+    """A ticket. A user has one open ticket for each name at the most, whoever asks how often."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (
+        Index(
+            "one_open_ticket",
+            "kind",
+            "user",
+            "name",
+            unique=True,
+            sqlite_where=text("state != 'ended'"),
+            postgresql_where=text("state != 'ended'"),
+        ),
+        Index("tickets_by_state", "state"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    user: Mapped[str] = mapped_column(String(255))
+    groups: Mapped[list[str]] = mapped_column(JSON)
+    name: Mapped[str] = mapped_column(String(255))
+    project: Mapped[str] = mapped_column(String(255))
+    profile: Mapped[str] = mapped_column(String(255))
+    flavour: Mapped[str] = mapped_column(String(255))
+    gpus: Mapped[int]
+    duration_s: Mapped[float]
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[str] = mapped_column(String(16))
+    attempt: Mapped[int]
+    ready: Mapped[bool]
+    unclaimed: Mapped[int]
+    starts_by: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    end_reason: Mapped[str | None] = mapped_column(String(32))
+
+
+class LeaseRow(Base):
+    """A lease, kept after its end. `ended_at` is null while the devices are held."""
+
+    __tablename__ = "leases"
+    __table_args__ = (
+        Index(
+            "one_live_lease",
+            "ticket",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    ticket: Mapped[str] = mapped_column(ForeignKey("tickets.id"), index=True)
+    user: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255))
+    project: Mapped[str] = mapped_column(String(255))
+    flavour: Mapped[str] = mapped_column(String(255))
+    starts: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends: Mapped[datetime] = mapped_column(UtcDateTime)
+    absent_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    start_tries: Mapped[int]
+    stopping_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    devices: Mapped[list[LeasedDeviceRow]] = relationship(
+        cascade="all, delete-orphan", order_by="LeasedDeviceRow.position", lazy="selectin"
+    )
+
+
+class LeasedDeviceRow(Base):
+    """One device of a lease. The index makes the database itself refuse a device in two live leases."""
+
+    __tablename__ = "leased_devices"
+    __table_args__ = (
+        Index(
+            "one_live_lease_a_device",
+            "device",
+            unique=True,
+            sqlite_where=text("live"),
+            postgresql_where=text("live"),
+        ),
+    )
+
+    lease: Mapped[int] = mapped_column(ForeignKey("leases.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(String(255))
+    live: Mapped[bool]
+
+
+class SlotRow(Base):
+    """The planned place of a queued ticket."""
+
+    __tablename__ = "slots"
+
+    ticket: Mapped[str] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
+    devices: Mapped[list[str]] = mapped_column(JSON)
+    start: Mapped[datetime] = mapped_column(UtcDateTime)
+    end: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class NoticeRow(Base):
+    """Something a ticket's owner was told; `key` keeps it from being said twice."""
+
+    __tablename__ = "notices"
+    __table_args__ = (Index("one_notice_a_key", "ticket", "key", unique=True),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    ticket: Mapped[str] = mapped_column(ForeignKey("tickets.id"))
+    key: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    message: Mapped[str] = mapped_column(Text)
+
+
+class AuditRow(Base):
+    """One change of state: who, what, when, why. Rows are only ever added."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(255))
+    ticket: Mapped[str | None] = mapped_column(String(32), index=True)
+    event: Mapped[str] = mapped_column(String(64))
+    detail: Mapped[str] = mapped_column(Text)

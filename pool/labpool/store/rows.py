@@ -1,0 +1,117 @@
+"""Domain values to rows and back."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from labpool.domain.leases import Lease, Slot
+from labpool.domain.tickets import EndReason, State, Ticket, TicketKind
+from labpool.store.models import LeasedDeviceRow, LeaseRow, NoticeRow, SlotRow, TicketRow
+
+if TYPE_CHECKING:
+    from labpool.store.store import AuditEntry, Notice
+
+
+def ticket_row(ticket: Ticket) -> TicketRow:
+    """A ticket's row."""
+    return TicketRow(
+        id=ticket.id,
+        kind=ticket.kind.value,
+        user=ticket.user,
+        groups=sorted(ticket.groups),
+        name=ticket.name,
+        project=ticket.project,
+        profile=ticket.profile,
+        flavour=ticket.flavour,
+        gpus=ticket.gpus,
+        duration_s=ticket.duration.total_seconds(),
+        requested_at=ticket.requested_at,
+        state=ticket.state.value,
+        attempt=ticket.attempt,
+        ready=ticket.ready,
+        unclaimed=ticket.unclaimed,
+        starts_by=ticket.starts_by,
+        changed_at=ticket.changed_at,
+        end_reason=ticket.end_reason.value if ticket.end_reason else None,
+    )
+
+
+def ticket_from(row: TicketRow) -> Ticket:
+    """The ticket of a row."""
+    return Ticket(
+        id=row.id,
+        kind=TicketKind(row.kind),
+        user=row.user,
+        groups=frozenset(row.groups),
+        name=row.name,
+        project=row.project,
+        profile=row.profile,
+        flavour=row.flavour,
+        gpus=row.gpus,
+        duration=timedelta(seconds=row.duration_s),
+        requested_at=row.requested_at,
+        state=State(row.state),
+        attempt=row.attempt,
+        ready=row.ready,
+        unclaimed=row.unclaimed,
+        starts_by=row.starts_by,
+        changed_at=row.changed_at,
+        end_reason=EndReason(row.end_reason) if row.end_reason else None,
+    )
+
+
+def lease_row(lease: Lease) -> LeaseRow:
+    """A new lease's row, its devices live."""
+    row = LeaseRow(ticket=lease.ticket, user=lease.user, name=lease.name, project=lease.project, flavour=lease.flavour)
+    row.devices = [
+        LeasedDeviceRow(position=position, device=device, live=True) for position, device in enumerate(lease.devices)
+    ]
+    update_lease(row, lease)
+    return row
+
+
+def update_lease(row: LeaseRow, lease: Lease) -> None:
+    """Write what may change while a lease lives."""
+    row.starts, row.ends = lease.starts, lease.ends
+    row.absent_since, row.ready_at = lease.absent_since, lease.ready_at
+    row.start_tries, row.stopping_since = lease.start_tries, lease.stopping_since
+
+
+def lease_from(row: LeaseRow) -> Lease:
+    """The lease of a row."""
+    return Lease(
+        ticket=row.ticket,
+        user=row.user,
+        name=row.name,
+        project=row.project,
+        flavour=row.flavour,
+        devices=tuple(device.device for device in row.devices),
+        starts=row.starts,
+        ends=row.ends,
+        absent_since=row.absent_since,
+        ready_at=row.ready_at,
+        start_tries=row.start_tries,
+        stopping_since=row.stopping_since,
+    )
+
+
+def slot_row(slot: Slot) -> SlotRow:
+    """A slot's row."""
+    return SlotRow(ticket=slot.ticket, devices=list(slot.devices), start=slot.start, end=slot.end)
+
+
+def slot_from(row: SlotRow) -> Slot:
+    """The slot of a row."""
+    return Slot(row.ticket, tuple(row.devices), row.start, row.end)
+
+
+def notice_row(notice: Notice) -> NoticeRow:
+    """A notice's row."""
+    return NoticeRow(**as_columns(notice))
+
+
+def as_columns(value: Notice | AuditEntry) -> dict[str, object]:
+    """A flat value's fields under their columns' names, which are the same."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}

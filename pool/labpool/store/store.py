@@ -1,0 +1,167 @@
+"""The store: transactions in which a decision reads what it needs and writes what it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.orm import Session
+
+from labpool.domain.leases import Lease, Slot
+from labpool.domain.tickets import State, Ticket
+from labpool.store import rows
+from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a ticket's owner is told once. `key` tells it from the ticket's other notices."""
+
+    ticket: str
+    key: str
+    kind: str
+    at: datetime
+    message: str
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what, when and why. `actor` is a user's name or the part of labpool that acted."""
+
+    at: datetime
+    actor: str
+    event: str
+    ticket: str | None = None
+    detail: str = ""
+
+
+class Store:
+    """All the pool remembers, in one database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction: all of it is kept, or, where an error leaves the block, nothing."""
+        with Session(self._engine) as session, session.begin():
+            yield Transaction(session)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+
+class Transaction:
+    """Reading and writing domain values; only `Store.transaction` makes one."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def ticket(self, ticket: str) -> Ticket | None:
+        """One ticket, open or ended."""
+        row = self._session.get(TicketRow, ticket)
+        return rows.ticket_from(row) if row else None
+
+    def open_tickets(self) -> tuple[Ticket, ...]:
+        """All tickets that have not ended, oldest request first."""
+        query = select(TicketRow).where(TicketRow.state != State.ENDED.value)
+        found = self._session.scalars(query.order_by(TicketRow.requested_at, TicketRow.id))
+        return tuple(rows.ticket_from(row) for row in found)
+
+    def tickets_of(self, user: str, limit: int = 50) -> tuple[Ticket, ...]:
+        """A user's newest tickets, open and ended, newest first."""
+        query = select(TicketRow).where(TicketRow.user == user).order_by(TicketRow.requested_at.desc()).limit(limit)
+        return tuple(rows.ticket_from(row) for row in self._session.scalars(query))
+
+    def save_ticket(self, ticket: Ticket) -> None:
+        """Add a ticket, or write a known one's new state."""
+        self._session.merge(rows.ticket_row(ticket))
+        self._session.flush()
+
+    def live_leases(self) -> tuple[Lease, ...]:
+        """All leases whose devices are held."""
+        query = select(LeaseRow).where(LeaseRow.ended_at.is_(None)).order_by(LeaseRow.id)
+        return tuple(rows.lease_from(row) for row in self._session.scalars(query))
+
+    def lease_of(self, ticket: str) -> Lease | None:
+        """A ticket's live lease."""
+        row = self._live_lease(ticket)
+        return rows.lease_from(row) if row else None
+
+    def last_lease_of(self, ticket: str) -> Lease | None:
+        """A ticket's live lease, or its last one."""
+        query = select(LeaseRow).where(LeaseRow.ticket == ticket).order_by(LeaseRow.id.desc()).limit(1)
+        row = self._session.scalars(query).first()
+        return rows.lease_from(row) if row else None
+
+    def save_lease(self, lease: Lease) -> None:
+        """Add a lease, or write a live one's new values. Its devices never change.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: a device is in another live lease; the transaction is undone.
+        """
+        row = self._live_lease(lease.ticket)
+        if row is None:
+            self._session.add(rows.lease_row(lease))
+        else:
+            rows.update_lease(row, lease)
+        self._session.flush()
+
+    def end_lease(self, ticket: str, at: datetime) -> None:
+        """Free the devices of a ticket's live lease; nothing happens where it has none."""
+        row = self._live_lease(ticket)
+        if row is None:
+            return
+        row.ended_at = at
+        for device in row.devices:
+            device.live = False
+        self._session.flush()
+
+    def slots(self) -> tuple[Slot, ...]:
+        """The stored slots of queued tickets."""
+        return tuple(rows.slot_from(row) for row in self._session.scalars(select(SlotRow)))
+
+    def replace_slots(self, slots: Iterable[Slot]) -> None:
+        """Make `slots` the stored ones."""
+        self._session.execute(delete(SlotRow))
+        self._session.add_all(rows.slot_row(slot) for slot in slots)
+        self._session.flush()
+
+    def add_notice(self, notice: Notice) -> None:
+        """Keep a notice unless its key was said already."""
+        query = select(NoticeRow).where(NoticeRow.ticket == notice.ticket, NoticeRow.key == notice.key)
+        if self._session.scalars(query).first() is None:
+            self._session.add(rows.notice_row(notice))
+            self._session.flush()
+
+    def last_notice_of(self, ticket: str) -> Notice | None:
+        """What a ticket's owner was told last."""
+        query = select(NoticeRow).where(NoticeRow.ticket == ticket).order_by(NoticeRow.id.desc()).limit(1)
+        row = self._session.scalars(query).first()
+        return Notice(row.ticket, row.key, row.kind, row.at, row.message, row.ends_at) if row else None
+
+    def notice_keys(self, ticket: str) -> frozenset[str]:
+        """Keys of all notices a ticket's owner was told."""
+        return frozenset(self._session.scalars(select(NoticeRow.key).where(NoticeRow.ticket == ticket)))
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Add a row to the audit trail."""
+        self._session.add(AuditRow(**rows.as_columns(entry)))
+        self._session.flush()
+
+    def audit_trail(self, ticket: str | None = None) -> tuple[AuditEntry, ...]:
+        """The audit trail in the order of writing, of one ticket or of all."""
+        query = select(AuditRow).order_by(AuditRow.id)
+        if ticket is not None:
+            query = query.where(AuditRow.ticket == ticket)
+        found = self._session.scalars(query)
+        return tuple(AuditEntry(row.at, row.actor, row.event, row.ticket, row.detail) for row in found)
+
+    def _live_lease(self, ticket: str) -> LeaseRow | None:
+        query = select(LeaseRow).where(LeaseRow.ticket == ticket, LeaseRow.ended_at.is_(None))
+        return self._session.scalars(query).first()

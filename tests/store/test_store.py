@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from labpool.domain.leases import Lease, Slot
+from labpool.domain.tickets import EndReason, Event, State, Ticket
+from labpool.store import AuditEntry, Notice, Store, connect, migrate
+from labpool.store.database import alembic_config
+from labpool.store.models import Base
+from sqlalchemy.exc import IntegrityError
+
+NOW = datetime(2026, 3, 29, 1, 30, tzinfo=timezone.utc)
+TICKET = Ticket(
+    "t1", "ada", frozenset({"vision"}), "", "vision", "gpu-1", "demo-gpu", 1, timedelta(hours=2.5), NOW, starts_by=NOW
+)
+LEASE = Lease("t1", "ada", "", "vision", "demo-gpu", ("demo-0", "demo-3"), NOW, NOW + timedelta(hours=2))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    engine = connect(f"sqlite:///{tmp_path}/pool.sqlite")
+    migrate(engine)
+    store = Store(engine)
+    yield store
+    store.close()
+
+
+def test_what_was_saved_comes_back_equal(store: Store):
+    slot = Slot("t1", ("demo-1",), NOW, NOW + timedelta(hours=1))
+    with store.transaction() as change:
+        change.save_ticket(TICKET)
+        change.save_lease(LEASE)
+        change.replace_slots([slot])
+    with store.transaction() as view:
+        assert view.open_tickets() == (TICKET,)
+        assert view.live_leases() == (LEASE,)
+        assert view.slots() == (slot,)
+
+
+def test_nothing_of_a_failed_transaction_is_kept(store: Store):
+    with pytest.raises(ZeroDivisionError), store.transaction() as change:
+        change.save_ticket(TICKET)
+        raise ZeroDivisionError
+    with store.transaction() as view:
+        assert view.open_tickets() == ()
+
+
+def test_database_refuses_a_device_in_two_live_leases(store: Store):
+    with store.transaction() as change:
+        change.save_ticket(TICKET)
+        change.save_ticket(replace(TICKET, id="t2", user="bert"))
+        change.save_lease(LEASE)
+    with pytest.raises(IntegrityError), store.transaction() as change:
+        change.save_lease(replace(LEASE, ticket="t2", devices=("demo-3",)))
+    with store.transaction() as change:
+        change.end_lease("t1", NOW)
+        change.save_lease(replace(LEASE, ticket="t2", devices=("demo-3",)))
+        assert [lease.ticket for lease in change.live_leases()] == ["t2"]
+
+
+def test_database_refuses_a_second_open_ticket_for_one_server(store: Store):
+    with store.transaction() as change:
+        change.save_ticket(TICKET)
+    with pytest.raises(IntegrityError), store.transaction() as change:
+        change.save_ticket(replace(TICKET, id="t2"))
+    with store.transaction() as change:
+        change.save_ticket(TICKET.after(Event.END, NOW, EndReason.CANCELLED))
+        change.save_ticket(replace(TICKET, id="t2"))
+        assert [(t.id, t.state) for t in change.tickets_of("ada")] == [("t1", State.ENDED), ("t2", State.QUEUED)]
+
+
+def test_ended_lease_can_still_be_read(store: Store):
+    with store.transaction() as change:
+        change.save_ticket(TICKET)
+        change.save_lease(LEASE)
+        change.end_lease("t1", NOW)
+        assert change.lease_of("t1") is None
+        assert change.last_lease_of("t1") == LEASE
+
+
+def test_notice_with_the_same_key_is_kept_once(store: Store):
+    with store.transaction() as change:
+        change.save_ticket(TICKET)
+        change.add_notice(Notice("t1", "1/15", "ending", NOW, "first"))
+        change.add_notice(Notice("t1", "1/15", "ending", NOW, "again"))
+        last = change.last_notice_of("t1")
+        assert last is not None
+        assert last.message == "first"
+        assert change.notice_keys("t1") == {"1/15"}
+
+
+def test_audit_trail_keeps_the_order_of_writing(store: Store):
+    entries = tuple(AuditEntry(NOW, "ada", event, "t1") for event in ("filed", "granted", "ended"))
+    with store.transaction() as change:
+        for entry in entries:
+            change.audit(entry)
+        assert change.audit_trail("t1") == entries
+
+
+def test_naive_time_is_refused(store: Store):
+    with pytest.raises(Exception, match="naive time"), store.transaction() as change:
+        change.audit(AuditEntry(NOW.replace(tzinfo=None), "ada", "filed"))
+
+
+def test_migrations_give_exactly_the_models_schema_and_go_back_to_nothing(tmp_path: Path):
+    engine = connect(f"sqlite:///{tmp_path}/pool.sqlite")
+    migrate(engine)
+    with engine.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "base")
+        left = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
+    assert set(left) <= {"alembic_version", "sqlite_sequence"}
+    engine.dispose()
+
+
+def test_committed_work_survives_in_a_second_process_view(tmp_path: Path):
+    first, second = (Store(connect(f"sqlite:///{tmp_path}/pool.sqlite")) for _ in range(2))
+    migrate(first._engine)
+    with first.transaction() as change:
+        change.save_ticket(TICKET)
+    with second.transaction() as view:
+        assert view.ticket("t1") == TICKET
