@@ -9,6 +9,8 @@ from html import escape
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from labpool.api_models import PROBLEM_MEDIA_TYPE, Problem
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -16,16 +18,20 @@ class Refusal:
 
     Attributes:
         status: HTTP status.
+        reason: a closed name, for programs.
         title: what happened, in a few words.
-        detail: what was expected and what to do.
+        detail: what happened this time, and what was expected.
+        remedy: what the person can do about it.
         retry_after: seconds after which trying again makes sense; None where it doesn't.
         retry_url: address that a person can follow to try again; empty where there is none.
         id: finds the line in the log.
     """
 
     status: int
+    reason: str
     title: str
     detail: str
+    remedy: str = ""
     retry_after: int | None = None
     retry_url: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(6))
@@ -52,14 +58,16 @@ class SigninRefused(Exception):
 
 def as_problem(refusal: Refusal) -> Response:
     """Return problem details as in RFC 9457."""
-    body = {
-        "type": "about:blank",
-        "title": refusal.title,
-        "status": refusal.status,
-        "detail": refusal.detail,
-        "instance": f"urn:labpool:refusal:{refusal.id}",
-    }
-    return JSONResponse(body, refusal.status, _headers(refusal), "application/problem+json")
+    problem = Problem(
+        type="about:blank",
+        title=refusal.title,
+        status=refusal.status,
+        detail=refusal.detail,
+        reason=refusal.reason,
+        remedy=refusal.remedy,
+        id=refusal.id,
+    )
+    return JSONResponse(problem.model_dump(), refusal.status, _headers(refusal), PROBLEM_MEDIA_TYPE)
 
 
 def as_page(refusal: Refusal, page: RefusalPage) -> Response:
@@ -76,7 +84,8 @@ def plain_page(refusal: Refusal) -> str:
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escape(refusal.title)}</title></head>"
         '<body style="font-family: system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem">'
-        f"<main><h1>{escape(refusal.title)}</h1><p>{escape(refusal.detail)}</p>{retry}"
+        f"<main><h1>{escape(refusal.title)}</h1><p>{escape(refusal.detail)}</p>"
+        f"<p>{escape(refusal.remedy)}</p>{retry}"
         f"<p><small>Reference for the support team: {escape(refusal.id)}</small></p></main></body></html>"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -16,7 +17,7 @@ def is_navigation(request: Request) -> bool:
 
     Browsers send Sec-Fetch-Mode over HTTPS and to the own machine; over plain HTTP the Accept header has to do.
     """
-    if request.method not in {"GET", "HEAD"}:
+    if not is_reading(request):
         return False
     mode = request.headers.get("sec-fetch-mode")
     if mode is not None:
@@ -24,6 +25,21 @@ def is_navigation(request: Request) -> bool:
     if "x-requested-with" in request.headers:
         return False
     return "text/html" in request.headers.get("accept", "")
+
+
+def is_reading(request: Request) -> bool:
+    """Say whether the request's method changes nothing."""
+    return request.method in {"GET", "HEAD"}
+
+
+def is_reading_or_same_origin(request: Request) -> bool:
+    """Say whether the request reads, or was sent by a page of this very origin; one that doesn't say so was not."""
+    if is_reading(request):
+        return True
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return urlsplit(request.headers.get("origin", "")).netloc.lower() == request.headers.get("host", "?").lower()
 
 
 def wants_page(request: Request) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -31,7 +32,15 @@ from labpool.hub_signin.refusals import (
     as_problem,
     plain_page,
 )
-from labpool.hub_signin.request_kind import bearer_token, is_navigation, return_path, safe_return_path, wants_page
+from labpool.hub_signin.request_kind import (
+    bearer_token,
+    is_navigation,
+    is_reading,
+    is_reading_or_same_origin,
+    return_path,
+    safe_return_path,
+    wants_page,
+)
 from labpool.hub_signin.settings import SigninSettings
 
 if TYPE_CHECKING:
@@ -69,17 +78,27 @@ class HubSignin:
         Raises:
             RequestRefused: answered by `install` with a redirect to the hub, 401, 403 or 503.
         """
-        return await self._require(request, fetch_allowed=False)
+        return await self._require(request, is_navigation)
 
     async def require_user_for_fetch(self, request: Request) -> SignedIn:
         """Like `require_user`, and takes the session cookie for any GET or HEAD.
 
-        For requests that can't carry a header (EventSource, a page that isn't ours). They must change nothing.
+        For what a page of ours reads without being able to send a header (EventSource). It must change nothing.
 
         Raises:
             RequestRefused: answered by `install` with a redirect to the hub, 401, 403 or 503.
         """
-        return await self._require(request, fetch_allowed=True)
+        return await self._require(request, is_reading)
+
+    async def require_user_for_foreign_page(self, request: Request) -> SignedIn:
+        """Like `require_user_for_fetch`, and takes the session cookie for what a page of the same origin sends.
+
+        For a page that isn't ours and knows no XSRF token (TensorBoard, which reads with POST). It must change nothing.
+
+        Raises:
+            RequestRefused: answered by `install` with a redirect to the hub, 401, 403 or 503.
+        """
+        return await self._require(request, is_reading_or_same_origin)
 
     def xsrf_token(self, request: Request) -> str:
         """Return the value that a page of this session must send as `X-XSRFToken`; empty without a session."""
@@ -94,12 +113,12 @@ class HubSignin:
 
     def refuse(self, request: Request, refusal: Refusal) -> Response:
         """Return a refusal in the form that suits the request: page or problem details."""
-        _LOG.info("request refused", extra={"refusal": refusal.id, "status": refusal.status, "reason": refusal.title})
+        _LOG.info("request refused", extra={"refusal": refusal.id, "status": refusal.status, "reason": refusal.reason})
         return as_page(refusal, self._page) if wants_page(request) else as_problem(refusal)
 
-    async def _require(self, request: Request, *, fetch_allowed: bool) -> SignedIn:
+    async def _require(self, request: Request, trusts_cookie: Callable[[Request], bool]) -> SignedIn:
         try:
-            user = await self._identify(request, fetch_allowed=fetch_allowed)
+            user = await self._identify(request, trusts_cookie)
         except SigninRefused as error:
             raise RequestRefused(self.refuse(request, error.refusal), str(error)) from error
         except HubUnavailable as error:
@@ -108,7 +127,7 @@ class HubSignin:
             raise RequestRefused(self._ask_to_sign_in(request), "not signed in")
         return user
 
-    async def _identify(self, request: Request, *, fetch_allowed: bool) -> SignedIn | None:
+    async def _identify(self, request: Request, trusts_cookie: Callable[[Request], bool]) -> SignedIn | None:
         token = bearer_token(request)
         if token is not None:
             owner = await self._tokens.owner_of(token, "") if token else None
@@ -119,13 +138,9 @@ class HubSignin:
         owner = await self._tokens.owner_of(token, hub_session(request)) if token else None
         if owner is None:
             return None
-        if not self._may_use_cookie(request, fetch_allowed=fetch_allowed):
+        if not (trusts_cookie(request) or self.has_valid_xsrf_token(request)):
             raise SigninRefused(missing_xsrf_token(XSRF_HEADER))
         return self._with_access(owner)
-
-    def _may_use_cookie(self, request: Request, *, fetch_allowed: bool) -> bool:
-        reading = request.method in {"GET", "HEAD"}
-        return is_navigation(request) or (fetch_allowed and reading) or self.has_valid_xsrf_token(request)
 
     def _with_access(self, owner: SignedIn) -> SignedIn:
         if not owner.has_scope(self.settings.access_scope):
