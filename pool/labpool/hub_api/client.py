@@ -124,7 +124,7 @@ class HubClient:
         return not major.isdigit() or int(major) >= 6
 
     async def _users(self, offset: int) -> tuple[list[_User], int | None]:
-        query = {"state": "active", "limit": PAGE, "offset": offset}
+        query: dict[str, str | int] = {"state": "active", "limit": PAGE, "offset": offset}
         response = await self._send("GET", "/users", params=query)
         try:
             page = _PAGE.validate_json(response.content)
