@@ -1,0 +1,47 @@
+# labpool: every target in one line with `make help`. Logic longer than a line or two lives in tools/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := $(CURDIR)/.venv/bin
+# What make starts finds our own programs first: python, node where the system has none, the proxy.
+RUN := PATH="$(BIN):$(CURDIR)/node_modules/.bin:$$PATH"
+SETUP := $(shell command -v python3 || echo "$(PYTHON)") tools/setup.py $(if $(PYTHON),--python "$(PYTHON)")
+LOCK := uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --quiet \
+  --excludes requirements/in-this-repository.txt $(if $(UPGRADE),--upgrade)
+ALL := pyproject.toml --extra hub --extra notebook --extra test
+
+.PHONY: help setup hub test soak test-python lint lock schema bench screenshots clean
+
+help: ## this list
+	@awk -F ' *## *' '/^[a-z-]+:.*## /{split($$1, t, ":"); printf "  make %-12s %s\n", t[1], $$2}' $(MAKEFILE_LIST)
+
+setup: ## build .venv and node_modules; seconds when done (PYTHON=python3.13 picks another Python)
+	@$(SETUP)
+
+hub: setup ## start the hub, the pool and TensorBoard on this machine (LABPOOL_DATA names the data folder)
+	@$(RUN) $(BIN)/labpool run
+
+test: setup ## run the tests, and say what was left out and why (CI=true leaves out nothing)
+	@$(RUN) python -m pytest -n 2 --dist loadfile
+
+soak: setup ## run the long forms of the tests too
+	@$(RUN) python -m pytest -n 2 --dist loadfile --soak
+
+test-python: ## run the quick tests on the oldest and newest Python (PYTHON=python3.12: on that one)
+	@python3 tools/test_pythons.py $(PYTHON)
+
+lint: setup ## check format, rules, types, layers, sizes and lock files
+	@$(RUN) python tools/lint.py
+
+lock: setup ## write requirements/*.txt and package-lock.json anew (UPGRADE=1: with the newest versions)
+	@$(RUN) $(LOCK) requirements/uv.in -o requirements/uv.txt
+	@$(RUN) $(LOCK) requirements/node.in -o requirements/node.txt
+	@$(RUN) $(LOCK) requirements/cpu.in $(ALL) -o requirements/cpu.txt
+	@$(RUN) $(LOCK) requirements/cuda.in $(ALL) -c requirements/cpu.txt -o requirements/cuda.txt
+	@$(RUN) $(LOCK) requirements/hub5.in pyproject.toml --extra hub --extra test -o requirements/hub5.txt
+	@$(RUN) npm install --package-lock-only --no-audit --no-fund --loglevel=error
+
+clean: ## remove what setup and the tools made; data folders of the hub stay
+	rm -rf .venv .venv-3.* node_modules build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
