@@ -16,6 +16,8 @@ class WaitReason(str, Enum):
     """The project holds as many devices as it may at once."""
     OWN_LIMIT = "own_limit"
     """The user's own servers hold as many devices as one user may at once."""
+    SAME_SERVER = "same_server"
+    """An earlier lease of the same server has not ended yet."""
     NOT_READY = "not_ready"
     """A grant went unclaimed; the ticket waits for the user to say "ready"."""
 
@@ -49,7 +51,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Somebody's lease that a ticket waits for. `own` where it is the waiting user's."""
+    """Somebody's lease that a ticket waits for. `own` where it is the waiting user's.
+
+    `since` is given where it has not begun yet: a planned start of another ticket.
+    """
 
     user: str
     name: str
@@ -57,11 +62,15 @@ class Holder:
     devices: int
     until: datetime
     own: bool = False
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Why a ticket waits now, and for whose leases."""
+    """Why a ticket waits now, and for whose leases.
+
+    `missing` is how many devices must come free first; 0 where they are free now and promised for soon.
+    """
 
     reason: WaitReason
     holders: tuple[Holder, ...] = ()

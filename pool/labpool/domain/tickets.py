@@ -108,7 +108,7 @@ class Ticket:
     """One request for devices, from the asking to the end.
 
     `name` says what it is for within the user's things (a server's name, "" for the default one). `starts_by` is the
-    promise, made once. `ready` is False after a grant that nobody claimed, until the user says so.
+    promise, one for each time in line. `ready` is False after a grant that nobody claimed, until the user says so.
     """
 
     id: str
@@ -131,7 +131,7 @@ class Ticket:
     end_reason: EndReason | None = None
 
     def after(self, event: Event, now: datetime, reason: EndReason | None = None) -> Ticket:
-        """This ticket after `event`.
+        """This ticket after `event`. Back in the queue it has no promise; a new one comes with its next slot.
 
         Raises:
             IllegalTransition: the table has no such step, or `reason` does not belong to it.
@@ -142,4 +142,26 @@ class Ticket:
         if (to is State.ENDED) != (reason is not None) or (reason and reason not in END_REASONS[self.state]):
             said = reason.value if reason else "no reason"
             raise IllegalTransition(f"ticket {self.id} cannot end from {self.state.value} with {said}")
-        return replace(self, state=to, changed_at=now, end_reason=reason)
+        after = replace(self, state=to, changed_at=now, end_reason=reason)
+        match event:
+            case Event.UNCLAIMED:
+                return replace(after, ready=False, unclaimed=self.unclaimed + 1, starts_by=None)
+            case Event.REQUEUE:
+                return replace(after, attempt=self.attempt + 1, starts_by=None)
+            case _:
+                return after
+
+    def said_ready(self, now: datetime) -> Ticket:
+        """This ticket back in line, at its end, after its user said "ready".
+
+        Raises:
+            IllegalTransition: it is not waiting for that.
+        """
+        if self.state is not State.QUEUED or self.ready:
+            raise IllegalTransition(f"ticket {self.id} does not wait for its user to say ready")
+        return replace(self, ready=True, changed_at=now)
+
+    @property
+    def in_line_since(self) -> datetime:
+        """What its place is counted by: the request, or the last "ready" of one that went unclaimed before."""
+        return self.changed_at if self.unclaimed and self.changed_at else self.requested_at

@@ -1,0 +1,53 @@
+"""What somebody who asked now would meet: for the form, before a ticket exists."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from datetime import datetime
+
+from labpool.domain.catalogue import Profile, Project
+from labpool.domain.schedule import Cap, Need, schedule_of
+from labpool.domain.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Devices of a flavour: all there are, those free now, and when the next may be had; None where none ever."""
+
+    total: int
+    free: int
+    next_free: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """What a profile with its longest hours would meet: its start as planned now; None where it can never start."""
+
+    starts_now: bool
+    next_start: datetime | None
+
+
+def stand(world: World, flavour: str, now: datetime) -> Stand:
+    """How many devices of `flavour` are free at `now`. A free one may still be promised to somebody for later."""
+    usable = {device for devices in world.usable_devices(flavour).values() for device in devices}
+    leased = {device for lease in world.leases for device in lease.devices}
+    need = Need("", flavour, 1, world.catalogue.queue.shortest, ())
+    place = schedule_of(world, now).earliest(need)
+    total = len(world.inventory.of_flavour(flavour))
+    return Stand(total, len(usable - leased), place.start if place else None)
+
+
+def availability(
+    world: World, project: Project, profile: Profile, user: str, groups: Set[str], now: datetime
+) -> Availability:
+    """When `user` would start with `profile` in `project` for its longest hours, asked for at `now`."""
+    if profile.flavour is None:
+        return Availability(True, now)
+    limit = world.catalogue.limits.of(user, frozenset(groups)).gpus
+    caps = (
+        Cap(("user", user), profile.gpus, limit),
+        Cap(("project", project.name, profile.flavour), profile.gpus, project.most_at_once(profile.flavour)),
+    )
+    place = schedule_of(world, now).earliest(Need("", profile.flavour, profile.gpus, profile.longest, caps))
+    return Availability(place is not None and place.start == now, place.start if place else None)

@@ -1,0 +1,145 @@
+"""What is due on a ticket: start it, end it, take it back. The service only carries out what is said here.
+
+Each call names one next step; the service does it, records it and asks again at its next look round, so that a step cut
+off in the middle is simply named again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from labpool.domain.catalogue import Catalogue, QueueRules
+from labpool.domain.leases import Lease
+from labpool.domain.tickets import EndReason, State, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """All is as it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAbsent:
+    """Nothing of the lease's server is found: store `absent_since`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotePresent:
+    """The server is back: clear `absent_since`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start the server, unless another one of the same name runs; count the try in `start_tries`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask the server to stop (SIGTERM) and store `stopping_since`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """The server had its grace: end its processes (SIGKILL)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Nobody used the grant: drop the lease and apply Event.UNCLAIMED to the ticket."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Drop the lease, if there is one, and end the ticket."""
+
+    reason: EndReason
+
+
+Action = Nothing | NoteAbsent | NotePresent | Start | Stop | Kill | TakeBack | End
+
+
+def claim_by(lease: Lease, rules: QueueRules) -> datetime:
+    """Until when the server of a granted ticket must have been used once; counted from when it was ready."""
+    return min((lease.ready_at or lease.starts) + rules.claim, lease.ends)
+
+
+def stop_at(lease: Lease, rules: QueueRules) -> datetime:
+    """When the server is asked to stop so that its devices are free at the end; never before half of its time."""
+    return max(lease.ends - rules.end_grace, lease.starts + (lease.ends - lease.starts) / 2)
+
+
+def due(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, alive: bool) -> Action:
+    """The next step on a ticket that holds devices.
+
+    `alive`: something of its server runs or is being started. While it is, the lease is never dropped, even past its
+    end: its devices are in use.
+    """
+    if lease.stopping_since is not None:
+        return _while_stopping(lease, ticket, rules, now, alive)
+    if now >= stop_at(lease, rules):
+        return Stop() if alive else End(EndReason.TIME_LIMIT)
+    if ticket.state is State.GRANTED:
+        return _while_granted(lease, ticket, rules, now, alive)
+    return _while_running(lease, rules, now, alive)
+
+
+def due_in_queue(ticket: Ticket, catalogue: Catalogue, now: datetime) -> Nothing | End:
+    """The next step on a queued ticket. A waiting one ends only with what it asked for, or unclaimed for too long."""
+    project = catalogue.projects.get(ticket.project)
+    if project is None:
+        return End(EndReason.PROJECT_REMOVED)
+    if ticket.profile not in catalogue.profiles or ticket.profile not in project.profiles:
+        return End(EndReason.PROFILE_REMOVED)
+    if not project.has_member(ticket.user, ticket.groups):
+        return End(EndReason.NO_LONGER_MEMBER)
+    if not ticket.ready and now >= ticket.in_line_since + catalogue.queue.expiry:
+        return End(EndReason.EXPIRED)
+    return Nothing()
+
+
+def notice_before_end(lease: Lease, rules: QueueRules, now: datetime) -> timedelta | None:
+    """The last of the notices that have come due (time before the end); None before the first.
+
+    A notice longer than the whole lease is left out. Whoever passes notices on does so when this value changes.
+    """
+    fitting = (notice for notice in rules.notices if notice < lease.ends - lease.starts)
+    return min((notice for notice in fitting if now >= lease.ends - notice), default=None)
+
+
+def _while_stopping(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, alive: bool) -> Action:
+    since = lease.stopping_since or now
+    if not alive:
+        return _after_stop(lease, ticket, rules, since)
+    patience = since + rules.end_grace
+    kill_at = min(patience, lease.ends) if since < lease.ends else patience
+    return Kill() if now >= kill_at else Nothing()
+
+
+def _after_stop(lease: Lease, ticket: Ticket, rules: QueueRules, since: datetime) -> TakeBack | End:
+    """Why a server was stopped follows from when: at its end, at the end of its claim window, or by a person."""
+    if since >= stop_at(lease, rules):
+        return End(EndReason.TIME_LIMIT)
+    if ticket.state is State.GRANTED and since >= claim_by(lease, rules):
+        return _unclaimed(ticket)
+    return End(EndReason.STOPPED)
+
+
+def _while_granted(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, alive: bool) -> Action:
+    if now >= claim_by(lease, rules):
+        return Stop() if alive else _unclaimed(ticket)
+    if alive:
+        return Nothing()
+    return Start() if lease.start_tries < rules.start_tries else End(EndReason.FAILED)
+
+
+def _while_running(lease: Lease, rules: QueueRules, now: datetime, alive: bool) -> Action:
+    if alive:
+        return NotePresent() if lease.absent_since else Nothing()
+    if lease.absent_since is None:
+        return NoteAbsent()
+    return End(EndReason.LOST) if now >= lease.absent_since + rules.restart else Nothing()
+
+
+def _unclaimed(ticket: Ticket) -> TakeBack | End:
+    return End(EndReason.EXPIRED) if ticket.unclaimed else TakeBack()

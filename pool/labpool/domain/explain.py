@@ -1,0 +1,104 @@
+"""Why a ticket waits, and where it stands, as facts; `sentences` says them in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from labpool.domain.leases import Lease
+from labpool.domain.reasons import Holder, Wait, WaitReason
+from labpool.domain.schedule import Cap, CapKey, Need, Place, need_of, schedule_of
+from labpool.domain.tickets import State, Ticket
+from labpool.domain.world import World
+
+_REASONS = {"server": WaitReason.SAME_SERVER, "user": WaitReason.OWN_LIMIT, "project": WaitReason.PROJECT_LIMIT}
+
+
+def place(ticket: Ticket, world: World) -> int | None:
+    """Place in the line for the ticket's flavour, 1 is next; None unless it waits for its turn.
+
+    It only ever falls: who asks later stands behind, and so does who says "ready" again after an unclaimed grant.
+    """
+    line = [other.id for other in world.line() if other.flavour == ticket.flavour]
+    return line.index(ticket.id) + 1 if ticket.id in line else None
+
+
+def why_waiting(ticket: Ticket, world: World, now: datetime) -> Wait | None:
+    """What keeps a queued ticket from starting at `now`; None where nothing does, or where it does not wait.
+
+    `world.slots` are those of the last plan. What is held now is named before what is only planned, and among what is
+    held the ticket's own user comes first, because that is what its user can change.
+    """
+    if ticket.state is not State.QUEUED:
+        return None
+    if not ticket.ready:
+        return Wait(WaitReason.NOT_READY)
+    need = need_of(ticket, world)
+    return _held_cap(ticket, need, world) or _held_devices(ticket, world) or _planned(ticket, need, world, now)
+
+
+def _held_cap(ticket: Ticket, need: Need, world: World) -> Wait | None:
+    for cap in need.caps:
+        holding = [lease for lease in world.leases if _counts(lease, cap.key)]
+        used = sum(_amount(lease, cap) for lease in holding)
+        if used + cap.amount > cap.most:
+            missing = used + cap.amount - cap.most
+            return Wait(_REASONS[cap.key[0]], _holders(ticket, holding), missing)
+    return None
+
+
+def _held_devices(ticket: Ticket, world: World) -> Wait | None:
+    leased = {device for lease in world.leases for device in lease.devices}
+    nodes = world.usable_devices(ticket.flavour).values()
+    most_free = max((sum(device not in leased for device in node) for node in nodes), default=0)
+    if most_free >= ticket.gpus:
+        return None
+    in_the_way = [lease for lease in world.leases if lease.flavour == ticket.flavour]
+    return Wait(WaitReason.DEVICES, _holders(ticket, in_the_way), ticket.gpus - most_free)
+
+
+def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | None:
+    """What is promised to others, or to the user's own other tickets, within the time this one asks for."""
+    schedule = schedule_of(world, now, without=ticket.id)
+    found = schedule.earliest(need)
+    if found and found.start == now:
+        return None
+    for cap in need.caps:
+        if not schedule.allows(cap, Place((), now, now + need.duration)):
+            return Wait(_REASONS[cap.key[0]], _planned_holders(ticket, cap.key, world))
+    return Wait(WaitReason.DEVICES, _planned_holders(ticket, ("flavour", ticket.flavour), world))
+
+
+def _counts(lease: Lease | Ticket, key: CapKey) -> bool:
+    match key:
+        case ("server", user, name):
+            return (lease.user, lease.name) == (user, name)
+        case ("user", user):
+            return lease.user == user
+        case ("project", project, flavour):
+            return (lease.project, lease.flavour) == (project, flavour)
+        case _:
+            return lease.flavour == key[-1]
+
+
+def _amount(lease: Lease, cap: Cap) -> int:
+    return 1 if cap.key[0] == "server" else len(lease.devices)
+
+
+def _holders(ticket: Ticket, leases: Iterable[Lease]) -> tuple[Holder, ...]:
+    holders = (
+        Holder(lease.user, lease.name, lease.project, len(lease.devices), lease.ends, lease.user == ticket.user)
+        for lease in leases
+    )
+    return tuple(sorted(holders, key=lambda holder: holder.until))
+
+
+def _planned_holders(ticket: Ticket, key: CapKey, world: World) -> tuple[Holder, ...]:
+    """Planned starts that come before this ticket's own, as holders that are still to come."""
+    slots = {slot.ticket: slot for slot in world.slots}
+    others = [other for other in world.line() if other.id in slots and other.id != ticket.id and _counts(other, key)]
+    holders = (
+        Holder(o.user, o.name, o.project, o.gpus, slots[o.id].end, o.user == ticket.user, slots[o.id].start)
+        for o in others
+    )
+    return tuple(sorted(holders, key=lambda holder: (holder.since or holder.until, holder.until)))

@@ -1,0 +1,64 @@
+"""What planning decides: grants now, slots for the others, and promises made and broken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from labpool.domain.leases import Slot
+
+
+class BreakCause(str, Enum):
+    """Why a promise could not be kept. Nothing else breaks one."""
+
+    DEVICE_UNAVAILABLE = "device_unavailable"
+    """A device of the slot vanished or is withheld, and no other is free in time."""
+    OVERRUN = "overrun"
+    """A lease is past its end and its devices are still held."""
+    POOL_OUTAGE = "pool_outage"
+    """The pool looked at its queue too late: it was stopped, or the machine's clock jumped."""
+    ADMIN_CHANGE = "admin_change"
+    """Somebody lowered a limit or a project's share, or removed its project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A ticket whose turn is now: the lease to make of it."""
+
+    ticket: str
+    devices: tuple[str, ...]
+    starts: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenPromise:
+    """A ticket that will start later than it was told, reported by the plan that first sees it.
+
+    `now_planned` is None where no place can be found at all.
+    """
+
+    ticket: str
+    promised: datetime
+    now_planned: datetime | None
+    cause: BreakCause
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One decision about the whole queue.
+
+    `slots` replace all stored ones. `promises` holds `starts_by` for tickets that had none and must be stored with the
+    slots: it is the start of the ticket's first slot.
+    """
+
+    grants: tuple[Grant, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    broken: tuple[BrokenPromise, ...] = ()
+    promises: Mapping[str, datetime] = field(default_factory=dict)
+
+    def wakes_at(self, now: datetime) -> datetime | None:
+        """When the next slot begins, so that the pool looks again in time; None where none is ahead."""
+        return min((slot.start for slot in self.slots if slot.start > now), default=None)

@@ -1,0 +1,137 @@
+"""Refusals in words: what was asked, what is possible, what to do."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+
+from labpool.domain.catalogue import Catalogue, Flavour, Profile, Project
+from labpool.domain.reasons import Refusal, RefusalReason
+from labpool.domain.words import clock, count, listed, server, span
+
+
+def unknown_project(asked: str, open_to: tuple[Project, ...]) -> Refusal:
+    """No project has the name that was asked for."""
+    return Refusal(
+        RefusalReason.UNKNOWN_PROJECT, f'There is no project "{asked}".', _pick("project", [p.name for p in open_to])
+    )
+
+
+def not_a_member(project: Project, open_to: tuple[Project, ...]) -> Refusal:
+    """The project exists, and the user may not work in it."""
+    return Refusal(
+        RefusalReason.NOT_A_MEMBER,
+        f"You are not a member of {project.title}.",
+        f"Ask an owner of {project.title} to add you. " + _pick("project", [p.name for p in open_to]),
+    )
+
+
+def unknown_profile(asked: str, project: Project) -> Refusal:
+    """No profile has the name that was asked for."""
+    return Refusal(
+        RefusalReason.UNKNOWN_PROFILE, f'There is no profile "{asked}".', _pick("profile", list(project.profiles))
+    )
+
+
+def profile_not_in_project(profile: Profile, project: Project) -> Refusal:
+    """The profile exists, but not for this project."""
+    return Refusal(
+        RefusalReason.PROFILE_NOT_IN_PROJECT,
+        f"{project.title} has no profile {profile.title}.",
+        _pick("profile", list(project.profiles)),
+    )
+
+
+def too_short(asked: timedelta, shortest: timedelta) -> Refusal:
+    """Less time than anybody may ask for."""
+    return Refusal(
+        RefusalReason.TOO_SHORT,
+        f"You asked for {span(asked)}; the shortest run is {span(shortest)}.",
+        f"Ask for {span(shortest)} or more.",
+    )
+
+
+def too_long(asked: timedelta, profile: Profile) -> Refusal:
+    """More time than the profile allows."""
+    return Refusal(
+        RefusalReason.TOO_LONG,
+        f"You asked for {span(asked)}; {profile.title} runs for {span(profile.longest)} at most.",
+        f"Ask for {span(profile.longest)} or less, and save checkpoints to go on in a next run.",
+    )
+
+
+def over_user_limit(profile: Profile, limit: int) -> Refusal:
+    """One request for more devices than one user may ever hold."""
+    return Refusal(
+        RefusalReason.OVER_USER_LIMIT,
+        f"{profile.title} asks for {count(profile.gpus, 'GPU')}; one user may hold {count(limit, 'GPU')} at once.",
+        _fewer(limit) + "Ask the lab's admins if you need a higher limit.",
+    )
+
+
+def over_project_limit(profile: Profile, project: Project, flavour: Flavour) -> Refusal:
+    """One request for more devices than the project may ever hold."""
+    most = project.most_at_once(flavour.name)
+    return Refusal(
+        RefusalReason.OVER_PROJECT_LIMIT,
+        f"{profile.title} asks for {count(profile.gpus, flavour.title)}; "
+        f"{project.title} may hold {most} at once, its own and borrowed ones together.",
+        _fewer(most) + f"Ask an owner of {project.title} about a larger share.",
+    )
+
+
+def over_flavour(profile: Profile, flavour: Flavour, total: int) -> Refusal:
+    """One request for more devices than there are."""
+    return Refusal(
+        RefusalReason.OVER_FLAVOUR,
+        f"{profile.title} asks for {count(profile.gpus, flavour.title)}; the pool has {total or 'none'}.",
+        _fewer(total) + "If that is fewer than usual, tell the lab's admins.",
+    )
+
+
+def over_node(profile: Profile, flavour: Flavour, most: int) -> Refusal:
+    """One request for more devices than any one machine holds."""
+    return Refusal(
+        RefusalReason.OVER_NODE,
+        f"{profile.title} asks for {count(profile.gpus, flavour.title)} on one machine; none has more than {most}.",
+        _fewer(most).strip(),
+    )
+
+
+def too_many_queued(queued: int, limit: int) -> Refusal:
+    """The user waits for as many servers as one user may."""
+    return Refusal(
+        RefusalReason.TOO_MANY_QUEUED,
+        f"You already wait with {count(queued, 'ticket')}; one user may wait with {limit} at once.",
+        "Leave the queue with one of them first.",
+    )
+
+
+def server_holds_other_lease(name: str, catalogue: Catalogue, profile: str, project: str) -> Refusal:
+    """The server asked for holds a lease of another profile or project."""
+    held = catalogue.profiles.get(profile)
+    where = catalogue.projects.get(project)
+    return Refusal(
+        RefusalReason.SERVER_HOLDS_OTHER_LEASE,
+        f"{server(name).capitalize()} already holds GPUs: {held.title if held else profile} "
+        f"for {where.title if where else project}.",
+        "Start it again with the same project and profile, stop it first, or give the new server another name.",
+    )
+
+
+def server_is_ending(name: str, ends: datetime, zone: tzinfo) -> Refusal:
+    """The server asked for is being stopped; its lease is not free yet."""
+    return Refusal(
+        RefusalReason.SERVER_IS_ENDING,
+        f"{server(name).capitalize()} is being stopped; its GPUs are free at {clock(ends, zone)} at the latest.",
+        "Try again in a minute.",
+    )
+
+
+def _pick(what: str, names: list[str]) -> str:
+    if not names:
+        return f"No {what} is open to you: ask the lab's admins for one."
+    return f"Pick {listed([f'{what} {name}' for name in names], 'or')}."
+
+
+def _fewer(most: int) -> str:
+    return f"Pick a profile with {count(most, 'GPU')} or fewer. " if most else ""

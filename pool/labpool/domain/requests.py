@@ -1,0 +1,105 @@
+"""Whether a request can ever be met. One that only has to wait passes here and becomes a ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from labpool.domain import refusals
+from labpool.domain.catalogue import Catalogue, Flavour, Profile, Project
+from labpool.domain.inventory import Inventory
+from labpool.domain.reasons import Refusal
+from labpool.domain.tickets import State, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for: a server's name, a project, a profile and a time."""
+
+    user: str
+    groups: frozenset[str]
+    name: str
+    project: str
+    profile: str
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that can be met, now or after waiting."""
+
+    project: Project
+    profile: Profile
+    flavour: Flavour
+    gpus: int
+
+
+def check_request(
+    request: Request, catalogue: Catalogue, inventory: Inventory, tickets: Sequence[Ticket]
+) -> Admitted | Refusal:
+    """Decide whether `request` may become a ticket; the first thing in its way is the one that is said.
+
+    `tickets` may hold everybody's; a waiting ticket of the same server does not count: the request would not add one.
+
+    Raises:
+        ValueError: the profile needs no devices; its server never asks the pool.
+    """
+    chosen = _choose(request, catalogue)
+    if isinstance(chosen, Refusal):
+        return chosen
+    project, profile = chosen
+    if profile.flavour is None:
+        raise ValueError(f"profile {profile.name} needs no GPU; expected a request for a profile with a flavour")
+    admitted = Admitted(project, profile, catalogue.flavours[profile.flavour], profile.gpus)
+    return (
+        _check_duration(request, profile, catalogue)
+        or _check_size(request, admitted, catalogue)
+        or _check_hardware(admitted, inventory)
+        or _check_queued(request, catalogue, tickets)
+        or admitted
+    )
+
+
+def _choose(request: Request, catalogue: Catalogue) -> tuple[Project, Profile] | Refusal:
+    project = catalogue.projects.get(request.project)
+    open_to = catalogue.projects_of(request.user, request.groups)
+    if project is None:
+        return refusals.unknown_project(request.project, open_to)
+    if project not in open_to:
+        return refusals.not_a_member(project, open_to)
+    profile = catalogue.profiles.get(request.profile)
+    if profile is None:
+        return refusals.unknown_profile(request.profile, project)
+    if profile.name not in project.profiles:
+        return refusals.profile_not_in_project(profile, project)
+    return project, profile
+
+
+def _check_duration(request: Request, profile: Profile, catalogue: Catalogue) -> Refusal | None:
+    if request.duration < catalogue.queue.shortest:
+        return refusals.too_short(request.duration, catalogue.queue.shortest)
+    return refusals.too_long(request.duration, profile) if request.duration > profile.longest else None
+
+
+def _check_size(request: Request, asked: Admitted, catalogue: Catalogue) -> Refusal | None:
+    limit = catalogue.limits.of(request.user, request.groups).gpus
+    if asked.gpus > limit:
+        return refusals.over_user_limit(asked.profile, limit)
+    if asked.gpus > asked.project.most_at_once(asked.flavour.name):
+        return refusals.over_project_limit(asked.profile, asked.project, asked.flavour)
+    return None
+
+
+def _check_hardware(asked: Admitted, inventory: Inventory) -> Refusal | None:
+    total = len(inventory.of_flavour(asked.flavour.name))
+    if asked.gpus > total:
+        return refusals.over_flavour(asked.profile, asked.flavour, total)
+    most = inventory.most_on_one_node(asked.flavour.name)
+    return refusals.over_node(asked.profile, asked.flavour, most) if asked.gpus > most else None
+
+
+def _check_queued(request: Request, catalogue: Catalogue, tickets: Sequence[Ticket]) -> Refusal | None:
+    waiting = [t for t in tickets if t.user == request.user and t.state is State.QUEUED and t.name != request.name]
+    limit = catalogue.limits.of(request.user, request.groups).queued
+    return refusals.too_many_queued(len(waiting), limit) if len(waiting) >= limit else None

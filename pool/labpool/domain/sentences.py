@@ -1,0 +1,168 @@
+"""What the pool says about a ticket: why it waits, how it ended, what became of a promise. Each with what helps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from labpool.domain.catalogue import Catalogue
+from labpool.domain.plans import BreakCause, BrokenPromise
+from labpool.domain.reasons import Holder, Wait, WaitReason
+from labpool.domain.tickets import EndReason, Ticket
+from labpool.domain.words import clock, count, listed, server, span
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A message, and what the reader can do about it; empty where nothing helps."""
+
+    message: str
+    remedy: str = ""
+
+
+_ENDED = {
+    EndReason.STOPPED: "You stopped this server.",
+    EndReason.CANCELLED: "You left the queue.",
+    EndReason.EXPIRED: "The GPUs were kept for you and nobody used them, so the request was closed.",
+    EndReason.FAILED: "The server could not be started; the last tries failed.",
+    EndReason.PREEMPTED: "The GPUs went back to the project they belong to.",
+    EndReason.RECLAIMED_IDLE: "The GPUs were not used for a long time and were taken back.",
+    EndReason.TIME_LIMIT: "The hours you asked for were over.",
+    EndReason.LOST: "The server was gone and did not come back in time.",
+    EndReason.NO_LONGER_MEMBER: "You are no longer a member of the project.",
+    EndReason.PROFILE_REMOVED: "The profile is no longer offered.",
+    EndReason.PROJECT_REMOVED: "The project was removed from the pool.",
+    EndReason.ENDED_BY_ADMIN: "An admin ended it.",
+}
+
+_BROKEN = {
+    BreakCause.DEVICE_UNAVAILABLE: "a GPU that was planned for you is out of order",
+    BreakCause.OVERRUN: "a server that should have ended still holds its GPUs",
+    BreakCause.POOL_OUTAGE: "the pool was not running when your turn came",
+    BreakCause.ADMIN_CHANGE: "an admin changed a limit or a project's share",
+}
+
+
+def ended_sentence(reason: EndReason) -> str:
+    """How a ticket ended. Files are never part of that: they stay."""
+    return _ENDED[reason]
+
+
+def broken_sentence(broken: BrokenPromise, zone: tzinfo, now: datetime) -> str:
+    """Which promise was broken, by what, and what is planned instead."""
+    told = clock(broken.promised, zone, now)
+    said = f"You were told {told} at the latest. That cannot be kept, because {_BROKEN[broken.cause]}."
+    if broken.now_planned is None:
+        return f"{said} No new time can be planned yet; you keep your place in line."
+    return f"{said} Now planned: {clock(broken.now_planned, zone, now)}."
+
+
+def wait_sentence(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:
+    """Why a ticket waits. Other people are not named: their project is, and how many GPUs it holds until when."""
+    match wait.reason:
+        case WaitReason.NOT_READY:
+            return _not_ready(catalogue)
+        case WaitReason.SAME_SERVER:
+            return _same_server(ticket, wait, zone, now)
+        case WaitReason.OWN_LIMIT:
+            return _own_limit(wait, zone, now)
+        case WaitReason.PROJECT_LIMIT:
+            return _project_limit(ticket, wait, catalogue, zone, now)
+        case WaitReason.DEVICES:
+            return _devices(ticket, wait, catalogue, zone, now)
+
+
+def _not_ready(catalogue: Catalogue) -> Sentence:
+    return Sentence(
+        "GPUs were kept for you once and nobody used them, so you are not in line now.",
+        f'Say "ready" to join the line again; after {span(catalogue.queue.expiry)} the request is closed.',
+    )
+
+
+def _same_server(ticket: Ticket, wait: Wait, zone: tzinfo, now: datetime) -> Sentence:
+    until = wait.holders[0].until if wait.holders else now
+    return Sentence(
+        f"You wait because {server(ticket.name)} still holds GPUs from its last start, "
+        f"until {clock(until, zone, now)} at the latest.",
+        "It starts as soon as they are free.",
+    )
+
+
+def _own_limit(wait: Wait, zone: tzinfo, now: datetime) -> Sentence:
+    named = listed([_own(holder, zone, now) for holder in wait.holders if holder.own])
+    return Sentence(
+        f"You wait because you may not hold more GPUs at once: {named}.",
+        "Stop one of your servers, or ask for fewer GPUs, to start sooner."
+        if wait.missing
+        else "Ask for less time, or leave the queue with the other one, to start sooner.",
+    )
+
+
+def _project_limit(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:
+    project = catalogue.projects.get(ticket.project)
+    title = project.title if project else ticket.project
+    most = project.most_at_once(ticket.flavour) if project else 0
+    if not wait.missing:
+        return _promised(
+            ticket, wait, f"{title} may hold {count(most, _title(ticket, catalogue))} at once, and ", zone, now
+        )
+    held = sum(holder.devices for holder in wait.holders)
+    return Sentence(
+        f"You wait because {title} holds {held} of the {count(most, _title(ticket, catalogue))} "
+        f"it may hold at once{_yours(wait, zone, now)}.{_next_end(wait, zone, now)}",
+        _stop_own(wait),
+    )
+
+
+def _devices(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:
+    if not wait.missing:
+        return _promised(ticket, wait, "", zone, now)
+    title = _title(ticket, catalogue)
+    if not wait.holders:
+        return Sentence(
+            f"You wait because {count(wait.missing, title)} you need cannot be used now.",
+            "It comes back without your doing; the lab's admins see it too.",
+        )
+    held = sum(holder.devices for holder in wait.holders)
+    return Sentence(
+        f"You wait because {count(held, title)} {'is' if held == 1 else 'are'} in use"
+        f"{_yours(wait, zone, now)} and you need {wait.missing} more on one machine than is free."
+        f"{_next_end(wait, zone, now)}",
+        _stop_own(wait),
+    )
+
+
+def _promised(ticket: Ticket, wait: Wait, lead: str, zone: tzinfo, now: datetime) -> Sentence:
+    begins = next((holder.since for holder in wait.holders if holder.since), None)
+    when = f" from {clock(begins, zone, now)} on" if begins else ""
+    return Sentence(
+        f"You wait because {lead}what is free now is promised{when} to requests that came before yours, "
+        f"and your {span(ticket.duration)} would run into that.",
+        "Ask for less time to start sooner." if begins else "",
+    )
+
+
+def _own(holder: Holder, zone: tzinfo, now: datetime) -> str:
+    until = clock(holder.until, zone, now)
+    if holder.since:
+        return f"{server(holder.name)} is planned from {clock(holder.since, zone, now)} to {until}"
+    return f"{server(holder.name)} holds {holder.devices} until {until}"
+
+
+def _yours(wait: Wait, zone: tzinfo, now: datetime) -> str:
+    own = [holder for holder in wait.holders if holder.own]
+    return f" (of these, {listed([_own(holder, zone, now) for holder in own])})" if own else ""
+
+
+def _next_end(wait: Wait, zone: tzinfo, now: datetime) -> str:
+    ahead = [holder.until for holder in wait.holders if holder.until > now]
+    return f" The next of them ends at {clock(min(ahead), zone, now)} at the latest." if ahead else ""
+
+
+def _stop_own(wait: Wait) -> str:
+    return "Stop a server of yours to start sooner." if any(holder.own for holder in wait.holders) else ""
+
+
+def _title(ticket: Ticket, catalogue: Catalogue) -> str:
+    flavour = catalogue.flavours.get(ticket.flavour)
+    return flavour.title if flavour else ticket.flavour

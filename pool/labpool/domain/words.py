@@ -1,0 +1,54 @@
+"""Numbers, times and names as people say them; shared by refusals and explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone, tzinfo
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 GPU", "2 GPUs", "no GPU"."""
+    if number == 0:
+        return f"no {noun}"
+    return f"{number} {noun}" if number == 1 else f"{number} {plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Plural of a noun or of a flavour's title; a title that ends in anything but a letter is left as it is."""
+    return noun + "s" if noun[-1:].isalpha() and not noun.endswith("s") else noun
+
+
+def ordinal(place: int) -> str:
+    """A place in line: 1st, 2nd, 3rd, 4th, 11th, 21st."""
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
+
+
+def span(duration: timedelta) -> str:
+    """A duration: "8 h", "1 h 30 min", "5 min", "12 s"."""
+    seconds = round(duration.total_seconds())
+    if abs(seconds) < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    parts = [f"{hours} h"] if hours else []
+    return " ".join([*parts, f"{minutes} min"] if minutes else parts)
+
+
+def clock(at: datetime, zone: tzinfo, now: datetime | None = None) -> str:
+    """A time of day in `zone`, with the day where it is not that of `now`; UTC says that it is UTC."""
+    local = at.astimezone(zone)
+    other_day = now is not None and local.date() != now.astimezone(zone).date()
+    said = f"{local:%a} {local.day} {local:%b}, {local:%H:%M}" if other_day else f"{local:%H:%M}"
+    return f"{said} UTC" if zone is timezone.utc else said
+
+
+def server(name: str) -> str:
+    """A server as its owner calls it."""
+    return f'your server "{name}"' if name else "your default server"
+
+
+def listed(items: Sequence[str], last: str = "and") -> str:
+    """Items as a sentence lists them: "a, b and c"."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"

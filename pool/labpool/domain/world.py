@@ -1,0 +1,45 @@
+"""What the pool knows at one moment: all that a decision is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labpool.domain.catalogue import Catalogue, UserLimit
+from labpool.domain.inventory import Inventory
+from labpool.domain.leases import Lease, Slot
+from labpool.domain.tickets import State, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Inventory, rules, open tickets, live leases and stored slots.
+
+    A lease is live until the pool has settled it: one past its end still holds its devices. `slots` are those that the
+    last plan gave back; one of a ticket that is no longer queued is ignored.
+    """
+
+    inventory: Inventory
+    catalogue: Catalogue
+    tickets: tuple[Ticket, ...] = ()
+    leases: tuple[Lease, ...] = ()
+    slots: tuple[Slot, ...] = ()
+
+    def line(self) -> tuple[Ticket, ...]:
+        """Tickets that wait for their turn, first come first; those that wait for "ready" are not among them."""
+        waiting = (t for t in self.tickets if t.state is State.QUEUED and t.ready)
+        return tuple(sorted(waiting, key=lambda t: (t.in_line_since, t.id)))
+
+    def limit_of(self, user: str) -> UserLimit:
+        """Limit in force for `user`, by the groups that the newest of the user's open tickets was filed with."""
+        own = [ticket for ticket in self.tickets if ticket.user == user]
+        newest = max(own, key=lambda t: (t.requested_at, t.id), default=None)
+        return self.catalogue.limits.of(user, newest.groups if newest else frozenset())
+
+    def usable_devices(self, flavour: str) -> dict[str, list[str]]:
+        """Ids of the devices of `flavour` that may be granted, by node; withheld ones are left out."""
+        withheld = {device for device, _ in self.inventory.withheld}
+        nodes: dict[str, list[str]] = {}
+        for device in self.inventory.of_flavour(flavour):
+            if device.id not in withheld:
+                nodes.setdefault(device.node, []).append(device.id)
+        return nodes
