@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Device:
     """One schedulable GPU or slice.
 
-    `id` is unique in the pool and stable over restarts: the card's UUID where it is real.
+    `id` is unique in the pool and stable over restarts: the card's UUID where it is real. `product` is the maker's name
+    of the card, empty where it is simulated.
     """
 
     id: str
@@ -19,6 +20,7 @@ class Device:
     index: int = 0
     memory_gib: float = 0.0
     simulated: bool = False
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,28 @@
-"""pool.yaml and the environment, read, validated and turned into domain values."""
+"""What the lab set: pool.yaml, read into the domain's values, and the data folder with its secrets and ports."""
+
+from labpool.domain.catalogue import Catalogue, Profile, Project
+from labpool.settings.completion import complete_catalogue, flavour_of_card, hidden_profiles, overcommitted
+from labpool.settings.findings import Finding, InvalidPoolFile
+from labpool.settings.place import Place, UnusablePlace
+from labpool.settings.pool_file import PoolFile, load_pool_file
+from labpool.settings.ports import InvalidSetting, Ports, config_folder, pool_file_path
+
+__all__ = [
+    "Catalogue",
+    "Finding",
+    "InvalidPoolFile",
+    "InvalidSetting",
+    "Place",
+    "PoolFile",
+    "Ports",
+    "Profile",
+    "Project",
+    "UnusablePlace",
+    "complete_catalogue",
+    "config_folder",
+    "flavour_of_card",
+    "hidden_profiles",
+    "load_pool_file",
+    "overcommitted",
+    "pool_file_path",
+]

@@ -1,0 +1,210 @@
+"""The shape of pool.yaml. Each key's meaning, unit, bounds, default and an example stand here and nowhere else.
+
+The reference page, the JSON Schema and the words of error messages are made from these models.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_SLUG = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+_HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$"
+PATTERNS_IN_WORDS = {
+    _SLUG: "a name of at most 40 lower-case letters, digits and hyphens",
+    _HOST: "a host name of at most 63 characters",
+}
+
+Slug: TypeAlias = Annotated[str, Field(pattern=_SLUG)]
+HostName: TypeAlias = Annotated[str, Field(pattern=_HOST)]
+Title: TypeAlias = Annotated[str, Field(min_length=1, max_length=80)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
+Devices: TypeAlias = Annotated[int, Field(ge=0, le=1024)]
+Cores: TypeAlias = Annotated[float, Field(gt=0, le=4096, allow_inf_nan=False)]
+Gibibytes: TypeAlias = Annotated[float, Field(gt=0, le=65536, allow_inf_nan=False)]
+Minutes: TypeAlias = Annotated[float, Field(ge=0, le=10080, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FlavourSection(_Section):
+    """A kind of device."""
+
+    title: Title = Field(description="What people read.", examples=["A100 80 GB"])
+    gpu_memory_gib: float = Field(
+        0, ge=0, le=4096, allow_inf_nan=False, description="Memory of one device in GiB; 0 = not said.", examples=[80]
+    )
+    charge: float = Field(
+        1.0,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="GPU-hours booked for one hour of one device.",
+        examples=[1.0],
+    )
+    nvml: str | None = Field(
+        None,
+        min_length=1,
+        max_length=120,
+        description="Pattern of the product name that NVML gives for a card, as `nvidia-smi -L` shows it: * stands for "
+        "any text, case doesn't count. The first flavour of the file that fits wins. Without it, cards fit whose name "
+        "in lower case with hyphens is the flavour's.",
+        examples=["NVIDIA A100*80GB*"],
+    )
+
+
+class ProfileSection(_Section):
+    """What a researcher picks."""
+
+    title: Title = Field(description="What people read.", examples=["One GPU"])
+    flavour: Slug | None = Field(
+        None, description="Kind of device, a key of flavours. Without it: a CPU profile.", examples=["demo-gpu"]
+    )
+    gpus: int = Field(
+        0, ge=0, le=64, description="Devices of that flavour, all on one node; 0 for a CPU profile.", examples=[1]
+    )
+    cpu: Cores = Field(description="CPU cores; decimals are allowed.", examples=[2])
+    memory_gib: Gibibytes = Field(description="Memory in GiB.", examples=[4])
+    max_hours: float = Field(
+        gt=0, le=8760, allow_inf_nan=False, description="Longest run one may ask for, in hours.", examples=[8]
+    )
+    preset: Literal["cpu", "single", "mirrored"] | None = Field(
+        None,
+        description="How TensorFlow spreads the work (tfpresets). Left out: cpu, single or mirrored, by the number of "
+        "GPUs.",
+        examples=["single"],
+    )
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "auto", description="Number format of the computation (tfpresets).", examples=["auto"]
+    )
+    xla: Literal["auto", "on", "off"] = Field(
+        "auto", description="Whether TensorFlow compiles with XLA (tfpresets).", examples=["auto"]
+    )
+
+
+class MembersSection(_Section):
+    """Who is a member."""
+
+    users: list[Name] = Field([], description="User names.", examples=[["ada"]])
+    groups: list[Name] = Field([], description="The hub's groups.", examples=[["vision"]])
+    everyone: bool = Field(False, description="Whether everybody who can sign in is a member.", examples=[False])
+
+
+class OwnersSection(_Section):
+    """Who owns the project; owners are members."""
+
+    users: list[Name] = Field([], description="User names.", examples=[["olga"]])
+    groups: list[Name] = Field([], description="The hub's groups.", examples=[["vision-owners"]])
+
+
+class ProjectSection(_Section):
+    """A project space."""
+
+    title: Title = Field(description="What people read.", examples=["Vision group"])
+    members: MembersSection = Field(MembersSection(), description="Who is a member.")
+    owners: OwnersSection = Field(OwnersSection(), description="Who owns the project; owners are members.")
+    nominal: dict[Slug, Devices] = Field(
+        {}, description="Devices of each flavour that are the project's own.", examples=[{"demo-gpu": 2}]
+    )
+    borrow: dict[Slug, Devices] = Field(
+        {}, description="Devices of each flavour it may hold beyond its own at once.", examples=[{"demo-gpu": 2}]
+    )
+    profiles: list[Slug] = Field(
+        min_length=1,
+        description="Profiles its members may pick, in the order of the form.",
+        examples=[["cpu", "gpu-1"]],
+    )
+
+
+class UserLimitSection(_Section):
+    """Caps on one user over all projects."""
+
+    gpus: int = Field(4, ge=0, le=1024, description="Devices at once.", examples=[4])
+    servers: int = Field(3, ge=1, le=100, description="Servers at once, CPU ones too.", examples=[3])
+    queued: int = Field(8, ge=0, le=1000, description="Tickets waiting at once.", examples=[8])
+
+
+class OtherLimitSection(_Section):
+    """Caps that differ; what is left out stays as in limits.user."""
+
+    gpus: int | None = Field(None, ge=0, le=1024, description="Devices at once.", examples=[2])
+    servers: int | None = Field(None, ge=1, le=100, description="Servers at once, CPU ones too.", examples=[2])
+    queued: int | None = Field(None, ge=0, le=1000, description="Tickets waiting at once.", examples=[4])
+
+
+class LimitsSection(_Section):
+    """Caps on each user. A group's replace the default, of several groups the largest; a user's own beat both."""
+
+    user: UserLimitSection = Field(UserLimitSection(), description="Everybody's caps.")
+    groups: dict[Name, OtherLimitSection] = Field({}, description="Caps of each member of a group.")
+    users: dict[Name, OtherLimitSection] = Field({}, description="Caps of one user.")
+
+
+class QueueSection(_Section):
+    """Times of the queue; decimals are allowed."""
+
+    claim_minutes: Minutes = Field(
+        30,
+        description="From server ready until a person must have used it, else it goes back to the queue.",
+        examples=[30],
+    )
+    restart_minutes: Minutes = Field(5, description="How long a server that died keeps its GPUs.", examples=[5])
+    end_grace_minutes: Minutes = Field(1, description="From SIGTERM to the end of the hours.", examples=[1])
+    turnover_minutes: Minutes = Field(1, description="Kept free between two runs on a device.", examples=[1])
+    expiry_hours: float = Field(
+        24,
+        gt=0,
+        le=8760,
+        allow_inf_nan=False,
+        description='How long an unclaimed ticket waits for "ready".',
+        examples=[24],
+    )
+    shortest_minutes: Minutes = Field(5, description="Shortest run one may ask for.", examples=[5])
+    notice_minutes: list[Minutes] = Field(
+        [15, 5], max_length=10, description="When to say that the hours end, in minutes before.", examples=[[15, 5]]
+    )
+    start_tries: int = Field(3, ge=1, le=10, description="How often a granted server is started at most.", examples=[3])
+    reconcile_seconds: float = Field(
+        10,
+        ge=0.1,
+        le=600,
+        allow_inf_nan=False,
+        description="How often leases are compared with what runs, in seconds.",
+        examples=[10],
+    )
+
+
+class SimulatedNodeSection(_Section):
+    """A machine that is not there."""
+
+    name: HostName = Field(description="Its name, different from the others'.", examples=["demo"])
+    cpu: Cores = Field(description="CPU cores.", examples=[16])
+    memory_gib: Gibibytes = Field(description="Memory in GiB.", examples=[64])
+    devices: dict[Slug, Annotated[int, Field(ge=0, le=64)]] = Field(
+        description="How many devices of each flavour.", examples=[{"demo-gpu": 4}]
+    )
+
+
+class SimulatedSection(_Section):
+    """Stand-ins for GPUs, used only where none is found and said so everywhere."""
+
+    nodes: list[SimulatedNodeSection] = Field([], max_length=100, description="Machines.")
+
+
+class PoolYaml(_Section):
+    """All of pool.yaml."""
+
+    engine: Literal["workstation"] = Field(
+        "workstation", description="Who provides the devices: this machine.", examples=["workstation"]
+    )
+    flavours: dict[Slug, FlavourSection] = Field({}, description="Kinds of device, by name.")
+    simulated: SimulatedSection = Field(
+        SimulatedSection(), description="Stand-ins for GPUs, used only where none is found and said so everywhere."
+    )
+    limits: LimitsSection = Field(LimitsSection(), description="Caps on each user over all projects.")
+    profiles: dict[Slug, ProfileSection] = Field({}, description="What a researcher picks, by name.")
+    projects: dict[Slug, ProjectSection] = Field({}, description="Project spaces, by name.")
+    queue: QueueSection = Field(QueueSection(), description="Times of the queue.")
