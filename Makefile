@@ -11,10 +11,10 @@ LOCK := uv pip compile --universal --python-version 3.10 --generate-hashes --no-
   --excludes requirements/in-this-repository.txt $(if $(UPGRADE),--upgrade)
 ALL := pyproject.toml --extra hub --extra notebook --extra test
 
-.PHONY: help setup hub test soak test-python lint lock schema bench screenshots clean
+.PHONY: help setup hub hub5 test soak test-python lint lock clean
 
 help: ## this list
-	@awk -F ' *## *' '/^[a-z-]+:.*## /{split($$1, t, ":"); printf "  make %-12s %s\n", t[1], $$2}' $(MAKEFILE_LIST)
+	@awk -F ' *## *' '/^[a-z0-9-]+:.*## /{split($$1, t, ":"); printf "  make %-12s %s\n", t[1], $$2}' $(MAKEFILE_LIST)
 
 setup: ## build .venv and node_modules; seconds when done (PYTHON=python3.13 picks another Python)
 	@$(SETUP)
@@ -22,10 +22,13 @@ setup: ## build .venv and node_modules; seconds when done (PYTHON=python3.13 pic
 hub: setup ## start the hub, the pool and TensorBoard on this machine (LABPOOL_DATA names the data folder)
 	@$(RUN) $(BIN)/labpool run
 
-test: setup ## run the tests, and say what was left out and why (CI=true leaves out nothing)
+hub5: ## build .venv-hub5, where the tests find the older JupyterHub
+	@$(SETUP) --venv .venv-hub5 --lock hub5
+
+test: setup hub5 ## run the tests, and say what was left out and why (CI=true leaves out nothing)
 	@$(RUN) python -m pytest -n 2 --dist loadfile
 
-soak: setup ## run the long forms of the tests too
+soak: setup hub5 ## run the long forms of the tests too
 	@$(RUN) python -m pytest -n 2 --dist loadfile --soak
 
 test-python: ## run the quick tests on the oldest and newest Python (PYTHON=python3.12: on that one)

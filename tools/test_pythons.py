@@ -1,0 +1,66 @@
+"""Run the quick tests on other Python versions than the one of .venv, each in an environment of its own.
+
+Quick is what needs neither a browser nor a real hub: the rules, the store, the engine, the service, tfpresets. With
+CI=true a machine that has no other version at all is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import interpreters
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT = ("python3.10", "python3.13")
+QUICK = "not browser and not hub and not hub5"
+
+
+class Result(NamedTuple):
+    """How the tests went on one version; `left_out` where they didn't run at all."""
+
+    name: str
+    words: str
+    failed: bool = False
+    left_out: bool = False
+
+
+def run_on(name: str) -> Result:
+    """Set up an environment for the interpreter called `name` and run the quick tests in it."""
+    interpreter = interpreters.find(name)
+    if interpreter is None:
+        return Result(name, "left out: it is not on this machine (uv python install, or pyenv)", left_out=True)
+    venv = ROOT / f".venv-{'.'.join(interpreter.version.split('.')[:2])}"
+    print(f"== Python {interpreter.version} in {venv.name}", flush=True)
+    setup = [sys.executable, "tools/setup.py", "--python", interpreter.path, "--venv", str(venv)]
+    if subprocess.run(setup, cwd=ROOT, check=False).returncode:
+        return Result(name, "setup failed", failed=True)
+    env = {**os.environ, "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    tests = ["python", "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", QUICK]
+    with subprocess.Popen(tests, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
+        last = ""
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            last = line
+    return Result(name, re.sub(r"\x1b\[[0-9;]*m", "", last).strip("= \n"), failed=process.returncode != 0)
+
+
+def main() -> int:
+    """Run on the versions that the command line names, or on the oldest and the newest supported one."""
+    results = [run_on(name) for name in sys.argv[1:] or DEFAULT]
+    print("== Other Python versions")
+    for result in results:
+        print(f"{result.name}: {result.words}")
+    failed = sum(result.failed for result in results)
+    left_out = sum(result.left_out for result in results)
+    print(f"{len(results) - failed - left_out} passed, {failed} failed, {left_out} left out")
+    nothing_ran = left_out == len(results)
+    return 1 if failed or (nothing_ran and os.environ.get("CI") == "true") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
