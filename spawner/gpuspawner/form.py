@@ -1,0 +1,154 @@
+"""The spawn form: what a person may start, and what each choice would meet right now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Protocol
+
+from jinja2 import Environment, PackageLoader
+from labpool.api_models import FlavourView, FormView, ProfileView
+from labpool.client import PoolError
+from labpool.settings import Catalogue, Profile, Project
+
+from gpuspawner.claim import shared_client
+from gpuspawner.options import OptionsRefused, Person, parse_options
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+class FormSpawner(Protocol):
+    """What the form needs to know of the spawner it is for."""
+
+    pool_url: str
+    pool_token: str
+    pool_timeout: float
+    default_profile: str
+    user_options: Mapping[str, object]
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the lab decided."""
+
+    @property
+    def person(self) -> Person:
+        """Who the form is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileCard:
+    """One profile of one project. Hours are wall time; `charge` is GPU-hours for one hour of the whole profile."""
+
+    name: str
+    title: str
+    needs_gpu: bool
+    gpus: int
+    longest_hours: float
+    charge: float
+    free: int | None
+    total: int | None
+    starts_now: bool
+    next_start: str
+    unavailable: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectChoice:
+    """One project and what it offers."""
+
+    name: str
+    title: str
+    cards: tuple[ProfileCard, ...] = field(default=())
+
+
+async def render_form(spawner: FormSpawner) -> str:
+    """The form's fields as HTML, with live counts where the pool answers."""
+    live = await _live(spawner)
+    projects = choices(spawner.person, spawner.catalogue, live)
+    chosen = _chosen(spawner)
+    return (
+        _environment()
+        .get_template("spawn_form.html")
+        .render(
+            projects=projects,
+            projects_data=[asdict(project) for project in projects],
+            chosen=chosen,
+            pool_answers=live is not None,
+            simulated=live is not None and live.pool.simulated,
+            shortest_hours=spawner.catalogue.queue.shortest.total_seconds() / _SECONDS_PER_HOUR,
+        )
+    )
+
+
+def choices(person: Person, catalogue: Catalogue, live: FormView | None) -> tuple[ProjectChoice, ...]:
+    """What `person` may choose. Profiles that only the pool knows (cards nobody named) come last."""
+    return tuple(
+        ProjectChoice(project.name, project.title, _cards(project, catalogue, live))
+        for project in catalogue.projects_of(person.name, person.groups)
+    )
+
+
+def _cards(project: Project, catalogue: Catalogue, live: FormView | None) -> tuple[ProfileCard, ...]:
+    views = {view.name: view for view in live.projects.get(project.name, ())} if live else {}
+    flavours = {view.name: view for view in live.pool.flavours} if live else {}
+    named = [
+        _card(catalogue.profiles[name], catalogue, views.get(name), flavours)
+        for name in project.profiles
+        if name in catalogue.profiles
+    ]
+    return (*named, *(_unnamed_card(view) for name, view in views.items() if name not in catalogue.profiles))
+
+
+def _card(
+    profile: Profile, catalogue: Catalogue, view: ProfileView | None, flavours: Mapping[str, FlavourView]
+) -> ProfileCard:
+    flavour = flavours.get(profile.flavour or "")
+    charge = catalogue.flavours[profile.flavour].charge * profile.gpus if profile.flavour else 0.0
+    return ProfileCard(
+        name=profile.name,
+        title=profile.title,
+        needs_gpu=profile.flavour is not None,
+        gpus=profile.gpus,
+        longest_hours=profile.longest.total_seconds() / _SECONDS_PER_HOUR,
+        charge=charge,
+        free=flavour.free if flavour else None,
+        total=flavour.total if flavour else None,
+        starts_now=profile.flavour is None or (view is not None and view.starts_now),
+        next_start=view.next_start.isoformat() if view and view.next_start else "",
+        unavailable=view.unavailable if view else "",
+        simulated=flavour is not None and flavour.simulated,
+    )
+
+
+def _unnamed_card(view: ProfileView) -> ProfileCard:
+    start = view.next_start.isoformat() if view.next_start else ""
+    return ProfileCard(
+        view.name, view.name, True, 1, 24.0, 1.0, None, None, view.starts_now, start, view.unavailable, simulated=False
+    )
+
+
+async def _live(spawner: FormSpawner) -> FormView | None:
+    client = shared_client(spawner.pool_url, spawner.pool_token, spawner.pool_timeout)
+    try:
+        return await client.form(spawner.person.name, sorted(spawner.person.groups))
+    except PoolError:
+        return None
+
+
+def _chosen(spawner: FormSpawner) -> dict[str, str | float]:
+    """The choice shown at first: the last one where it still holds, else the default."""
+    return _parsed(spawner, spawner.user_options) or _parsed(spawner, None)
+
+
+def _parsed(spawner: FormSpawner, raw: object) -> dict[str, str | float]:
+    try:
+        return parse_options(raw, spawner.person, spawner.catalogue, spawner.default_profile).to_store()
+    except OptionsRefused:
+        return {}
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(loader=PackageLoader("gpuspawner"), autoescape=True, trim_blocks=True, lstrip_blocks=True)

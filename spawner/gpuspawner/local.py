@@ -1,0 +1,226 @@
+"""Local servers whose GPUs come from the pool: the hub's own spawner, and one question asked before each start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+from labpool.api_models import LeaseToApply, SpawnAsked
+from labpool.settings import Catalogue, Place
+from traitlets import Float, TraitError, Unicode, default, validate
+
+from gpuspawner.catalogue_file import shared_catalogue
+from gpuspawner.claim import Claim, shared_client
+from gpuspawner.environment import Surroundings, server_environment, server_process_environment
+from gpuspawner.folders import UserFolders
+from gpuspawner.form import render_form
+from gpuspawner.hub_errors import HUB_MAJOR, NotStarted
+from gpuspawner.options import OptionsRefused, Person, ServerOptions, names_nothing, parse_options
+
+
+class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
+    """Start a user's server as a local process that sees exactly the devices it leased.
+
+    All users' processes run under the hub's own account: nothing keeps them apart but their home folders.
+    """
+
+    pool_url = Unicode(
+        "http://127.0.0.1:8100/services/pool",
+        help="Address of the pool service, without a trailing slash. Default: the one that `labpool run` starts.",
+    ).tag(config=True)
+
+    pool_token = Unicode("", help="The spawner's secret, known to the pool too. No default.").tag(config=True)
+
+    pool_id = Unicode("", help="Which pool this is, so that two on one machine don't mix. No default.").tag(config=True)
+
+    pool_timeout = Float(
+        5.0,
+        min=0.5,
+        max=60.0,
+        help="Longest wait for the pool's answer in seconds, 0.5 to 60. Past it a GPU profile is refused; CPU profiles "
+        "don't ask.",
+    ).tag(config=True)
+
+    pool_file = Unicode("pool.yaml", help="Path of pool.yaml; read again when it changes.").tag(config=True)
+
+    default_profile = Unicode(
+        "cpu", help="CPU profile that starts, in the user's first project, when nothing was chosen."
+    ).tag(config=True)
+
+    first_files = Unicode(
+        "", help="Folder whose files a new home gets, once. Default: none. A user's own files are never overwritten."
+    ).tag(config=True)
+
+    data_folder = Unicode(
+        "/tmp/labpool",  # noqa: S108
+        help="The lab's data folder, with homes, logs and runtime folders below. Default: for a trial only.",
+    ).tag(config=True)
+
+    _environment: Mapping[str, str] = {}
+    _is_up = False
+    _report: asyncio.Task[None] | None = None
+
+    @default("options_form")
+    def _live_form(self) -> Callable[[SimpleLocalGPUSpawner], object]:
+        return render_form
+
+    @default("options_from_form")
+    def _parsed_form(self) -> Callable[[object], dict[str, str | float]]:
+        return self.options_to_store
+
+    @default("home_dir")
+    def _home_in_data_folder(self) -> str:
+        return str(Place(Path(self.data_folder)).home_of(self.user.name))
+
+    @default("apply_user_options")
+    def _applied_by_start(self) -> Callable[[object, object], None]:
+        return lambda spawner, options: None
+
+    @validate("consecutive_failure_limit")
+    def _no_failure_limit_on_hub_5(self, proposal: Mapping[str, int]) -> int:
+        limit = proposal["value"]
+        if HUB_MAJOR < 6 and limit:
+            raise TraitError(
+                f"Spawner.consecutive_failure_limit is {limit}, expected 0: Hub 5 counts a researcher who waits for a "
+                f"GPU as a failure and would exit after {limit} of them. Set c.Spawner.consecutive_failure_limit = 0."
+            )
+        return limit
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the lab decided, as pool.yaml says now."""
+        return shared_catalogue(Path(self.pool_file)).current(self.log)
+
+    @property
+    def person(self) -> Person:
+        """Who this server is for."""
+        return Person(self.user.name, frozenset(group.name for group in self.user.groups))
+
+    @property
+    def claim(self) -> Claim:
+        """Asks the pool for this server's lease."""
+        return Claim(shared_client(self.pool_url, self.pool_token, self.pool_timeout), self.log)
+
+    def parse(self, raw: object) -> ServerOptions:
+        """Read what was asked for.
+
+        Raises:
+            NotStarted: it names nothing that could be started; status 422.
+        """
+        try:
+            return parse_options(raw, self.person, self.catalogue, self.default_profile)
+        except OptionsRefused as refusal:
+            raise NotStarted(422, refusal.reason, str(refusal)) from refusal
+
+    def options_to_store(self, form: object) -> dict[str, str | float]:
+        """What the hub stores for a sent form."""
+        return self.parse(form).to_store()
+
+    def options_from_query(self, query: Mapping[str, object]) -> dict[str, str | float]:
+        """Read an address's options. One that names nothing starts nothing (`?_xsrf=`, left by a refused form)."""
+        if names_nothing(query):
+            message = "Nothing was started: this address names no project and no profile. Choose them below."
+            raise NotStarted(400, "nothing_named", message)
+        return self.options_to_store(query)
+
+    async def start(self) -> tuple[str, int]:
+        """Start with the lease's devices, or without any for a CPU profile.
+
+        Raises:
+            NotStarted: the options, the number of servers or the pool forbid it.
+            WaitingForGPU: no lease yet; the ticket is filed and its page is where the browser is sent.
+            GPUsUnavailable: a GPU profile was asked for and the pool doesn't answer.
+        """
+        self._environment, self._is_up = {}, False
+        options = self.parse(self.user_options)
+        self._check_number_of_servers()
+        lease = await self._obtain(options) if options.needs_gpu else None
+        folders = self._folders()
+        await asyncio.to_thread(folders.prepare, Path(self.first_files) if self.first_files else None)
+        around = Surroundings(self.pool_url, self.pool_id, folders)
+        profile = self.catalogue.profiles.get(options.profile)
+        self._environment = server_environment(options, profile, lease, around)
+        address: tuple[str, int] = await super().start()
+        return address
+
+    def get_env(self) -> dict[str, str]:
+        """Add this start's variables; without a lease no GPU is visible, whatever the configuration says."""
+        env: dict[str, str] = super().get_env()
+        return env | {"CUDA_VISIBLE_DEVICES": ""} | dict(self._environment)
+
+    def add_poll_callback(self, callback: Callable[..., object], *args: object, **kwargs: object) -> None:
+        """Learn that the server is up: the hub adds its callback then, after a start and after its own restart."""
+        super().add_poll_callback(callback, *args, **kwargs)
+        self._is_up = True
+        if ticket := self._told().get("LABPOOL_TICKET"):
+            self._report = asyncio.ensure_future(self.claim.report_started(self.user.name, self.name, ticket))
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop the process, and end the lease if a person stopped a server that was up.
+
+        The hub also calls this after a failed start; the lease stays then, for the next try.
+        """
+        ticket = self._told().get("LABPOOL_TICKET") if self._is_up else None
+        await super().stop(now)
+        self._environment, self._is_up = {}, False
+        if ticket:
+            await self.claim.report_stopped(self.user.name, self.name, ticket)
+
+    async def poll_and_notify(self) -> int | None:
+        """End a CPU server whose hours are over, then look as usual: the hub takes a dead server's route away."""
+        if self._is_over():
+            self.log.info("hours are over, stopping CPU server %s", self._log_name)
+            await super().stop()
+        status: int | None = await super().poll_and_notify()
+        return status
+
+    def load_state(self, state: dict[str, object]) -> None:
+        """Take over a process that runs on; a number that another process has by now is none of ours."""
+        super().load_state(state)
+        if not self._told():
+            self.pid = 0
+
+    def _folders(self) -> UserFolders:
+        place, user = Place(Path(self.data_folder)), self.user.name
+        try:
+            return UserFolders(Path(self.home_dir), place.logs_of(user), place.runtime_of(user, self.name))
+        except ValueError as error:
+            message = f"This account can't have a home folder: {error}. Ask a lab admin for another name."
+            raise NotStarted(422, "unusable_user_name", message) from error
+
+    async def _obtain(self, options: ServerOptions) -> LeaseToApply:
+        asked = SpawnAsked(
+            user=self.user.name,
+            groups=tuple(sorted(self.person.groups)),
+            admin=bool(self.user.admin),
+            name=self.name,
+            project=options.project,
+            profile=options.profile,
+            hours=options.hours,
+        )
+        return await self.claim.obtain(asked, self.handler)
+
+    def _check_number_of_servers(self) -> None:
+        limit = self.catalogue.limits.of(self.person.name, self.person.groups).servers
+        others = [spawner.name for spawner in self.user.spawners.values() if spawner is not self and spawner.active]
+        if len(others) >= limit and not self._asked_by_service():
+            named = ", ".join(name or "the default server" for name in sorted(others))
+            message = f"You already run {len(others)} servers ({named}) and may run {limit}. Stop one and try again."
+            raise NotStarted(409, "too_many_servers", message)
+
+    def _asked_by_service(self) -> bool:
+        return getattr(getattr(self.handler, "current_user", None), "kind", "") == "service"
+
+    def _told(self) -> Mapping[str, str]:
+        """What the running server was told at its start, also where this hub did not start it."""
+        return self._environment or server_process_environment(self.pid, self.user.name, self.name)
+
+    def _is_over(self) -> bool:
+        told = self._told()
+        if not self._is_up or "LABPOOL_TICKET" in told or "LABPOOL_HOURS" not in told:
+            return False
+        started: datetime = self.orm_spawner.started.replace(tzinfo=timezone.utc)
+        return datetime.now(timezone.utc) >= started + timedelta(hours=float(told["LABPOOL_HOURS"]))
