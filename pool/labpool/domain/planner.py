@@ -128,9 +128,15 @@ class _Draft:
         need = self.needs[slot.ticket]
         if not self.schedule.usable(need, slot.devices):
             return BreakCause.DEVICE_UNAVAILABLE
-        if self.schedule.stands(need, place, without=self.schedule.overrunning):
-            return BreakCause.OVERRUN
-        return BreakCause.POOL_OUTAGE if self._late(slot) else BreakCause.ADMIN_CHANGE
+        if self._late(slot):
+            return self._why_late(slot)
+        held = self.schedule.stands(need, place, without=self.schedule.overrunning)
+        return BreakCause.OVERRUN if held else BreakCause.ADMIN_CHANGE
+
+    def _why_late(self, slot: Slot) -> BreakCause:
+        """A slot that the pool saw since its start and did not grant was held up; another was not looked at."""
+        looked_at = self.world.looked_at
+        return BreakCause.OVERRUN if looked_at and looked_at >= slot.start else BreakCause.POOL_OUTAGE
 
     def _take(self, ticket: str, place: Place) -> None:
         self.schedule.book(self.needs[ticket], place)
@@ -166,4 +172,4 @@ class _Draft:
         latest = ticket.starts_by + self.schedule.margin
         if slot.start > latest or (place and place.start <= latest):
             return None
-        return displaced.get(ticket.id, BreakCause.POOL_OUTAGE)
+        return displaced.get(ticket.id) or self._why_late(slot)

@@ -37,12 +37,12 @@ class Grant:
 class BrokenPromise:
     """A ticket that will start later than it was told, reported by the plan that first sees it.
 
-    `now_planned` is None where no place can be found at all.
+    `planned` is None where no place can be found at all.
     """
 
     ticket: str
     promised: datetime
-    now_planned: datetime | None
+    planned: datetime | None
     cause: BreakCause
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from labpool.domain import refusals
-from labpool.domain.catalogue import Catalogue, Flavour, Profile, Project
+from labpool.domain.catalogue import Catalogue, Profile, Project
 from labpool.domain.inventory import Inventory
 from labpool.domain.reasons import Refusal
 from labpool.domain.tickets import State, Ticket
@@ -31,7 +31,7 @@ class Admitted:
 
     project: Project
     profile: Profile
-    flavour: Flavour
+    flavour: str
     gpus: int
 
 
@@ -51,11 +51,11 @@ def check_request(
     project, profile = chosen
     if profile.flavour is None:
         raise ValueError(f"profile {profile.name} needs no GPU; expected a request for a profile with a flavour")
-    admitted = Admitted(project, profile, catalogue.flavours[profile.flavour], profile.gpus)
+    admitted = Admitted(project, profile, profile.flavour, profile.gpus)
     return (
         _check_duration(request, profile, catalogue)
         or _check_size(request, admitted, catalogue)
-        or _check_hardware(admitted, inventory)
+        or _check_hardware(admitted, catalogue, inventory)
         or _check_queued(request, catalogue, tickets)
         or admitted
     )
@@ -86,17 +86,18 @@ def _check_size(request: Request, asked: Admitted, catalogue: Catalogue) -> Refu
     limit = catalogue.limits.of(request.user, request.groups).gpus
     if asked.gpus > limit:
         return refusals.over_user_limit(asked.profile, limit)
-    if asked.gpus > asked.project.most_at_once(asked.flavour.name):
-        return refusals.over_project_limit(asked.profile, asked.project, asked.flavour)
+    if asked.gpus > asked.project.most_at_once(asked.flavour):
+        return refusals.over_project_limit(asked.profile, asked.project, catalogue.flavours[asked.flavour])
     return None
 
 
-def _check_hardware(asked: Admitted, inventory: Inventory) -> Refusal | None:
-    total = len(inventory.of_flavour(asked.flavour.name))
+def _check_hardware(asked: Admitted, catalogue: Catalogue, inventory: Inventory) -> Refusal | None:
+    flavour = catalogue.flavours[asked.flavour]
+    total = len(inventory.of_flavour(flavour.name))
     if asked.gpus > total:
-        return refusals.over_flavour(asked.profile, asked.flavour, total)
-    most = inventory.most_on_one_node(asked.flavour.name)
-    return refusals.over_node(asked.profile, asked.flavour, most) if asked.gpus > most else None
+        return refusals.over_flavour(asked.profile, flavour, total)
+    most = inventory.most_on_one_node(flavour.name)
+    return refusals.over_node(asked.profile, flavour, most) if asked.gpus > most else None
 
 
 def _check_queued(request: Request, catalogue: Catalogue, tickets: Sequence[Ticket]) -> Refusal | None:

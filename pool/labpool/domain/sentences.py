@@ -52,9 +52,9 @@ def broken_sentence(broken: BrokenPromise, zone: tzinfo, now: datetime) -> str:
     """Which promise was broken, by what, and what is planned instead."""
     told = clock(broken.promised, zone, now)
     said = f"You were told {told} at the latest. That cannot be kept, because {_BROKEN[broken.cause]}."
-    if broken.now_planned is None:
+    if broken.planned is None:
         return f"{said} No new time can be planned yet; you keep your place in line."
-    return f"{said} Now planned: {clock(broken.now_planned, zone, now)}."
+    return f"{said} Now planned: {clock(broken.planned, zone, now)}."
 
 
 def wait_sentence(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:

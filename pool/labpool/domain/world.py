@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from labpool.domain.catalogue import Catalogue, UserLimit
 from labpool.domain.inventory import Inventory
@@ -15,7 +16,8 @@ class World:
     """Inventory, rules, open tickets, live leases and stored slots.
 
     A lease is live until the pool has settled it: one past its end still holds its devices. `slots` are those that the
-    last plan gave back; one of a ticket that is no longer queued is ignored.
+    last plan gave back; one of a ticket that is no longer queued is ignored. `looked_at` is when the pool planned last,
+    None after a start; it tells a pool that looked too late from a lease that would not end.
     """
 
     inventory: Inventory
@@ -23,6 +25,7 @@ class World:
     tickets: tuple[Ticket, ...] = ()
     leases: tuple[Lease, ...] = ()
     slots: tuple[Slot, ...] = ()
+    looked_at: datetime | None = None
 
     def line(self) -> tuple[Ticket, ...]:
         """Tickets that wait for their turn, first come first; those that wait for "ready" are not among them."""
