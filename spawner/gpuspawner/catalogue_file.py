@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from logging import Logger
 from pathlib import Path
 
-from labpool.settings import Catalogue, InvalidPoolFile, load_pool_file
+from labpool.settings import Catalogue, InvalidPoolFile, load_pool_file, pool_file_path
 
 
 class CatalogueFile:
@@ -52,3 +53,17 @@ def _stamp(path: Path) -> tuple[int, int]:
     except FileNotFoundError:
         return (0, 0)
     return (status.st_mtime_ns, status.st_size)
+
+
+def pool_file_in_use(environ: Mapping[str, str]) -> Path:
+    """Path of the pool.yaml that `environ` names, once it is known to be sound.
+
+    Raises:
+        SystemExit: it is broken; the message is that of `labpool check`.
+    """
+    path = pool_file_path(environ)
+    try:
+        shared_catalogue(path)
+    except InvalidPoolFile as error:
+        raise SystemExit(str(error)) from error
+    return path
