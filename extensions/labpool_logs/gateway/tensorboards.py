@@ -1,0 +1,118 @@
+"""The TensorBoards that run now: started when asked for, ended when idle, when there are too many, and with us."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+
+from labpool_logs.gateway.child import TensorBoardChild
+from labpool_logs.gateway.log_store import LogStore, Unsafe
+
+_LOG = logging.getLogger(__name__)
+_STARTS_AT_ONCE = 2
+
+
+class UnsafeFolder(Exception):
+    """A project's folder holds something that TensorBoard must not be shown."""
+
+    def __init__(self, unsafe: Unsafe) -> None:
+        super().__init__(f"{unsafe.path} is {unsafe.what}; expected folders and files that have one name")
+        self.unsafe = unsafe
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many TensorBoards run, and for how long; times in seconds."""
+
+    at_once: int
+    idle_seconds: float
+    start_seconds: float
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where one project's TensorBoard runs, or will run."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    child: TensorBoardChild | None = None
+    last_used: float = 0.0
+
+
+class TensorBoards:
+    """Keeps one TensorBoard for each project that is looked at.
+
+    Args:
+        store: where the projects' folders are.
+        prefix: path under which the proxy routes here, with both slashes.
+        limits: how many, and for how long.
+    """
+
+    def __init__(self, store: LogStore, prefix: str, limits: Limits) -> None:
+        self._store, self._prefix, self._limits = store, prefix, limits
+        self._places: dict[tuple[str, str], _Place] = {}
+        self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
+
+    async def running(self, user: str, project: str) -> TensorBoardChild:
+        """Return the project's TensorBoard, started first where it doesn't run (any more).
+
+        Raises:
+            UnsafeFolder: the project's folder must not be shown.
+            TensorBoardFailed: it ended or gave no answer while it started.
+        """
+        place = self._places.setdefault((user, project), _Place())
+        place.last_used = time.monotonic()
+        async with place.lock:
+            if place.child is not None and not place.child.is_running():
+                _LOG.warning("tensorboard crashed", extra={"user": user, "project": project})
+                await self._end(place)
+            if place.child is None:
+                place.child = await self._start(user, project)
+                await self._end_surplus()
+            return place.child
+
+    async def tidy(self) -> None:
+        """End what nobody has used for long, and what shows a folder that is no longer safe."""
+        too_old = time.monotonic() - self._limits.idle_seconds
+        for (user, project), place in list(self._places.items()):
+            if place.child is None:
+                self._forget_unused(user, project)
+            elif place.last_used < too_old:
+                await self._end_and_say(user, project, "idle")
+            elif await asyncio.to_thread(self._store.unsafe, user, project):
+                await self._end_and_say(user, project, "unsafe folder")
+
+    async def close(self) -> None:
+        """End all."""
+        await asyncio.gather(*(self._end(place) for place in self._places.values()))
+        self._places.clear()
+
+    async def _start(self, user: str, project: str) -> TensorBoardChild:
+        unsafe = await asyncio.to_thread(self._store.unsafe, user, project)
+        if unsafe is not None:
+            raise UnsafeFolder(unsafe)
+        async with self._starts:
+            folder, path_prefix = self._store.project(user, project), f"{self._prefix}{user}/{project}"
+            child = await TensorBoardChild.start(folder, path_prefix, self._limits.start_seconds)
+        _LOG.info("tensorboard started", extra={"user": user, "project": project, "pid": child.pid})
+        return child
+
+    async def _end_surplus(self) -> None:
+        started = [key for key, place in self._places.items() if place.child is not None]
+        by_use = sorted(started, key=lambda key: self._places[key].last_used)
+        for user, project in by_use[: max(0, len(by_use) - self._limits.at_once)]:
+            await self._end_and_say(user, project, "too many at once")
+
+    async def _end_and_say(self, user: str, project: str, why: str) -> None:
+        await self._end(self._places[user, project])
+        _LOG.info("tensorboard ended", extra={"user": user, "project": project, "why": why})
+
+    async def _end(self, place: _Place) -> None:
+        child, place.child = place.child, None
+        if child is not None:
+            await child.end()
+
+    def _forget_unused(self, user: str, project: str) -> None:
+        if not self._places[user, project].lock.locked():
+            del self._places[user, project]
