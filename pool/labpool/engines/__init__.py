@@ -1,1 +1,6 @@
-"""Who provides devices."""
+"""Who provides the devices: what there is, who uses it, and how a lease's processes are ended."""
+
+from labpool.engines.engine import Capabilities, Engine, Trespasser
+from labpool.engines.workstation import WorkstationEngine
+
+__all__ = ["Capabilities", "Engine", "Trespasser", "WorkstationEngine"]

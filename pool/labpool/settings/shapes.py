@@ -6,7 +6,7 @@ Read from the JSON Schema of the models, so that words, schema and checks can't 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import cast
@@ -87,7 +87,7 @@ class _Reader:
             return f'"{schema["const"]}"'
         if "enum" in schema:
             return "one of " + ", ".join(str(choice) for choice in cast("list[JsonValue]", schema["enum"]))
-        words = {
+        words: dict[str, Callable[[], str]] = {
             "integer": lambda: "a whole number" + _bounds(schema),
             "number": lambda: "a number" + _bounds(schema),
             "boolean": lambda: "true or false",
