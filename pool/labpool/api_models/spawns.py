@@ -43,6 +43,11 @@ class LeaseToApply(_Wire):
     ticket_token: str = Field(description="Lets this server, and nothing else, claim the ticket and read its notices.")
     project: str
     profile: str
+    preset: str
+    precision: str
+    xla: str
+    cpu: float = Field(description="Cores.")
+    memory_gib: float
     devices: tuple[LeasedDevice, ...]
     starts: datetime
     ends: datetime

@@ -16,6 +16,7 @@ class HolderView(_View):
 
     project: str
     devices: int
+    since: datetime | None = Field(None, description="Given where it is planned and has not begun.")
     until: datetime
     own: bool = False
     user: str | None = None
@@ -99,6 +100,12 @@ class ProfileView(_View):
     """What starting this profile in this project would meet now."""
 
     name: str
+    title: str
+    flavour: str | None = Field(description="Null for a profile that needs no device.")
+    gpus: int
+    cpu: float = Field(description="Cores.")
+    memory_gib: float
+    max_hours: float
     starts_now: bool
     next_start: datetime | None = Field(None, description="Planned start if asked for now with its longest hours.")
     unavailable: str = Field("", description="Why no node can ever hold it; empty where one can.")

@@ -1,0 +1,118 @@
+"""Who may call what: the spawner, one ticket's server, or a signed-in person."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from labpool.domain.tickets import Ticket
+from labpool.hub_signin import Refusal, SignedIn
+from labpool.service.parts import Parts, parts_of
+from labpool.service.problems import Rejected
+
+READ = "custom:labpool:read"
+WRITE = "custom:labpool:write"
+ADMIN = "custom:labpool:admin"
+
+ThePool = Annotated[Parts, Depends(parts_of)]
+
+
+def bearer_token(request: Request) -> str:
+    """The token of the Authorization header; empty without one."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if kind.lower() in {"bearer", "token"} else ""
+
+
+def only_the_spawner(request: Request, pool: ThePool) -> None:
+    """Let only what runs in the hub pass.
+
+    Raises:
+        Rejected: the spawner's token is missing or another one.
+    """
+    if not hmac.compare_digest(bearer_token(request).encode(), pool.spawner_token.encode()):
+        raise Rejected(
+            Refusal(
+                401,
+                "spawner_token_needed",
+                "Only the hub may ask this",
+                "This call needs the spawner's token, which only the hub has.",
+                "For your own tickets use /services/pool/api/v1/tickets.",
+            )
+        )
+
+
+async def only_the_server(ticket: str, request: Request, pool: ThePool) -> Ticket:
+    """Let only the server of `ticket` pass, by the token of the ticket's present attempt.
+
+    Raises:
+        Rejected: no such ticket or another token; the answer doesn't tell which.
+    """
+    token = bearer_token(request)
+    found = await pool.desk.find(ticket)
+    if found is None or not pool.tokens.fits(token, found.id, found.attempt):
+        raise Rejected(
+            Refusal(
+                401,
+                "ticket_token_needed",
+                "Only the ticket's server may ask this",
+                "The token is not the one of this ticket's present attempt.",
+                "A server that was started anew has a new token in LABPOOL_TICKET_TOKEN.",
+            )
+        )
+    return found
+
+
+async def person(request: Request, pool: ThePool) -> SignedIn:
+    """The signed-in person behind a page or an API call."""
+    return await pool.signin.require_user(request)
+
+
+async def person_watching(request: Request, pool: ThePool) -> SignedIn:
+    """The signed-in person behind an EventSource, which can send no header."""
+    return await pool.signin.require_user_for_fetch(request)
+
+
+def needs(user: SignedIn, scope: str) -> None:
+    """Refuse a token without `scope`.
+
+    Raises:
+        Rejected: with the name of the missing scope.
+    """
+    if not (user.has_scope(scope) or user.has_scope(ADMIN)):
+        raise Rejected(
+            Refusal(
+                403,
+                "missing_scope",
+                "This token may not do that",
+                f"The call needs the scope {scope}.",
+                "Make a token with this scope on the hub's token page.",
+            )
+        )
+
+
+async def own_ticket(ticket: str, user: SignedIn, pool: Parts) -> Ticket:
+    """A ticket that `user` may see: their own, or any for an admin.
+
+    Raises:
+        Rejected: no such ticket, or somebody else's; the answer doesn't tell which.
+    """
+    found = await pool.desk.find(ticket)
+    mine = found is not None and user.kind == "user" and found.user == user.name
+    if found is None or not (mine or user.has_scope(ADMIN)):
+        raise Rejected(
+            Refusal(
+                404,
+                "no_such_ticket",
+                "No such ticket",
+                "You have no ticket with this address.",
+                "Your tickets are listed at /services/pool/.",
+            )
+        )
+    return found
+
+
+Person = Annotated[SignedIn, Depends(person)]
+PersonWatching = Annotated[SignedIn, Depends(person_watching)]
+TheServersTicket = Annotated[Ticket, Depends(only_the_server)]

@@ -1,0 +1,58 @@
+"""The service as a FastAPI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from labpool.service import pages, spawner_routes, ticket_routes
+from labpool.service.parts import Parts
+from labpool.service.problems import install_problems
+
+PREFIX = "/services/pool"
+
+
+def make_app(parts: Parts) -> FastAPI:
+    """The application of one pool; it reconciles for as long as it is served."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        reconciling = asyncio.create_task(parts.reconciler.run())
+        try:
+            yield
+        finally:
+            reconciling.cancel()
+            with suppress(asyncio.CancelledError):
+                await reconciling
+
+    app = FastAPI(
+        title="labpool",
+        description="Who gets which GPU of the lab's pool, when and for how long.",
+        version="1",
+        lifespan=lifespan,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.parts = parts
+    parts.signin.install(app, pages.refusal_page)
+    install_problems(app, parts.signin)
+    app.include_router(spawner_routes.routes, prefix=f"{PREFIX}/api/v1")
+    app.include_router(ticket_routes.routes, prefix=f"{PREFIX}/api/v1")
+    app.include_router(_health, prefix=PREFIX)
+    app.mount(f"{PREFIX}/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.include_router(pages.routes, prefix=PREFIX)
+    return app
+
+
+_health = APIRouter(tags=["health"])
+
+
+@_health.get("/healthz", summary="Whether the pool answers")
+async def healthz() -> dict[str, str]:
+    """Answers without sign-in."""
+    return {"status": "ok"}

@@ -1,0 +1,33 @@
+"""Telling those who watch that something changed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+
+class Changes:
+    """A counter that can be waited on. Watchers render what they show anew; nothing is queued for slow ones."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def count(self) -> int:
+        """How many changes there were."""
+        return self._count
+
+    def announce(self) -> None:
+        """Wake all who wait."""
+        self._count += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def after(self, count: int, timeout: float) -> int:
+        """Wait until there were more than `count` changes, `timeout` seconds at most; give the count then."""
+        if self._count <= count:
+            changed = self._changed
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(changed.wait(), timeout)
+        return self._count

@@ -1,0 +1,54 @@
+"""Writing down what the planner decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from labpool.domain.leases import Lease
+from labpool.domain.plans import BrokenPromise, Grant, Plan
+from labpool.domain.sentences import broken_sentence
+from labpool.domain.tickets import Event
+from labpool.domain.words import clock, count
+from labpool.store import AuditEntry, Notice, Transaction
+
+PLANNER = "planner"
+
+
+def apply_plan(change: Transaction, decided: Plan, now: datetime) -> None:
+    """Write a plan: grants become leases, first slots become promises, broken ones are counted with their cause."""
+    for ticket_id, starts_by in decided.promises.items():
+        _promise(change, ticket_id, starts_by)
+    for broken in decided.broken:
+        _note_broken(change, broken, now)
+    for grant in decided.grants:
+        _grant(change, grant, now)
+    change.replace_slots(decided.slots)
+
+
+def _promise(change: Transaction, ticket_id: str, starts_by: datetime) -> None:
+    ticket = change.ticket(ticket_id)
+    if ticket is not None:
+        change.save_ticket(replace(ticket, starts_by=starts_by))
+
+
+def _note_broken(change: Transaction, broken: BrokenPromise, now: datetime) -> None:
+    planned = broken.planned.isoformat() if broken.planned else "nothing yet"
+    detail = f"promised {broken.promised.isoformat()}, planned {planned}: {broken.cause.value}"
+    change.audit(AuditEntry(now, PLANNER, "promise_broken", broken.ticket, detail))
+    key = f"{broken.promised.isoformat()}/broken/{broken.cause.value}"
+    change.add_notice(Notice(broken.ticket, key, "promise_broken", now, broken_sentence(broken, timezone.utc, now)))
+
+
+def _grant(change: Transaction, grant: Grant, now: datetime) -> None:
+    ticket = change.ticket(grant.ticket)
+    if ticket is None:
+        return
+    change.save_ticket(ticket.after(Event.GRANT, now))
+    lease = Lease(
+        ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour, grant.devices, grant.starts, grant.ends
+    )
+    change.save_lease(lease)
+    change.audit(AuditEntry(now, PLANNER, "granted", ticket.id, f"devices {', '.join(grant.devices)}"))
+    message = f"It is your turn: {count(len(grant.devices), 'GPU')} until {clock(grant.ends, timezone.utc, now)}."
+    change.add_notice(Notice(ticket.id, f"{grant.starts.isoformat()}/granted", "granted", now, message, grant.ends))

@@ -1,0 +1,298 @@
+"""The desk: everything that people and servers ask of the pool, each answered in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from labpool.api_models import SpawnAsked
+from labpool.domain.catalogue import Catalogue
+from labpool.domain.ends import End, due
+from labpool.domain.inventory import Inventory
+from labpool.domain.leases import Lease
+from labpool.domain.planner import plan
+from labpool.domain.reasons import Refusal, RefusalReason
+from labpool.domain.requests import Admitted, Request, check_request
+from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
+from labpool.domain.world import World
+from labpool.service.changes import Changes
+from labpool.service.deciding import apply_plan
+from labpool.store import AuditEntry, Store, Transaction
+
+Done = TypeVar("Done")
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """The asker has a lease: start with it."""
+
+    ticket: Ticket
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The asker has a ticket in the queue."""
+
+    ticket: Ticket
+
+
+class NoSuchTicket(LookupError):
+    """No ticket has this id."""
+
+
+class NotNow(Exception):
+    """The ticket's state does not allow what was asked; the message says which state would."""
+
+
+class Desk:
+    """Takes requests, one at a time. Deciding is serial, so no two decisions see the same free device.
+
+    Args:
+        store: Where tickets and leases are kept.
+        catalogue: What the lab decided.
+        inventory: The devices at the start; the reconciler keeps it current.
+        clock: The current time, aware.
+        changes: Told after each transaction that changed something.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        inventory: Inventory,
+        clock: Callable[[], datetime],
+        changes: Changes,
+    ) -> None:
+        self.catalogue = catalogue
+        self.inventory = inventory
+        self.clock = clock
+        self.changes = changes
+        self.wakes_at: datetime | None = None
+        self._store = store
+        self._one_at_a_time = asyncio.Lock()
+
+    async def ask(self, asked: SpawnAsked) -> Holds | Waits | Refusal:
+        """The lease of (user, server); a ticket where there is none yet; a refusal where there can be none."""
+        return await self.change(lambda change: self._ask(change, asked))
+
+    async def stopped(self, ticket_id: str, actor: str) -> None:
+        """End a ticket whose server a person stopped; its process is gone. A queued ticket stays queued."""
+
+        def end(change: Transaction) -> None:
+            ticket, lease = change.ticket(ticket_id), change.lease_of(ticket_id)
+            if ticket is None or lease is None:
+                return
+            step = due(lease, ticket, self.catalogue.queue, self.clock(), alive=False)
+            time_is_up = lease.stopping_since is not None and step == End(EndReason.TIME_LIMIT)
+            reason = EndReason.TIME_LIMIT if time_is_up else EndReason.STOPPED
+            self.finish(change, ticket, Event.END, reason, actor)
+
+        await self.change(end)
+
+    async def stopping(self, ticket_id: str, actor: str) -> None:
+        """Note that a ticket's server was told to stop; its lease ends once nothing of it runs."""
+
+        def note(change: Transaction) -> None:
+            lease = change.lease_of(ticket_id)
+            if lease is not None and lease.stopping_since is None:
+                change.save_lease(replace(lease, stopping_since=self.clock()))
+                change.audit(AuditEntry(self.clock(), actor, "stopping", ticket_id))
+
+        await self.change(note)
+
+    async def started(self, ticket_id: str) -> None:
+        """Note that a leased server's process runs."""
+
+        def note(change: Transaction) -> None:
+            lease = change.lease_of(ticket_id)
+            if lease is not None and lease.absent_since is not None:
+                change.save_lease(replace(lease, absent_since=None))
+
+        await self.change(note)
+
+    async def claim(self, ticket_id: str) -> None:
+        """Note that a person used the ticket's server: from now on the lease is theirs to its end.
+
+        Raises:
+            NoSuchTicket: no ticket has this id.
+            NotNow: the ticket holds no lease.
+        """
+
+        def use(change: Transaction) -> None:
+            ticket = self.get(change, ticket_id)
+            if ticket.state is State.GRANTED:
+                self._save(change, ticket.after(Event.FIRST_USE, self.clock()), ticket.user, "first_use")
+            elif ticket.state not in HOLDING:
+                raise NotNow(f"This ticket is {ticket.state.value} and holds no GPU, so its server cannot claim one.")
+
+        await self.change(use)
+
+    async def leave(self, ticket_id: str, actor: str) -> None:
+        """Take a queued ticket out of the queue.
+
+        Raises:
+            NoSuchTicket: no ticket has this id.
+            NotNow: the ticket isn't queued.
+        """
+
+        def cancel(change: Transaction) -> None:
+            ticket = self.get(change, ticket_id)
+            if ticket.state is not State.QUEUED:
+                raise NotNow(f"This ticket is {ticket.state.value}; only one that waits can leave the queue.")
+            self.finish(change, ticket, Event.END, EndReason.CANCELLED, actor)
+
+        await self.change(cancel)
+
+    async def ready(self, ticket_id: str, actor: str) -> None:
+        """Let a ticket whose last grant went unclaimed be granted again.
+
+        Raises:
+            NoSuchTicket: no ticket has this id.
+            NotNow: the ticket doesn't wait for that.
+        """
+
+        def say_ready(change: Transaction) -> None:
+            ticket = self.get(change, ticket_id)
+            if ticket.state is not State.QUEUED or ticket.ready:
+                raise NotNow("Only a ticket whose GPUs were kept and not used waits for you to say ready.")
+            self._save(change, ticket.said_ready(self.clock()), actor, "ready")
+
+        await self.change(say_ready)
+
+    async def find(self, ticket_id: str) -> Ticket | None:
+        """A ticket, open or ended."""
+        return await self.view(lambda view: view.ticket(ticket_id))
+
+    async def audit(self, entry: AuditEntry) -> None:
+        """Add a row to the audit trail."""
+        await self.change(lambda change: change.audit(entry), replan=False)
+
+    async def change(self, work: Callable[[Transaction], Done], replan: bool = True) -> Done:
+        """Do `work` in a transaction, decide anew within it, and tell the watchers."""
+
+        def run() -> Done:
+            with self._store.transaction() as change:
+                done = work(change)
+                if replan:
+                    self.decide(change)
+                return done
+
+        async with self._one_at_a_time:
+            done = await asyncio.to_thread(run)
+        self.changes.announce()
+        return done
+
+    async def view(self, read: Callable[[Transaction], Done]) -> Done:
+        """Read in a transaction."""
+
+        def run() -> Done:
+            with self._store.transaction() as view:
+                return read(view)
+
+        return await asyncio.to_thread(run)
+
+    def decide(self, change: Transaction) -> None:
+        """Plan anew with what is known now, and write what the plan grants."""
+        now = self.clock()
+        decided = plan(self.world(change), now)
+        apply_plan(change, decided, now)
+        self.wakes_at = decided.wakes_at(now)
+
+    def world(self, change: Transaction) -> World:
+        """Everything the planner decides on, as the store has it."""
+        return World(self.inventory, self.catalogue, change.open_tickets(), change.live_leases(), change.slots())
+
+    def finish(self, change: Transaction, ticket: Ticket, event: Event, reason: EndReason | None, actor: str) -> Ticket:
+        """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running."""
+        now = self.clock()
+        change.end_lease(ticket.id, now)
+        return self._save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)
+
+    def _ask(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
+        open_tickets = change.open_tickets()
+        for ticket in open_tickets:
+            if (ticket.user, ticket.name) == (asked.user, asked.name):
+                return self._ask_again(change, ticket, asked)
+        request = Request(
+            asked.user,
+            frozenset(asked.groups),
+            asked.name,
+            asked.project,
+            asked.profile,
+            timedelta(hours=asked.hours),
+        )
+        match check_request(request, self.catalogue, self.inventory, open_tickets):
+            case Refusal() as refusal:
+                return refusal
+            case Admitted() as admitted:
+                return self._file(change, request, admitted)
+
+    def _ask_again(self, change: Transaction, ticket: Ticket, asked: SpawnAsked) -> Holds | Waits | Refusal:
+        lease = change.lease_of(ticket.id)
+        if lease is None:
+            return Waits(ticket)
+        if lease.stopping_since is not None:
+            return _refuse_ending(ticket)
+        if (ticket.project, ticket.profile) != (asked.project, asked.profile):
+            return _refuse_other_lease(ticket, lease)
+        return Holds(ticket, lease)
+
+    def _file(self, change: Transaction, request: Request, admitted: Admitted) -> Holds | Waits:
+        ticket = Ticket(
+            id=secrets.token_hex(8),
+            user=request.user,
+            groups=request.groups,
+            name=request.name,
+            project=request.project,
+            profile=request.profile,
+            flavour=admitted.flavour,
+            gpus=admitted.gpus,
+            duration=request.duration,
+            requested_at=self.clock(),
+        )
+        self._save(change, ticket, request.user, "filed")
+        self.decide(change)
+        lease = change.lease_of(ticket.id)
+        filed = self.get(change, ticket.id)
+        return Holds(filed, lease) if lease else Waits(filed)
+
+    def get(self, change: Transaction, ticket_id: str) -> Ticket:
+        """A ticket by its id.
+
+        Raises:
+            NoSuchTicket: no ticket has it.
+        """
+        ticket = change.ticket(ticket_id)
+        if ticket is None:
+            raise NoSuchTicket(f"no ticket has the id {ticket_id}")
+        return ticket
+
+    def _save(self, change: Transaction, ticket: Ticket, actor: str, event: str) -> Ticket:
+        change.save_ticket(ticket)
+        change.audit(
+            AuditEntry(self.clock(), actor, event, ticket.id, f"{ticket.state.value}, attempt {ticket.attempt}")
+        )
+        return ticket
+
+
+def _refuse_other_lease(ticket: Ticket, lease: Lease) -> Refusal:
+    server = f'Your server "{ticket.name}"' if ticket.name else "Your server"
+    return Refusal(
+        RefusalReason.SERVER_HOLDS_OTHER_LEASE,
+        f"{server} still holds {len(lease.devices)} GPU (profile {ticket.profile}, project {ticket.project}).",
+        f"Start it with the profile {ticket.profile} again, or give the GPU back on the page of its ticket first.",
+    )
+
+
+def _refuse_ending(ticket: Ticket) -> Refusal:
+    server = f'Your server "{ticket.name}"' if ticket.name else "Your server"
+    return Refusal(
+        RefusalReason.SERVER_IS_ENDING,
+        f"{server} is being stopped because its hours are over.",
+        "Try again in a minute: a new ticket is filed then.",
+    )

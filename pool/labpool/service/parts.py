@@ -1,0 +1,35 @@
+"""What the routes of the service work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from labpool.hub_signin import HubSignin
+from labpool.service.changes import Changes
+from labpool.service.desk import Desk
+from labpool.service.reconciler import Reconciler
+from labpool.service.ticket_tokens import TicketTokens
+from labpool.service.viewing import Viewer
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The pieces of one running pool."""
+
+    desk: Desk
+    viewer: Viewer
+    reconciler: Reconciler
+    changes: Changes
+    signin: HubSignin
+    tokens: TicketTokens
+    spawner_token: str
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the pool that answers `request`."""
+    parts = request.app.state.parts
+    if not isinstance(parts, Parts):
+        raise TypeError("the application was made without its parts; make it with labpool.service.app.make_app")
+    return parts

@@ -1,0 +1,77 @@
+"""Errors as people and programs read them: one sentence on the page, in the API and in the log, found by one id."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from labpool.hub_signin import HubSignin, Refusal
+from labpool.service.desk import NoSuchTicket, NotNow
+
+_LOG = logging.getLogger(__name__)
+
+
+class Rejected(Exception):
+    """A request that is answered with `refusal`."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+
+
+def install_problems(app: FastAPI, signin: HubSignin) -> None:
+    """Answer every error of `app` as problem details (RFC 9457), or as a page where a person asked for one."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        return signin.refuse(request, _refusal(error))
+
+    async def answer_unexpected(request: Request, error: Exception) -> Response:
+        refusal = _unexpected()
+        _LOG.error("failed inside", extra={"refusal": refusal.id, "path": request.url.path}, exc_info=error)
+        return signin.refuse(request, refusal)
+
+    for kind in (Rejected, NotNow, NoSuchTicket, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+    app.add_exception_handler(Exception, answer_unexpected)
+
+
+def _refusal(error: Exception) -> Refusal:
+    match error:
+        case Rejected():
+            return error.refusal
+        case NotNow():
+            return Refusal(409, "not_now", "Not possible now", str(error), "Look at the ticket again; it has moved on.")
+        case NoSuchTicket():
+            return Refusal(404, "no_such_ticket", "No such ticket", f"Nothing was done: {error}.")
+        case RequestValidationError():
+            return Refusal(422, "invalid_request", "The request is not valid", _first_mistakes(error))
+        case HTTPException():
+            return _http_refusal(error)
+    return _unexpected()
+
+
+def _first_mistakes(error: RequestValidationError) -> str:
+    said = [f"{'.'.join(str(part) for part in mistake['loc'])}: {mistake['msg']}" for mistake in error.errors()[:5]]
+    return "; ".join(said)
+
+
+def _http_refusal(error: HTTPException) -> Refusal:
+    if error.status_code == 404:
+        return Refusal(
+            404, "not_found", "Nothing here", "The pool has no page with this address.", "Begin at /services/pool/."
+        )
+    return Refusal(error.status_code, "refused", "The request was refused", str(error.detail))
+
+
+def _unexpected() -> Refusal:
+    return Refusal(
+        500,
+        "failed_inside",
+        "Something went wrong in the pool",
+        "The pool made a mistake. Your tickets and servers are as they were.",
+        "Try again; if it stays, give the reference below to the lab's administrators.",
+    )

@@ -1,0 +1,254 @@
+"""Comparing leases with what runs, and doing what is due: the pool's own activity, apart from what it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from labpool.domain.ends import Action, End, Kill, Start, Stop, TakeBack, due, due_in_queue, notice_before_end, stop_at
+from labpool.domain.leases import Lease
+from labpool.domain.sentences import ended_sentence
+from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
+from labpool.engines import Engine, Trespasser
+from labpool.hub_api import HubClient, HubError, HubUnavailable
+from labpool.service.desk import Desk, NotNow
+from labpool.service.sightings import Sighting, still_unlisted
+from labpool.service.starter import Starter
+from labpool.store import AuditEntry, Notice, Transaction
+
+SOON = 1.0
+"""Seconds between two looks while somebody waits for a server to come up or go down."""
+
+_LOG = logging.getLogger(__name__)
+Held = tuple[Ticket, Lease]
+
+
+class Reconciler:
+    """Looks round at intervals and whenever it is told to.
+
+    Args:
+        desk: Where tickets and leases are changed.
+        engine: Who provides the devices and knows the processes.
+        hub: Who starts and stops servers.
+        interval: Longest time between two looks, in seconds.
+    """
+
+    def __init__(self, desk: Desk, engine: Engine, hub: HubClient, interval: float) -> None:
+        self._desk, self._engine, self._hub = desk, engine, hub
+        self._interval = interval
+        self._starter = Starter(hub)
+        self._wake = asyncio.Event()
+        self._trespassers: set[Trespasser] = set()
+        self.sighting = Sighting(desk.clock())
+
+    def look_soon(self) -> None:
+        """Look round without waiting for the interval to pass."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look round until cancelled. A look that fails is logged and tried again: the pool goes on answering."""
+        while True:
+            try:
+                pause = await self.look()
+            except Exception:
+                _LOG.exception("a look round failed; trying again")
+                pause = SOON
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+            self._wake.clear()
+
+    async def look(self) -> float:
+        """Compare, do what is due, decide anew; give the seconds until the next look is due."""
+        held = await self._desk.view(_held)
+        leases = [lease for _, lease in held]
+        self._desk.inventory = await self._engine.inventory(leases)
+        await self._note_trespassers(leases)
+        await self._see(held)
+        to_record = [(ticket, action) for ticket, lease in held if (action := await self._carry_out(ticket, lease))]
+        await self._end_leftovers(held)
+        await self._desk.change(lambda change: self._record_all(change, to_record))
+        for ticket, action in to_record:
+            if isinstance(action, End) and self.sighting.listed(ticket):
+                await self._tell_hub(ticket)
+        return self._pause(await self._desk.view(_held))
+
+    async def clear_leftovers(self, ticket: Ticket) -> None:
+        """End what still runs of a lease that is about to be applied again: nobody can reach it any more."""
+        if self.sighting.runs(ticket.id) or ticket.id in await self._engine.processes():
+            _LOG.warning("ending what an earlier start left running", extra={"ticket": ticket.id})
+            await self._engine.kill(ticket.id)
+
+    async def switch(self, ticket: Ticket) -> None:
+        """Stop the other server of a granted ticket's name; the ticket's own is started at the next look.
+
+        Raises:
+            NotNow: the ticket isn't granted, or the hub doesn't answer.
+        """
+        if ticket.state is not State.GRANTED:
+            raise NotNow(f"This ticket is {ticket.state.value}; only a granted one can take its server's place.")
+        await self._stop_at_hub(ticket)
+        self.look_soon()
+
+    async def give_back(self, ticket: Ticket, actor: str) -> None:
+        """Stop a ticket's server and end its lease as soon as nothing of it runs.
+
+        Raises:
+            NotNow: the ticket holds nothing, or the hub doesn't answer.
+        """
+        if ticket.state not in HOLDING:
+            raise NotNow(f"This ticket is {ticket.state.value} and holds no GPU to give back.")
+        if self.sighting.listed(ticket):
+            await self._stop_at_hub(ticket)
+        await self._desk.stopping(ticket.id, actor)
+        await self._engine.terminate(ticket.id)
+        self.look_soon()
+
+    async def _stop_at_hub(self, ticket: Ticket) -> None:
+        try:
+            await self._hub.stop(ticket.user, ticket.name)
+        except HubError as error:
+            raise NotNow(f"The hub could not stop the server: {error}. Try again in a minute.") from error
+
+    async def _see(self, held: list[Held]) -> None:
+        tickets = {ticket.id: ticket for ticket, _ in held}
+        processes = await self._engine.processes()
+        try:
+            servers = await self._hub.servers()
+        except HubUnavailable as error:
+            _LOG.warning("the hub can't be asked which servers run: %s", error)
+            servers = None
+        seen = Sighting(self._desk.clock(), processes, servers, self._starter.under_way())
+        self.sighting = replace(seen, unlisted=still_unlisted(self.sighting, seen, tickets))
+
+    async def _carry_out(self, ticket: Ticket, lease: Lease) -> Action | None:
+        """Do what is due to the ticket's server; give back what only has to be written down."""
+        now, rules = self._desk.clock(), self._desk.catalogue.queue
+        near_end = now >= stop_at(lease, rules)
+        alive = self.sighting.alive(ticket, lease, near_end)
+        action = due(lease, ticket, rules, now, alive)
+        match action:
+            case Stop():
+                await self._stop(ticket, lease)
+            case Kill():
+                _LOG.warning("ending a server that did not stop in time", extra={"ticket": ticket.id})
+                await self._engine.kill(ticket.id)
+            case Start() | TakeBack() | End() if self.sighting.runs(ticket.id):
+                await self._engine.kill(ticket.id)
+                self.look_soon()
+            case Start():
+                self._start(ticket)
+            case _:
+                return action
+        return None
+
+    async def _stop(self, ticket: Ticket, lease: Lease) -> None:
+        _LOG.info("asking a server to stop", extra={"ticket": ticket.id, "ends": lease.ends.isoformat()})
+        await self._desk.stopping(ticket.id, "pool")
+        await self._engine.terminate(ticket.id)
+
+    def _start(self, ticket: Ticket) -> None:
+        if self.sighting.servers is None or self.sighting.name_taken(ticket):
+            return
+        self._starter.start(ticket, self._desk, then=self.look_soon)
+
+    async def _tell_hub(self, ticket: Ticket) -> None:
+        """The hub finds out by itself within its poll interval; told, its pages are right at once."""
+        try:
+            await self._hub.stop(ticket.user, ticket.name)
+        except HubError as error:
+            _LOG.info("the hub could not be told of an ended server: %s", error, extra={"ticket": ticket.id})
+
+    def _record(self, change: Transaction, ticket_id: str, action: Action) -> None:
+        """Write down one step on a ticket, unless it moved on while the look was under way."""
+        ticket, lease = change.ticket(ticket_id), change.lease_of(ticket_id)
+        if ticket is None or lease is None:
+            return
+        match action:
+            case End(reason=reason):
+                self._desk.finish(change, ticket, Event.END, reason, "pool")
+                self._say_ended(change, ticket, reason)
+            case TakeBack():
+                self._desk.finish(change, ticket, Event.UNCLAIMED, None, "pool")
+            case _:
+                self._note(change, ticket, lease)
+
+    def _note(self, change: Transaction, ticket: Ticket, lease: Lease) -> None:
+        now = self._desk.clock()
+        present = self.sighting.servers is None or self.sighting.listed(ticket)
+        noted = replace(
+            lease,
+            absent_since=None if present else lease.absent_since or now,
+            ready_at=lease.ready_at or (now if self.sighting.ready(ticket) else None),
+        )
+        if noted != lease:
+            change.save_lease(noted)
+        before_end = notice_before_end(lease, self._desk.catalogue.queue, now)
+        if before_end is not None:
+            self._say_ending(change, ticket, lease, before_end, now)
+
+    def _say_ending(
+        self, change: Transaction, ticket: Ticket, lease: Lease, before_end: timedelta, now: datetime
+    ) -> None:
+        key = f"{lease.starts.isoformat()}/ending/{before_end.total_seconds():g}"
+        message = "Your GPU hours end soon. Save your work: the server is stopped then, and your files stay."
+        change.add_notice(Notice(ticket.id, key, "ending", now, message, lease.ends))
+
+    def _say_ended(self, change: Transaction, ticket: Ticket, reason: EndReason) -> None:
+        message = ended_sentence(reason)
+        change.add_notice(Notice(ticket.id, "ended", "ended", self._desk.clock(), message))
+
+    def _record_all(self, change: Transaction, actions: list[tuple[Ticket, Action]]) -> None:
+        for ticket, action in actions:
+            self._record(change, ticket.id, action)
+        self._tidy_queue(change)
+
+    def _tidy_queue(self, change: Transaction) -> None:
+        for ticket in change.open_tickets():
+            if ticket.state is not State.QUEUED:
+                continue
+            action = due_in_queue(ticket, self._desk.catalogue, self._desk.clock())
+            if isinstance(action, End):
+                self._desk.finish(change, ticket, Event.END, action.reason, "pool")
+
+    async def _note_trespassers(self, leases: list[Lease]) -> None:
+        """Audit each process that uses a device leased to somebody else, once."""
+        seen = {each for each in await self._engine.trespassers(leases) if each.holder is not None}
+        for each in seen - self._trespassers:
+            detail = f"process {each.pid} ({each.program}) of {each.owner} uses {each.device}"
+            _LOG.warning("a process uses a leased device: %s", detail, extra={"ticket": each.holder})
+            await self._desk.audit(AuditEntry(self._desk.clock(), "engine", "trespasser", each.holder, detail))
+        self._trespassers = seen
+
+    async def _end_leftovers(self, held: list[Held]) -> None:
+        """End processes of tickets that hold nothing any more, before their devices work for somebody else."""
+        holding = {ticket.id for ticket, _ in held}
+        for ticket_id in set(self.sighting.processes) - holding:
+            ticket = await self._desk.find(ticket_id)
+            if ticket is not None and ticket.state not in HOLDING:
+                _LOG.warning("ending a process of a ticket that holds nothing", extra={"ticket": ticket_id})
+                await self._engine.kill(ticket_id)
+
+    def _pause(self, held: list[Held]) -> float:
+        now, rules = self._desk.clock(), self._desk.catalogue.queue
+        if any(_in_transit(ticket, lease) for ticket, lease in held):
+            return min(SOON, self._interval)
+        moments = [moment for _, lease in held for moment in _moments(lease, rules.notices, stop_at(lease, rules))]
+        moments += [self._desk.wakes_at] if self._desk.wakes_at else []
+        ahead = [(moment - now).total_seconds() for moment in moments if moment > now]
+        return min([self._interval, *ahead])
+
+
+def _held(view: Transaction) -> list[Held]:
+    leases = {lease.ticket: lease for lease in view.live_leases()}
+    return [(ticket, leases[ticket.id]) for ticket in view.open_tickets() if ticket.id in leases]
+
+
+def _in_transit(ticket: Ticket, lease: Lease) -> bool:
+    return lease.stopping_since is not None or (ticket.state is State.GRANTED and lease.ready_at is None)
+
+
+def _moments(lease: Lease, notices: tuple[timedelta, ...], stop: datetime) -> list[datetime]:
+    return [lease.ends, stop, *(lease.ends - notice for notice in notices)]

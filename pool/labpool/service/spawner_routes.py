@@ -1,0 +1,98 @@
+"""What the spawner asks: the lease of a server, and the live parts of the hub's pages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response, status
+
+from labpool.api_models import (
+    FormView,
+    HomeView,
+    LeaseToApply,
+    Problem,
+    ServerStarted,
+    ServerStopped,
+    SpawnAsked,
+    Waiting,
+)
+from labpool.domain.reasons import Refusal, RefusalReason
+from labpool.hub_signin import Refusal as Refused
+from labpool.service.access import ThePool, only_the_spawner
+from labpool.service.desk import Holds, Waits
+from labpool.service.parts import Parts
+from labpool.service.problems import Rejected
+
+_CONFLICTS = frozenset({RefusalReason.SERVER_HOLDS_OTHER_LEASE, RefusalReason.SERVER_IS_ENDING})
+
+routes = APIRouter(tags=["spawner"], dependencies=[Depends(only_the_spawner)], responses={401: {"model": Problem}})
+
+
+@routes.post(
+    "/spawns",
+    responses={202: {"model": Waiting}, 409: {"model": Problem}, 422: {"model": Problem}},
+    summary="The lease of a server, or the ticket that waits for one",
+)
+async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToApply | Waiting:
+    """Answer with the lease of (user, server); without one a ticket is filed and granted at once where it can be."""
+    match await pool.desk.ask(asked):
+        case Holds(ticket=ticket, lease=lease):
+            await pool.reconciler.clear_leftovers(ticket)
+            profile = pool.desk.catalogue.profiles[ticket.profile]
+            return LeaseToApply(
+                ticket=ticket.id,
+                ticket_token=pool.tokens.token(ticket.id, ticket.attempt),
+                project=ticket.project,
+                profile=ticket.profile,
+                preset=profile.preset,
+                precision=profile.precision,
+                xla=profile.xla,
+                cpu=profile.cpu,
+                memory_gib=profile.memory_gib,
+                devices=pool.viewer.leased_devices(lease),
+                starts=lease.starts,
+                ends=lease.ends,
+            )
+        case Waits(ticket=ticket):
+            response.status_code = status.HTTP_202_ACCEPTED
+            return await _waiting(ticket.id, pool)
+        case Refusal() as refusal:
+            raise Rejected(_as_problem(refusal))
+
+
+@routes.post("/spawns/started", status_code=204, summary="A leased server's process runs")
+async def started(server: ServerStarted, pool: ThePool) -> None:
+    """Note it, and look soon whether it answers."""
+    await pool.desk.started(server.ticket)
+    pool.reconciler.look_soon()
+
+
+@routes.post("/spawns/stopped", status_code=204, summary="A person stopped a leased server")
+async def stopped(server: ServerStopped, pool: ThePool) -> None:
+    """End its lease. Nothing happens where the ticket has ended, waits or is unknown."""
+    await pool.desk.stopped(server.ticket, server.user)
+    pool.reconciler.look_soon()
+
+
+@routes.get("/users/{user}/form", summary="The live part of a user's spawn form")
+async def form(user: str, pool: ThePool, groups: Annotated[list[str] | None, Query()] = None) -> FormView:
+    """For each of the user's projects, what its profiles would meet now."""
+    return await pool.viewer.form(user, frozenset(groups or ()))
+
+
+@routes.get("/users/{user}/home", summary="A user's open tickets")
+async def home(user: str, pool: ThePool) -> HomeView:
+    """For the hub's home page."""
+    return await pool.viewer.home(user)
+
+
+async def _waiting(ticket_id: str, pool: Parts) -> Waiting:
+    view = await pool.viewer.ticket(ticket_id)
+    wait = view.wait.message if view.wait else "Your ticket is in the queue."
+    return Waiting(ticket=ticket_id, path=view.path, retry_after=pool.viewer.retry_after(view), message=wait)
+
+
+def _as_problem(refusal: Refusal) -> Refused:
+    status_code = 409 if refusal.reason in _CONFLICTS else 422
+    title = "Not with these options" if status_code == 422 else "Not now"
+    return Refused(status_code, refusal.reason.value, title, refusal.message, refusal.remedy)

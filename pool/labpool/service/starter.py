@@ -1,0 +1,71 @@
+"""Starting the servers of granted tickets through the hub, a few times and never twice at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from labpool.domain.tickets import Ticket
+from labpool.hub_api import HubClient, HubRefused, HubUnavailable
+from labpool.service.desk import Desk
+from labpool.store import AuditEntry, Transaction
+
+BETWEEN_TRIES = 10.0
+"""Seconds from a failed try to the next one: a hub that is busy gets time to recover."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class Starter:
+    """Asks the hub to start servers, each in a task of its own: a slow start holds nobody else up."""
+
+    def __init__(self, hub: HubClient) -> None:
+        self._hub = hub
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._not_before: dict[str, float] = {}
+
+    def under_way(self) -> frozenset[str]:
+        """Tickets whose server is being started by us now."""
+        return frozenset(self._tasks)
+
+    def start(self, ticket: Ticket, desk: Desk, then: Callable[[], None]) -> None:
+        """Begin to start a ticket's server, unless that is under way or failed a moment ago; call `then` when done."""
+        now = asyncio.get_running_loop().time()
+        if ticket.id in self._tasks or now < self._not_before.get(ticket.id, 0.0):
+            return
+        self._not_before[ticket.id] = now + BETWEEN_TRIES
+        task = asyncio.create_task(self._try(ticket, desk))
+        self._tasks[ticket.id] = task
+        task.add_done_callback(lambda _: self._done(ticket.id, then))
+
+    def _done(self, ticket_id: str, then: Callable[[], None]) -> None:
+        self._tasks.pop(ticket_id, None)
+        then()
+
+    async def _try(self, ticket: Ticket, desk: Desk) -> None:
+        options = {
+            "project": ticket.project,
+            "profile": ticket.profile,
+            "hours": ticket.duration / timedelta(hours=1),
+        }
+        try:
+            await self._hub.start(ticket.user, ticket.name, options)
+            outcome = "the hub starts it"
+        except HubUnavailable as error:
+            # Not the server's fault, so it costs no try.
+            _LOG.warning("the hub can't be asked to start a server: %s", error, extra={"ticket": ticket.id})
+            return
+        except HubRefused as error:
+            outcome = str(error)
+            _LOG.warning("a server was not started: %s", error, extra={"ticket": ticket.id})
+        await desk.change(lambda change: _count_try(change, ticket.id, outcome, desk), replan=False)
+
+
+def _count_try(change: Transaction, ticket_id: str, outcome: str, desk: Desk) -> None:
+    lease = change.lease_of(ticket_id)
+    if lease is not None:
+        change.save_lease(replace(lease, start_tries=lease.start_tries + 1))
+        change.audit(AuditEntry(desk.clock(), "pool", "start_tried", ticket_id, outcome))

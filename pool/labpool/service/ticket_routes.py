@@ -1,0 +1,105 @@
+"""The API for people and their programs, and for a ticket's own server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Response, status
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from labpool.api_models import NoticeView, PoolView, Problem, TicketView
+from labpool.domain.tickets import OPEN
+from labpool.service.access import READ, WRITE, Person, PersonWatching, ThePool, TheServersTicket, needs, own_ticket
+from labpool.service.watching import notices_of
+
+_Responses = dict[int | str, dict[str, Any]]  # as FastAPI has it
+_REFUSALS: _Responses = {code: {"model": Problem} for code in (401, 403)}
+_ABOUT_ONE: _Responses = _REFUSALS | {404: {"model": Problem}}
+_ACTIONS: _Responses = _ABOUT_ONE | {409: {"model": Problem}}
+
+routes = APIRouter(tags=["tickets"])
+
+
+@routes.get("/pool", responses=_REFUSALS, summary="What is free and how many wait")
+async def pool_state(user: Person, pool: ThePool) -> PoolView:
+    """The pool now, without anybody's name."""
+    needs(user, READ)
+    return await pool.viewer.pool()
+
+
+@routes.get("/tickets", responses=_REFUSALS, summary="My tickets, newest first")
+async def tickets(user: Person, pool: ThePool) -> list[TicketView]:
+    """Open and ended ones, 50 at the most."""
+    needs(user, READ)
+    return await pool.viewer.tickets_of(user.name)
+
+
+@routes.get("/tickets/{ticket}", responses=_ABOUT_ONE, summary="One ticket")
+async def ticket(ticket: str, user: Person, pool: ThePool) -> TicketView:
+    """A ticket of one's own."""
+    needs(user, READ)
+    return await pool.viewer.ticket((await own_ticket(ticket, user, pool)).id)
+
+
+@routes.post("/tickets/{ticket}/leave", responses=_ACTIONS, summary="Leave the queue")
+async def leave(ticket: str, user: Person, pool: ThePool) -> TicketView:
+    """End a queued ticket; those behind it move up."""
+    needs(user, WRITE)
+    found = await own_ticket(ticket, user, pool)
+    await pool.desk.leave(found.id, user.name)
+    return await pool.viewer.ticket(found.id)
+
+
+@routes.post("/tickets/{ticket}/ready", responses=_ACTIONS, summary="Be granted again after a missed turn")
+async def ready(ticket: str, user: Person, pool: ThePool) -> TicketView:
+    """Say that one is there now: a ticket whose grant went unclaimed takes part again."""
+    needs(user, WRITE)
+    found = await own_ticket(ticket, user, pool)
+    await pool.desk.ready(found.id, user.name)
+    pool.reconciler.look_soon()
+    return await pool.viewer.ticket(found.id)
+
+
+@routes.post("/tickets/{ticket}/switch", responses=_ACTIONS, summary="Stop the name's CPU server, start with GPUs")
+async def switch(ticket: str, user: Person, pool: ThePool) -> TicketView:
+    """For a granted ticket whose server's name is taken by a CPU server."""
+    needs(user, WRITE)
+    found = await own_ticket(ticket, user, pool)
+    await pool.reconciler.switch(found)
+    return await pool.viewer.ticket(found.id)
+
+
+@routes.post("/tickets/{ticket}/end", responses=_ACTIONS, summary="Give the GPUs back now")
+async def end(ticket: str, user: Person, pool: ThePool) -> TicketView:
+    """Stop the ticket's server if it runs, and end its lease."""
+    needs(user, WRITE)
+    found = await own_ticket(ticket, user, pool)
+    await pool.reconciler.give_back(found, user.name)
+    return await pool.viewer.ticket(found.id)
+
+
+@routes.get("/me/notices", responses=_REFUSALS, response_class=EventSourceResponse, summary="My notices as they come")
+async def my_notices(user: PersonWatching, pool: ThePool) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `notice` with a NoticeView, and a `heartbeat` every 5 s so that a dead stream is noticed."""
+    needs(user, READ)
+    async for event in notices_of(user.name, pool):
+        yield event
+
+
+@routes.post("/tickets/{ticket}/claim", status_code=204, responses=_ACTIONS, summary="The server was used")
+async def claim(ticket: TheServersTicket, pool: ThePool) -> None:
+    """By the ticket's own server: a person used it."""
+    await pool.desk.claim(ticket.id)
+
+
+@routes.get(
+    "/tickets/{ticket}/notice",
+    response_model=NoticeView,
+    responses=_ABOUT_ONE | {204: {"description": "Nothing to say."}},
+    summary="What the server's user should know now",
+)
+async def notice(ticket: TheServersTicket, pool: ThePool) -> NoticeView | Response:
+    """By the ticket's own server: the newest notice of an open ticket."""
+    found = (await pool.viewer.ticket(ticket.id)).notice if ticket.state in OPEN else None
+    return found or Response(status_code=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,238 @@
+"""From domain values to what people and programs see of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from urllib.parse import quote
+
+from labpool.api_models import (
+    FlavourView,
+    FormView,
+    HolderView,
+    HomeView,
+    LeasedDevice,
+    LeaseView,
+    NoticeView,
+    PoolView,
+    ProfileView,
+    TicketView,
+    WaitView,
+)
+from labpool.domain.availability import availability, stand
+from labpool.domain.catalogue import Project
+from labpool.domain.ends import claim_by
+from labpool.domain.explain import place, why_waiting
+from labpool.domain.leases import Lease
+from labpool.domain.reasons import Holder
+from labpool.domain.sentences import ended_sentence, wait_sentence
+from labpool.domain.tickets import State, Ticket
+from labpool.domain.world import World
+from labpool.service.desk import Desk
+from labpool.service.reconciler import Reconciler
+from labpool.settings import hidden_profiles
+from labpool.store import Transaction
+
+PREFIX = "/services/pool"
+SHORTEST_RETRY, LONGEST_RETRY = 5, 600
+
+
+class Viewer:
+    """Makes views in one read each.
+
+    Args:
+        desk: Where tickets are.
+        reconciler: Knows which servers answer.
+        engine: The engine's name, to be shown.
+    """
+
+    def __init__(self, desk: Desk, reconciler: Reconciler, engine: str) -> None:
+        self._desk, self._reconciler, self._engine = desk, reconciler, engine
+
+    async def ticket(self, ticket_id: str) -> TicketView:
+        """One ticket; it must exist."""
+
+        def read(view: Transaction) -> TicketView:
+            ticket = self._desk.get(view, ticket_id)
+            return self._ticket(view, ticket, self._desk.world(view))
+
+        return await self._desk.view(read)
+
+    async def tickets_of(self, user: str) -> list[TicketView]:
+        """A user's newest tickets, newest first."""
+
+        def read(view: Transaction) -> list[TicketView]:
+            world = self._desk.world(view)
+            return [self._ticket(view, ticket, world) for ticket in view.tickets_of(user)]
+
+        return await self._desk.view(read)
+
+    async def home(self, user: str) -> HomeView:
+        """A user's open tickets, and the pool."""
+
+        def read(view: Transaction) -> HomeView:
+            world = self._desk.world(view)
+            mine = [self._ticket(view, ticket, world) for ticket in world.tickets if ticket.user == user]
+            return HomeView(pool=self._pool(world), tickets=tuple(mine))
+
+        return await self._desk.view(read)
+
+    async def pool(self) -> PoolView:
+        """The pool, without names."""
+        return await self._desk.view(lambda view: self._pool(self._desk.world(view)))
+
+    async def form(self, user: str, groups: frozenset[str]) -> FormView:
+        """What each profile of each of the user's projects would meet now."""
+
+        def read(view: Transaction) -> FormView:
+            world = self._desk.world(view)
+            projects = self._desk.catalogue.projects_of(user, groups)
+            shown = {project.name: self._profiles(world, project, user, groups) for project in projects}
+            return FormView(pool=self._pool(world), projects=shown)
+
+        return await self._desk.view(read)
+
+    def leased_devices(self, lease: Lease) -> tuple[LeasedDevice, ...]:
+        """The devices of a lease, in the order in which its server numbers them."""
+        known = {device.id: device for device in self._desk.inventory.devices}
+        return tuple(
+            LeasedDevice(
+                id=device.id,
+                index=device.index,
+                flavour=device.flavour,
+                node=device.node,
+                memory_gib=device.memory_gib,
+                simulated=device.simulated,
+            )
+            for device in (known[device_id] for device_id in lease.devices if device_id in known)
+        )
+
+    def retry_after(self, ticket: TicketView) -> int:
+        """Seconds after which asking for a waiting ticket's server again can be worth while."""
+        if ticket.planned_start is None:
+            return LONGEST_RETRY
+        left = (ticket.planned_start - self._desk.clock()).total_seconds()
+        return int(min(max(left, SHORTEST_RETRY), LONGEST_RETRY))
+
+    def _ticket(self, view: Transaction, ticket: Ticket, world: World) -> TicketView:
+        catalogue, now = self._desk.catalogue, self._desk.clock()
+        lease = view.lease_of(ticket.id)
+        slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
+        project, profile = catalogue.projects.get(ticket.project), catalogue.profiles.get(ticket.profile)
+        sighting, granted = self._reconciler.sighting, ticket.state is State.GRANTED
+        return TicketView(
+            id=ticket.id,
+            kind=ticket.kind.value,
+            user=ticket.user,
+            name=ticket.name,
+            project=ticket.project,
+            project_title=project.title if project else ticket.project,
+            profile=ticket.profile,
+            profile_title=profile.title if profile else ticket.profile,
+            flavour=ticket.flavour,
+            gpus=ticket.gpus,
+            hours=ticket.duration / timedelta(hours=1),
+            state=ticket.state.value,
+            requested_at=ticket.requested_at,
+            attempt=ticket.attempt,
+            place=place(ticket, world),
+            starts_by=ticket.starts_by if ticket.state is State.QUEUED else None,
+            planned_start=slot.start if slot else None,
+            wait=_wait(ticket, world, now),
+            lease=self._lease(lease) if lease else None,
+            needs_ready=ticket.state is State.QUEUED and not ticket.ready,
+            needs_switch=granted and sighting.name_taken(ticket),
+            claim_by=claim_by(lease, catalogue.queue) if lease and granted else None,
+            end_reason=ticket.end_reason.value if ticket.end_reason else None,
+            end_message=ended_sentence(ticket.end_reason) if ticket.end_reason else "",
+            server_ready=lease is not None and sighting.ready(ticket),
+            server_path=server_path(ticket.user, ticket.name),
+            path=f"{PREFIX}/tickets/{ticket.id}",
+            logs_path=f"/logs/{quote(ticket.user, safe='')}/{quote(ticket.project, safe='')}/",
+            notice=_notice(view, ticket),
+            simulated=any(device.simulated for device in self._desk.inventory.of_flavour(ticket.flavour)),
+        )
+
+    def _lease(self, lease: Lease) -> LeaseView:
+        simulated = any(device.simulated for device in self.leased_devices(lease))
+        return LeaseView(devices=lease.devices, starts=lease.starts, ends=lease.ends, simulated=simulated)
+
+    def _pool(self, world: World) -> PoolView:
+        now = self._desk.clock()
+        return PoolView(
+            engine=self._engine,
+            simulated=world.inventory.simulated,
+            flavours=tuple(self._flavour(world, name, now) for name in world.catalogue.flavours),
+            queued=sum(ticket.state is State.QUEUED for ticket in world.tickets),
+            now=now,
+        )
+
+    def _flavour(self, world: World, name: str, now: datetime) -> FlavourView:
+        counted = stand(world, name, now)
+        return FlavourView(
+            name=name,
+            title=world.catalogue.flavours[name].title,
+            total=counted.total,
+            free=counted.free,
+            next_free=counted.next_free,
+            simulated=any(device.simulated for device in world.inventory.of_flavour(name)),
+        )
+
+    def _profiles(self, world: World, project: Project, user: str, groups: frozenset[str]) -> tuple[ProfileView, ...]:
+        hidden, now = hidden_profiles(world.catalogue, world.inventory), self._desk.clock()
+        views = []
+        for name in project.profiles:
+            profile = world.catalogue.profiles[name]
+            meets = availability(world, project, profile, user, groups, now)
+            views.append(
+                ProfileView(
+                    name=name,
+                    title=profile.title,
+                    flavour=profile.flavour,
+                    gpus=profile.gpus,
+                    cpu=profile.cpu,
+                    memory_gib=profile.memory_gib,
+                    max_hours=profile.longest / timedelta(hours=1),
+                    starts_now=meets.starts_now,
+                    next_start=meets.next_start,
+                    unavailable=hidden.get(name, ""),
+                )
+            )
+        return tuple(views)
+
+
+def server_path(user: str, name: str) -> str:
+    """Path of a server on the hub's address."""
+    return f"/user/{quote(user, safe='')}/{quote(name, safe='') + '/' if name else ''}"
+
+
+def _wait(ticket: Ticket, world: World, now: datetime) -> WaitView | None:
+    wait = why_waiting(ticket, world, now)
+    if wait is None:
+        return None
+    said = wait_sentence(ticket, wait, world.catalogue, timezone.utc, now)
+    return WaitView(
+        reason=wait.reason.value,
+        message=said.message,
+        remedy=said.remedy,
+        holders=tuple(_holder(holder) for holder in wait.holders),
+    )
+
+
+def _holder(holder: Holder) -> HolderView:
+    own = holder.own
+    return HolderView(
+        project=holder.project,
+        devices=holder.devices,
+        since=holder.since,
+        until=holder.until,
+        own=own,
+        user=holder.user if own else None,
+        name=holder.name if own else None,
+    )
+
+
+def _notice(view: Transaction, ticket: Ticket) -> NoticeView | None:
+    notice = view.last_notice_of(ticket.id)
+    if notice is None:
+        return None
+    return NoticeView(kind=notice.kind, at=notice.at, ends_at=notice.ends_at, message=notice.message)
