@@ -109,5 +109,5 @@ def _or_none(ask: Callable[[], _T]) -> _T | None:
 
 def _explained(error: Exception) -> NvmlUnavailable:
     if isinstance(error, pynvml.NVMLError_LibraryNotFound | pynvml.NVMLError_DriverNotLoaded):
-        return NoDriver(f"There is no NVIDIA driver to ask: {error}")
-    return NvmlUnavailable(f"The NVIDIA driver doesn't answer: {error}")
+        return NoDriver(f"none is loaded ({error})")
+    return NvmlUnavailable(str(error))

@@ -38,11 +38,12 @@ class Patient(Generic[_T]):
             pending = self._pending = self._start()
         waiting = asyncio.wrap_future(pending)
         await asyncio.wait({waiting}, timeout=self._seconds)
-        if not pending.done():
+        if not waiting.done():
+            waiting.add_done_callback(_look_at)
             raise StillWaiting(f"no answer for {self._seconds:g} s")
         if self._pending is pending:
             self._pending = None
-        return pending.result()
+        return waiting.result()
 
     def _start(self) -> Future[_T]:
         future: Future[_T] = Future()
@@ -54,3 +55,9 @@ class Patient(Generic[_T]):
             future.set_result(self._call())
         except BaseException as error:  # whatever it is, the one who waits shall get it
             future.set_exception(error)
+
+
+def _look_at(late: asyncio.Future[_T]) -> None:
+    """Take note of a late result, so that asyncio doesn't report an error that nobody waited for."""
+    if not late.cancelled():
+        late.exception()

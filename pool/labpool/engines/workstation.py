@@ -28,7 +28,7 @@ _LOOK_AGAIN_SECONDS = 0.1
 class WorkstationEngine(Engine):
     """Devices of the machine this runs on.
 
-    Whether they are real or simulated is decided at the first look that finds any and holds until a restart: a driver that comes or
+    Whether they are real or simulated is decided at the first look and holds until a restart: a driver that comes or
     goes must not swap the devices under running leases. Real ones are remembered in the data folder.
     """
 
@@ -115,45 +115,36 @@ class WorkstationEngine(Engine):
         return tuple(trespassers_among(uses, leases))
 
     async def _look(self) -> None:
-        """Bring the cards up to date; the first look decides between real and simulated devices."""
+        """Bring the cards up to date; where there never was one, fall back on simulated devices."""
         if self._simulated:
             return
         try:
-            found = await self._driver()
+            trouble = self._note(await self._driver())
         except (NvmlUnavailable, StillWaiting) as error:
-            self._note_silence(str(error))
-        else:
-            self._note_cards(found)
+            trouble = f"The NVIDIA driver doesn't answer: {error}"
         if not self._cards:
-            self._decide()
+            self._fall_back()
+        self._say(None if self._simulated else trouble)
 
-    def _note_cards(self, found: tuple[Card, ...]) -> None:
+    def _note(self, found: tuple[Card, ...]) -> str | None:
+        """Take the driver's answer in; returns what is wrong with it."""
         for card in found:
             if card.sliced and card.uuid not in self._cards:
-                _log.warning(
-                    "%s (%s) is split into MIG slices, which are not leased; left out.", card.product, card.uuid
-                )
+                _log.warning("%s (%s) is split into MIG slices; not leased.", card.product, card.uuid)
         self._heard = time.monotonic()
         self._answering = frozenset(card.uuid for card in found)
         self._cards.update({card.uuid: card for card in found})
-        gone = [card for card in self._cards.values() if card.uuid not in self._answering]
-        self._say(f"The NVIDIA driver lost {', '.join(card.uuid for card in gone)}." if gone else None)
         if found:
             self._memory.keep(tuple(self._cards.values()))
+        lost = [uuid for uuid in self._cards if uuid not in self._answering]
+        return f"The NVIDIA driver lost {', '.join(lost)}" if lost else None
 
-    def _note_silence(self, why: str) -> None:
-        self._say(f"{why}. Going on with the devices last seen." if self._cards else why)
-
-    def _decide(self) -> None:
-        if not self._cards:
-            self._cards = {card.uuid: card for card in self._memory.recall()}
-            self._answering = frozenset()
+    def _fall_back(self) -> None:
+        self._cards = {card.uuid: card for card in self._memory.recall()}
         # with nothing to stand in, go on looking: the driver may come up after us
         self._simulated = not self._cards and bool(self._pool_file.simulated_devices)
         if self._simulated:
-            devices = len(self._pool_file.simulated_devices)
-            _log.info("No GPU found (%s); going on with %d simulated ones.", self._trouble or "none there", devices)
-            self._trouble = None
+            _log.info("No GPU found; going on with %d simulated ones.", len(self._pool_file.simulated_devices))
 
     def _silent_cards(self) -> dict[str, str]:
         silent = time.monotonic() - self._heard > self._silence_seconds
@@ -162,5 +153,5 @@ class WorkstationEngine(Engine):
 
     def _say(self, trouble: str | None) -> None:
         if trouble != self._trouble:
-            _log.log(logging.WARNING if trouble else logging.INFO, trouble or "All cards answer again.")
+            _log.log(logging.WARNING if trouble else logging.INFO, "%s", trouble or "All GPUs answer again")
         self._trouble = trouble
