@@ -11,7 +11,7 @@ LOCK := uv pip compile --universal --python-version 3.10 --generate-hashes --no-
   --excludes requirements/in-this-repository.txt $(if $(UPGRADE),--upgrade)
 ALL := pyproject.toml --extra hub --extra notebook --extra test
 
-.PHONY: help setup hub hub5 test soak test-python lint lock clean
+.PHONY: help setup hub hub5 test soak test-python lint lock schema bench clean
 
 help: ## this list
 	@awk -F ' *## *' '/^[a-z0-9-]+:.*## /{split($$1, t, ":"); printf "  make %-12s %s\n", t[1], $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,13 @@ lock: setup ## write requirements/*.txt and package-lock.json anew (UPGRADE=1: w
 	@$(RUN) $(LOCK) requirements/cuda.in $(ALL) -c requirements/cpu.txt -o requirements/cuda.txt
 	@$(RUN) $(LOCK) requirements/hub5.in pyproject.toml --extra hub --extra test -o requirements/hub5.txt
 	@$(RUN) npm install --package-lock-only --no-audit --no-fund --loglevel=error
+
+schema: setup ## write hub_config/pool.schema.json from the models of pool.yaml
+	@$(RUN) python -c 'from labpool.settings.schema import schema_text; print(schema_text(), end="")' \
+	  > hub_config/pool.schema.json
+
+bench: setup ## run every benchmark and write docs/benchmarks.md; up to 10 minutes each
+	@$(RUN) python tools/bench.py
 
 clean: ## remove what setup and the tools made; data folders of the hub stay
 	rm -rf .venv .venv-3.* node_modules build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
