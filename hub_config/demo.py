@@ -86,6 +86,7 @@ c.JupyterHub.services = [
         "oauth_redirect_uri": "/logs/oauth_callback",
         "oauth_no_confirm": True,
     },
+    {"name": "supervisor", "api_token": place.secret("supervisor_token")},
 ]
 c.JupyterHub.load_roles = [
     {
@@ -104,6 +105,7 @@ c.JupyterHub.load_roles = [
         "scopes": ["list:users", "read:servers", "start:servers", "delete:servers"],
         "services": ["pool"],
     },
+    {"name": "supervisor", "scopes": ["proxy"], "services": ["supervisor"]},  # routes of a proxy that was restarted
 ]
 
 # Pages.

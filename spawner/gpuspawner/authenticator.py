@@ -10,10 +10,9 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from jupyterhub.auth import Authenticator
+from labpool.settings import DEMO_ACCOUNTS
 from tornado import web
 from traitlets import Dict, Float, Integer, List, Unicode
-
-_ACCOUNTS = {"ada": ["vision"], "bert": ["speech"], "olga": ["vision-owners"], "admin": []}
 
 
 class NotOnLoopback(ValueError):
@@ -35,11 +34,19 @@ class DemoAuthenticator(Authenticator):
     """
 
     accounts = Dict(
-        _ACCOUNTS,
+        {account.name: list(account.groups) for account in DEMO_ACCOUNTS},
         help="Groups of each account, by its name. Default: ada, bert, olga and admin.",
     ).tag(config=True)
 
-    admins = List(Unicode(), ["admin"], help="Accounts that are admins of the hub. Default: admin.").tag(config=True)
+    admins = List(
+        Unicode(),
+        [account.name for account in DEMO_ACCOUNTS if account.admin],
+        help="Accounts that are admins of the hub. Default: admin.",
+    ).tag(config=True)
+        Unicode(),
+        [account.name for account in DEMO_ACCOUNTS if account.admin],
+        help="Accounts that are admins of the hub. Default: admin.",
+    ).tag(config=True)
 
     password = Unicode("", help="The password of all accounts, at least 12 characters. No default.").tag(config=True)
 

@@ -1,14 +1,18 @@
 """What the lab set: pool.yaml, read into the domain's values, and the data folder with its secrets and ports."""
 
 from labpool.domain.catalogue import Catalogue, Profile, Project
-from labpool.settings.completion import complete_catalogue, flavour_of_card, hidden_profiles, overcommitted
+from labpool.settings.completion import complete_catalogue, flavour_of_card, hidden_profiles
+from labpool.settings.demo_accounts import DEMO_ACCOUNTS, DemoAccount
 from labpool.settings.findings import Finding, InvalidPoolFile
+from labpool.settings.overcommitment import overcommitted_findings
 from labpool.settings.place import Place, UnusablePlace
 from labpool.settings.pool_file import PoolFile, load_pool_file
 from labpool.settings.ports import InvalidSetting, Ports, config_folder, pool_file_path
 
 __all__ = [
+    "DEMO_ACCOUNTS",
     "Catalogue",
+    "DemoAccount",
     "Finding",
     "InvalidPoolFile",
     "InvalidSetting",
@@ -23,6 +27,6 @@ __all__ = [
     "flavour_of_card",
     "hidden_profiles",
     "load_pool_file",
-    "overcommitted",
+    "overcommitted_findings",
     "pool_file_path",
 ]

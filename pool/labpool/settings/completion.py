@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
@@ -12,15 +12,6 @@ from labpool.domain.catalogue import Catalogue, Flavour, Profile, Project
 from labpool.domain.inventory import Device, Inventory
 
 _LONGEST = timedelta(hours=8)
-
-
-@dataclass(frozen=True, slots=True)
-class Overcommitted:
-    """A flavour of which more devices are promised as nominal than there are."""
-
-    flavour: str
-    nominal: int
-    devices: int
 
 
 def flavour_of_card(product: str, patterns: Mapping[str, str]) -> str:
@@ -50,13 +41,6 @@ def hidden_profiles(catalogue: Catalogue, inventory: Inventory) -> dict[str, str
     """Profiles that no node can hold, each with the reason in words; they are not offered."""
     reasons = {name: _why_hidden(catalogue, inventory, profile) for name, profile in catalogue.profiles.items()}
     return {name: reason for name, reason in reasons.items() if reason}
-
-
-def overcommitted(catalogue: Catalogue, inventory: Inventory) -> tuple[Overcommitted, ...]:
-    """Flavours whose nominal devices, summed over the projects, are more than there are."""
-    sums = {name: sum(p.nominal.get(name, 0) for p in catalogue.projects.values()) for name in catalogue.flavours}
-    found = (Overcommitted(name, nominal, len(inventory.of_flavour(name))) for name, nominal in sums.items())
-    return tuple(each for each in found if each.nominal > each.devices)
 
 
 def _with_flavour(catalogue: Catalogue, inventory: Inventory, devices: tuple[Device, ...]) -> Catalogue:

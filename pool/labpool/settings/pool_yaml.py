@@ -162,7 +162,9 @@ class QueueSection(_Section):
         description='How long an unclaimed ticket waits for "ready".',
         examples=[24],
     )
-    shortest_minutes: Minutes = Field(5, description="Shortest run one may ask for.", examples=[5])
+    shortest_minutes: float = Field(
+        5, gt=0, le=10080, allow_inf_nan=False, description="Shortest run one may ask for.", examples=[5]
+    )
     notice_minutes: list[Minutes] = Field(
         [15, 5], max_length=10, description="When to say that the hours end, in minutes before.", examples=[[15, 5]]
     )

@@ -13,6 +13,7 @@ SECRETS = (
     "pool_token",
     "logs_token",
     "spawner_token",
+    "supervisor_token",
     "ticket_key",
     "signin_key",
     "demo_password",
