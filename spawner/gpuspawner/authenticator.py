@@ -43,10 +43,6 @@ class DemoAuthenticator(Authenticator):
         [account.name for account in DEMO_ACCOUNTS if account.admin],
         help="Accounts that are admins of the hub. Default: admin.",
     ).tag(config=True)
-        Unicode(),
-        [account.name for account in DEMO_ACCOUNTS if account.admin],
-        help="Accounts that are admins of the hub. Default: admin.",
-    ).tag(config=True)
 
     password = Unicode("", help="The password of all accounts, at least 12 characters. No default.").tag(config=True)
 
