@@ -1,1 +1,5 @@
-"""The labpool command."""
+"""The `labpool` command."""
+
+from labpool.cli.app import main
+
+__all__ = ["main"]
