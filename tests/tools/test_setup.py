@@ -34,6 +34,16 @@ def test_interrupted_step_is_not_taken_for_done(tmp_path: Path):
     assert not step(tmp_path / "stamp", "one", []).done
 
 
+def test_our_own_packages_are_installed_again_after_the_locked_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    environment = Environment(tmp_path, sys.executable)
+    environment.own_stamp.parent.mkdir()
+    environment.own_stamp.touch()
+    monkeypatch.setattr(environment, "pip", lambda *arguments: None)
+    monkeypatch.setattr(environment, "node_in_system", True)
+    setup.install_packages(environment, [])
+    assert not environment.own_stamp.exists()
+
+
 def test_lock_of_another_content_has_another_digest(tmp_path: Path):
     lock = tmp_path / "lock.txt"
     lock.write_text("numpy==2.2.6")
