@@ -10,7 +10,8 @@ from labpool.domain.plans import BrokenPromise, Grant, Plan
 from labpool.domain.sentences import broken_sentence
 from labpool.domain.tickets import Event
 from labpool.domain.words import clock, count
-from labpool.store import AuditEntry, Notice, Transaction
+from labpool.service.trail import note
+from labpool.store import Notice, Transaction
 
 PLANNER = "planner"
 
@@ -35,7 +36,7 @@ def _promise(change: Transaction, ticket_id: str, starts_by: datetime) -> None:
 def _note_broken(change: Transaction, broken: BrokenPromise, now: datetime) -> None:
     planned = broken.planned.isoformat() if broken.planned else "nothing yet"
     detail = f"promised {broken.promised.isoformat()}, planned {planned}: {broken.cause.value}"
-    change.audit(AuditEntry(now, PLANNER, "promise_broken", broken.ticket, detail))
+    note(change, now, PLANNER, "promise_broken", broken.ticket, detail)
     key = f"{broken.promised.isoformat()}/broken/{broken.cause.value}"
     change.add_notice(Notice(broken.ticket, key, "promise_broken", now, broken_sentence(broken, timezone.utc, now)))
 
@@ -49,6 +50,6 @@ def _grant(change: Transaction, grant: Grant, now: datetime) -> None:
         ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour, grant.devices, grant.starts, grant.ends
     )
     change.save_lease(lease)
-    change.audit(AuditEntry(now, PLANNER, "granted", ticket.id, f"devices {', '.join(grant.devices)}"))
+    note(change, now, PLANNER, "granted", ticket.id, f"devices {', '.join(grant.devices)}")
     message = f"It is your turn: {count(len(grant.devices), 'GPU')} until {clock(grant.ends, timezone.utc, now)}."
     change.add_notice(Notice(ticket.id, f"{grant.starts.isoformat()}/granted", "granted", now, message, grant.ends))

@@ -21,7 +21,8 @@ from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.domain.world import World
 from labpool.service.changes import Changes
 from labpool.service.deciding import apply_plan
-from labpool.store import AuditEntry, Store, Transaction
+from labpool.service.trail import note
+from labpool.store import Store, Transaction
 
 Done = TypeVar("Done")
 
@@ -97,23 +98,23 @@ class Desk:
     async def stopping(self, ticket_id: str, actor: str) -> None:
         """Note that a ticket's server was told to stop; its lease ends once nothing of it runs."""
 
-        def note(change: Transaction) -> None:
+        def write(change: Transaction) -> None:
             lease = change.lease_of(ticket_id)
             if lease is not None and lease.stopping_since is None:
                 change.save_lease(replace(lease, stopping_since=self.clock()))
-                change.audit(AuditEntry(self.clock(), actor, "stopping", ticket_id))
+                note(change, self.clock(), actor, "stopping", ticket_id)
 
-        await self.change(note)
+        await self.change(write)
 
     async def started(self, ticket_id: str) -> None:
         """Note that a leased server's process runs."""
 
-        def note(change: Transaction) -> None:
+        def write(change: Transaction) -> None:
             lease = change.lease_of(ticket_id)
             if lease is not None and lease.absent_since is not None:
                 change.save_lease(replace(lease, absent_since=None))
 
-        await self.change(note)
+        await self.change(write)
 
     async def claim(self, ticket_id: str) -> None:
         """Note that a person used the ticket's server: from now on the lease is theirs to its end.
@@ -168,9 +169,9 @@ class Desk:
         """A ticket, open or ended."""
         return await self.view(lambda view: view.ticket(ticket_id))
 
-    async def audit(self, entry: AuditEntry) -> None:
+    async def note(self, actor: str, event: str, ticket: str | None, detail: str) -> None:
         """Add a row to the audit trail."""
-        await self.change(lambda change: change.audit(entry), replan=False)
+        await self.change(lambda change: note(change, self.clock(), actor, event, ticket, detail), replan=False)
 
     async def change(self, work: Callable[[Transaction], Done], replan: bool = True) -> Done:
         """Do `work` in a transaction, decide anew within it, and tell the watchers."""
@@ -274,9 +275,7 @@ class Desk:
 
     def _save(self, change: Transaction, ticket: Ticket, actor: str, event: str) -> Ticket:
         change.save_ticket(ticket)
-        change.audit(
-            AuditEntry(self.clock(), actor, event, ticket.id, f"{ticket.state.value}, attempt {ticket.attempt}")
-        )
+        note(change, self.clock(), actor, event, ticket.id, f"{ticket.state.value}, attempt {ticket.attempt}")
         return ticket
 
 

@@ -17,7 +17,7 @@ from labpool.hub_api import HubClient, HubError, HubUnavailable
 from labpool.service.desk import Desk, NotNow
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
-from labpool.store import AuditEntry, Notice, Transaction
+from labpool.store import Notice, Transaction
 
 SOON = 1.0
 """Seconds between two looks while somebody waits for a server to come up or go down."""
@@ -85,10 +85,10 @@ class Reconciler:
         """Stop the other server of a granted ticket's name; the ticket's own is started at the next look.
 
         Raises:
-            NotNow: the ticket isn't granted, or the hub doesn't answer.
+            NotNow: the ticket isn't granted, no other server runs under its name, or the hub doesn't answer.
         """
-        if ticket.state is not State.GRANTED:
-            raise NotNow(f"This ticket is {ticket.state.value}; only a granted one can take its server's place.")
+        if ticket.state is not State.GRANTED or not self.sighting.name_taken(ticket):
+            raise NotNow(f"This ticket is {ticket.state.value} and no other server stands in its way.")
         await self._stop_at_hub(ticket)
         self.look_soon()
 
@@ -218,8 +218,7 @@ class Reconciler:
         seen = {each for each in await self._engine.trespassers(leases) if each.holder is not None}
         for each in seen - self._trespassers:
             detail = f"process {each.pid} ({each.program}) of {each.owner} uses {each.device}"
-            _LOG.warning("a process uses a leased device: %s", detail, extra={"ticket": each.holder})
-            await self._desk.audit(AuditEntry(self._desk.clock(), "engine", "trespasser", each.holder, detail))
+            await self._desk.note("engine", "trespasser", each.holder, detail)
         self._trespassers = seen
 
     async def _end_leftovers(self, held: list[Held]) -> None:

@@ -11,7 +11,8 @@ from datetime import timedelta
 from labpool.domain.tickets import Ticket
 from labpool.hub_api import HubClient, HubRefused, HubUnavailable
 from labpool.service.desk import Desk
-from labpool.store import AuditEntry, Transaction
+from labpool.service.trail import note
+from labpool.store import Transaction
 
 BETWEEN_TRIES = 10.0
 """Seconds from a failed try to the next one: a hub that is busy gets time to recover."""
@@ -68,4 +69,4 @@ def _count_try(change: Transaction, ticket_id: str, outcome: str, desk: Desk) ->
     lease = change.lease_of(ticket_id)
     if lease is not None:
         change.save_lease(replace(lease, start_tries=lease.start_tries + 1))
-        change.audit(AuditEntry(desk.clock(), "pool", "start_tried", ticket_id, outcome))
+        note(change, desk.clock(), "pool", "start_tried", ticket_id, outcome)

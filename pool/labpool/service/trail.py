@@ -1,0 +1,16 @@
+"""The audit trail, written to the store and to the log in the same words."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from labpool.store import AuditEntry, Transaction
+
+_LOG = logging.getLogger("labpool.audit")
+
+
+def note(change: Transaction, at: datetime, actor: str, event: str, ticket: str | None, detail: str = "") -> None:
+    """Add a row to the audit trail, and a line to the log."""
+    change.audit(AuditEntry(at, actor, event, ticket, detail))
+    _LOG.info(event, extra={"actor": actor, "ticket": ticket, "detail": detail})
