@@ -46,8 +46,7 @@ lock: setup ## write requirements/*.txt and package-lock.json anew (UPGRADE=1: w
 	@$(RUN) npm install --package-lock-only --no-audit --no-fund --loglevel=error
 
 schema: setup ## write hub_config/pool.schema.json from the models of pool.yaml
-	@$(RUN) python -c 'from labpool.settings.schema import schema_text; print(schema_text(), end="")' \
-	  > hub_config/pool.schema.json
+	@$(RUN) labpool schema > hub_config/pool.schema.json
 
 bench: setup ## run every benchmark and write docs/benchmarks.md; up to 10 minutes each
 	@$(RUN) python tools/bench.py
