@@ -9,12 +9,14 @@ from collections.abc import Callable, Coroutine, Iterable
 import httpx
 
 from labpool.cli.supervisor_child import Child
+from labpool.cli.supervisor_labs import end_labs
 from labpool.cli.supervisor_parts import Part
 from labpool.settings import Place, Ports
 
 _EARLY_DEATHS_ALLOWED = 3
 _LOG_LINES_SHOWN = 15
 _PROBE_SECONDS = 0.1
+_LAB_SECONDS = 10.0
 
 
 class PartFailed(Exception):
@@ -39,6 +41,7 @@ class Supervisor:
 
     def __init__(self, parts: Iterable[Part], place: Place, ports: Ports, say: Callable[[str], None]) -> None:
         self._ports, self._say = ports, say
+        self._pool_id = place.pool_id
         self._token = place.secret("supervisor_token")
         self._http = httpx.AsyncClient(timeout=5.0, trust_env=False)
         self._children = [Child(part, place.log / f"{part.name}.log", self._started_callback(part)) for part in parts]
@@ -129,6 +132,9 @@ class Supervisor:
         self._say("Stopping; Labs are asked to end. Once more Ctrl-C ends everything at once.")
         for child in self._children:
             await child.stop(self._hurry)
+            if child.part.name == "hub":
+                # while it stops servers, the pool may have started the next in line
+                await end_labs(self._pool_id, 0 if self._hurry.is_set() else _LAB_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

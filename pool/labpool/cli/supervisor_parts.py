@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import labpool
 from labpool.settings import Place, Ports, config_folder, pool_file_path
 
 
@@ -102,7 +103,7 @@ def _proxy(place: Place, ports: Ports, common: Mapping[str, str]) -> Part:
 
 
 def _proxy_program(environ: Mapping[str, str]) -> str:
-    of_checkout = Path(config_folder(environ)).parent / "node_modules/.bin/configurable-http-proxy"
+    of_checkout = Path(labpool.__file__).resolve().parents[2] / "node_modules/.bin/configurable-http-proxy"
     if of_checkout.exists():
         return str(of_checkout)
     found = shutil.which("configurable-http-proxy", path=environ["PATH"])
