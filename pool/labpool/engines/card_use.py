@@ -35,6 +35,11 @@ def withheld_reasons(uses: Iterable[CardUse], leases: Iterable[Lease] | None) ->
     return {use.device: _reason(use) for use in wrong}
 
 
+def unlisted_reasons(cards: Iterable[Card]) -> dict[str, str]:
+    """Device id to why nobody can tell whether it is in use."""
+    return {card.uuid: f"The driver doesn't list its processes: {card.unlisted}." for card in cards if card.unlisted}
+
+
 def trespassers_among(uses: Iterable[CardUse], leases: Iterable[Lease]) -> Iterator[Trespasser]:
     """Processes on devices that they hold no lease of.
 

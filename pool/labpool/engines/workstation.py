@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.engines.card_memory import CardMemory
-from labpool.engines.card_use import trespassers_among, uses_of, withheld_reasons
+from labpool.engines.card_use import trespassers_among, unlisted_reasons, uses_of, withheld_reasons
 from labpool.engines.engine import Capabilities, Engine, Trespasser
 from labpool.engines.found_devices import devices_of, this_node
 from labpool.engines.nvml import Card, Nvml, NvmlUnavailable
@@ -83,7 +83,7 @@ class WorkstationEngine(Engine):
             return Inventory(self._pool_file.simulated_nodes, self._pool_file.simulated_devices)
         uses = await asyncio.to_thread(uses_of, tuple(self._cards.values()), self._table)
         devices = devices_of(self._cards.values(), self._pool_file.patterns)
-        withheld = withheld_reasons(uses, leases) | self._silent_cards()
+        withheld = withheld_reasons(uses, leases) | unlisted_reasons(self._cards.values()) | self._silent_cards()
         shown = {device.id for device in devices}
         return Inventory((this_node(),), devices, tuple((id_, why) for id_, why in withheld.items() if id_ in shown))
 
