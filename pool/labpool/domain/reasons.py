@@ -29,6 +29,7 @@ class RefusalReason(str, Enum):
     NOT_A_MEMBER = "not_a_member"
     UNKNOWN_PROFILE = "unknown_profile"
     PROFILE_NOT_IN_PROJECT = "profile_not_in_project"
+    PROFILE_NEEDS_NO_DEVICE = "profile_needs_no_device"
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
     OVER_USER_LIMIT = "over_user_limit"

@@ -227,6 +227,12 @@ class Desk:
             asked.profile,
             timedelta(hours=asked.hours),
         )
+        if _needs_no_device(self.catalogue, asked.profile):
+            return Refusal(
+                RefusalReason.PROFILE_NEEDS_NO_DEVICE,
+                f"The profile {asked.profile} uses no GPU, so there is nothing to lease for it.",
+                "Start it without asking the pool.",
+            )
         match check_request(request, self.catalogue, self.inventory, open_tickets):
             case Refusal() as refusal:
                 return refusal
@@ -279,6 +285,11 @@ class Desk:
         return ticket
 
 
+def _needs_no_device(catalogue: Catalogue, name: str) -> bool:
+    profile = catalogue.profiles.get(name)
+    return profile is not None and profile.flavour is None
+
+
 def _refuse_other_lease(ticket: Ticket, lease: Lease) -> Refusal:
     server = f'Your server "{ticket.name}"' if ticket.name else "Your server"
     return Refusal(
@@ -292,6 +303,6 @@ def _refuse_ending(ticket: Ticket) -> Refusal:
     server = f'Your server "{ticket.name}"' if ticket.name else "Your server"
     return Refusal(
         RefusalReason.SERVER_IS_ENDING,
-        f"{server} is being stopped because its hours are over.",
+        f"{server} is being stopped.",
         "Try again in a minute: a new ticket is filed then.",
     )

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from labpool.domain.tickets import State
+from labpool.service.desk import NotNow
+
+from tests.real_hub import RealHub, Service, free_ports, running_hub, wait_until
+from tests.service.running_pool import POOL_TOKEN, POOL_YAML, RunningPool, hub_config, server_path
+
+USERS = [f"user-{number}" for number in range(40)]
+_next_user = count()
+
+
+@pytest.fixture(scope="session")
+def pool_and_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningPool, RealHub]]:
+    folder = tmp_path_factory.mktemp("pool")
+    (port,) = free_ports(1)
+    service = Service("pool", "/services/pool/", port, POOL_TOKEN)
+    pool = RunningPool(folder, port, "")
+    (folder / "pool.yaml").write_text(POOL_YAML)
+    config = hub_config(pool.url, pool.place(), folder / "pool.yaml")
+    with running_hub(folder, [service], {user: ["researchers"] for user in USERS}, config) as hub:
+        pool.hub_api_url = hub.api_url
+        pool.start()
+        yield pool, hub
+        for user in hub.api("GET", "/users?state=active").json():
+            for name in user["servers"]:
+                hub.api("DELETE", server_path(user["name"], name))
+        pool.stop()
+
+
+@pytest.fixture
+def hub(pool_and_hub: tuple[RunningPool, RealHub]) -> RealHub:
+    return pool_and_hub[1]
+
+
+@pytest.fixture
+def pool(pool_and_hub: tuple[RunningPool, RealHub]) -> Iterator[RunningPool]:
+    """The pool, with every lease and ticket of the test gone afterwards."""
+    pool, hub = pool_and_hub
+    yield pool
+    give_everything_back(pool, hub)
+    pool.clock.ahead = timedelta(0)
+
+
+def give_everything_back(pool: RunningPool, hub: RealHub) -> None:
+    """Leave nothing queued, leased or running."""
+    for ticket in [ticket for ticket in pool.open_tickets() if ticket.state is State.QUEUED]:
+        pool.call(pool.parts.desk.leave(ticket.id, ticket.user))
+    for ticket in pool.open_tickets():
+        hub.api("DELETE", server_path(ticket.user, ticket.name))
+        with contextlib.suppress(NotNow):
+            pool.call(pool.parts.reconciler.give_back(ticket, ticket.user))
+    wait_until(lambda: not pool.open_tickets(), "all leases given back")
+
+
+@pytest.fixture
+def new_user() -> Callable[[], str]:
+    """A user whom no other test has."""
+    return lambda: USERS[next(_next_user) % len(USERS)]

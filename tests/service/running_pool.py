@@ -1,0 +1,194 @@
+"""A pool service in this process whose clock the test can move, before a real hub that starts real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import uvicorn
+from labpool.api_models import HomeView, TicketView
+from labpool.domain.tickets import Ticket
+from labpool.engines import WorkstationEngine
+from labpool.hub_api import HubClient
+from labpool.hub_signin import HubSignin, SigninSettings
+from labpool.service.app import PREFIX, make_app
+from labpool.service.changes import Changes
+from labpool.service.desk import Desk
+from labpool.service.parts import Parts
+from labpool.service.reconciler import Reconciler
+from labpool.service.ticket_tokens import TicketTokens
+from labpool.service.viewing import Viewer
+from labpool.settings import Place, load_pool_file
+from labpool.store import AuditEntry, Store, connect, migrate
+
+from tests.real_hub import wait_until
+
+Done = TypeVar("Done")
+SPAWNER_TOKEN = "spawner-token-for-tests"
+POOL_TOKEN = "pool-token-for-tests"
+POOL_YAML = """
+engine: workstation
+flavours: {demo-gpu: {title: Demo GPU, gpu_memory_gib: 16}}
+simulated: {nodes: [{name: demo, cpu: 16, memory_gib: 64, devices: {demo-gpu: 4}}]}
+limits: {user: {gpus: 4, servers: 5, queued: 8}}
+profiles:
+  cpu: {title: CPU only, cpu: 2, memory_gib: 4, max_hours: 12}
+  gpu-1: {title: One GPU, flavour: demo-gpu, gpus: 1, cpu: 2, memory_gib: 4, max_hours: 8, preset: single}
+  gpu-4: {title: Four GPUs, flavour: demo-gpu, gpus: 4, cpu: 4, memory_gib: 8, max_hours: 8, preset: mirrored}
+projects:
+  vision:
+    title: Vision group
+    members: {everyone: true}
+    nominal: {demo-gpu: 4}
+    borrow: {demo-gpu: 4}
+    profiles: [cpu, gpu-1, gpu-4]
+queue: {reconcile_seconds: 0.3, start_tries: 2}
+"""
+
+
+@dataclass
+class MovableClock:
+    """The real time, moved forward as far as a test says."""
+
+    ahead: timedelta = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return datetime.now(timezone.utc) + self.ahead
+
+
+@dataclass
+class RunningPool:
+    """One pool and the ways a test looks at it: as the spawner, and by its audit trail."""
+
+    folder: Path
+    port: int
+    hub_api_url: str
+    clock: MovableClock = field(default_factory=MovableClock)
+    _stop: Callable[[], None] | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _parts: Parts | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{PREFIX}"
+
+    @property
+    def parts(self) -> Parts:
+        assert self._parts is not None
+        return self._parts
+
+    def place(self) -> Place:
+        return Place.open({"LABPOOL_DATA": str(self.folder / "data")})
+
+    def start(self) -> None:
+        """Serve in a thread of its own, on the data of an earlier start."""
+        ready = threading.Event()
+        threading.Thread(target=lambda: asyncio.run(self._serve(ready)), daemon=True).start()
+        assert ready.wait(20), "the pool did not start"
+
+    def stop(self) -> None:
+        assert self._stop is not None
+        self._stop()
+        wait_until(lambda: self._loop is None, "the pool's end")
+
+    def call(self, work: Coroutine[object, object, Done]) -> Done:
+        """Run something in the pool's loop."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def as_spawner(self, method: str, path: str, json: object = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {SPAWNER_TOKEN}"}
+        return httpx.request(
+            method, f"{self.url}/api/v1{path}", json=json, headers=headers, timeout=30, trust_env=False
+        )
+
+    def tickets(self, user: str) -> tuple[TicketView, ...]:
+        return HomeView.model_validate_json(self.as_spawner("GET", f"/users/{user}/home").content).tickets
+
+    def ticket(self, ticket: str) -> TicketView:
+        return self.call(self.parts.viewer.ticket(ticket))
+
+    def open_tickets(self) -> tuple[Ticket, ...]:
+        return self.call(self.parts.desk.view(lambda view: view.open_tickets()))
+
+    def ask(self, user: str, profile: str = "gpu-1", name: str = "", hours: float = 1) -> httpx.Response:
+        """Ask for a server's lease as the spawner does."""
+        asked = {"user": user, "name": name, "project": "vision", "profile": profile, "hours": hours}
+        return self.as_spawner("POST", "/spawns", asked)
+
+    def trail(self, ticket: str) -> list[str]:
+        entries: tuple[AuditEntry, ...] = self.call(self.parts.desk.view(lambda view: view.audit_trail(ticket)))
+        return [entry.event for entry in entries]
+
+    def pass_time(self, ahead: timedelta) -> None:
+        """Let time pass for the pool, and let it look round."""
+        self.clock.ahead += ahead
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self.parts.reconciler.look_soon)
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._parts = await self._make_parts()
+        server = uvicorn.Server(
+            uvicorn.Config(make_app(self._parts), port=self.port, log_config=None, timeout_graceful_shutdown=1)
+        )
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # not in a thread
+        self._loop = asyncio.get_running_loop()
+        self._stop = lambda: setattr(server, "should_exit", True)
+        self._loop.call_later(0.3, ready.set)
+        await server.serve()
+        self._loop = None
+
+    async def _make_parts(self) -> Parts:
+        place = self.place()
+        (self.folder / "pool.yaml").write_text(POOL_YAML)
+        pool_file = load_pool_file(self.folder / "pool.yaml")
+        engine = WorkstationEngine(pool_file, place, place.pool_id)
+        database = connect(f"sqlite:///{place.pool_db}")
+        migrate(database)
+        changes = Changes()
+        desk = Desk(Store(database), pool_file.catalogue, await engine.inventory(), self.clock, changes)
+        reconciler = Reconciler(desk, engine, HubClient(self.hub_api_url, POOL_TOKEN), pool_file.reconcile_seconds)
+        settings = SigninSettings("pool", f"{PREFIX}/", self.hub_api_url, POOL_TOKEN, b"k" * 32)
+        viewer = Viewer(desk, reconciler, "workstation")
+        return Parts(desk, viewer, reconciler, changes, HubSignin(settings), TicketTokens(b"ticket-key"), SPAWNER_TOKEN)
+
+
+def server_path(user: str, name: str = "") -> str:
+    """Path of a server in the hub's API."""
+    return f"/users/{user}/servers/{name}" if name else f"/users/{user}/server"
+
+
+def hub_config(pool_url: str, place: Place, pool_file: Path) -> str:
+    """Lines of jupyterhub_config.py that make the hub ask this pool."""
+    server = Path(__file__).with_name("small_server.py")
+    return f"""
+from gpuspawner.local import SimpleLocalGPUSpawner
+c.JupyterHub.spawner_class = SimpleLocalGPUSpawner
+c.JupyterHub.allow_named_servers = True
+c.SimpleLocalGPUSpawner.pool_url = {pool_url!r}
+c.SimpleLocalGPUSpawner.pool_token = {SPAWNER_TOKEN!r}
+c.SimpleLocalGPUSpawner.pool_id = {place.pool_id!r}
+c.SimpleLocalGPUSpawner.pool_file = {str(pool_file)!r}
+c.SimpleLocalGPUSpawner.data_folder = {str(place.root)!r}
+c.Spawner.cmd = [{sys.executable!r}, {str(server)!r}]
+c.Spawner.poll_interval = 1
+c.JupyterHub.custom_scopes = {{
+    "custom:labpool:read": {{"description": "see"}},
+    "custom:labpool:write": {{"description": "change"}},
+    "custom:labpool:admin": {{"description": "all"}},
+}}
+c.JupyterHub.load_roles[1]["scopes"] += ["custom:labpool:read", "custom:labpool:write", "servers!user"]
+c.JupyterHub.load_roles[2]["scopes"] += ["admin:servers", "custom:labpool:admin", "access:services!service=pool"]
+c.JupyterHub.load_roles.append({{
+    "name": "pool",
+    "scopes": ["list:users", "read:servers", "start:servers", "delete:servers"],
+    "services": ["pool"],
+}})
+"""
