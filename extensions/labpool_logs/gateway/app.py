@@ -102,7 +102,8 @@ class Gateway:
         try:
             return await forward(request, body, child)
         except TensorBoardGone:  # it crashed, or was ended for another one just now; it only reads, so once more
-            return await forward(request, body, await self.tensorboards.running(address.user, address.project))
+            another = await self.tensorboards.running(address.user, address.project, instead_of=child)
+            return await forward(request, body, another)
 
     async def _tidy_again_and_again(self) -> None:
         while True:

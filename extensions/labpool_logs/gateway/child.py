@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -34,6 +35,7 @@ class TensorBoardChild:
         self._process, self._private = process, private
         transport = httpx.AsyncHTTPTransport(uds=str(private / "socket"))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://tensorboard", timeout=_ANSWER_SECONDS)
+        self._requests, self._last_used = 0, time.monotonic()
 
     @classmethod
     async def start(cls, folder: Path, path_prefix: str, start_seconds: float) -> TensorBoardChild:
@@ -76,11 +78,26 @@ class TensorBoardChild:
         """Say whether the process lives."""
         return self._process.returncode is None
 
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since the last request was answered in full; 0 while one is being answered."""
+        return 0.0 if self._requests else time.monotonic() - self._last_used
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Mark it as used as long as a request is being answered."""
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            self._last_used = time.monotonic()
+
     async def end(self) -> None:
-        """End it, gently first, and remove what it leaves."""
-        await self.http.aclose()
+        """End it, gently first, and remove what it leaves; answers under way break off."""
         if self.is_running():
             await self._terminate()
+        await self.http.aclose()
         await asyncio.to_thread(shutil.rmtree, self._private, ignore_errors=True)
 
     async def _terminate(self) -> None:

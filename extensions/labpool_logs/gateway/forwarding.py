@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 
 import httpx
@@ -63,20 +64,23 @@ async def forward(request: Request, body: bytes, child: TensorBoardChild) -> Res
     headers = [(name, value) for name, value in request.headers.items() if name in _SENT]
     url = httpx.URL("http://tensorboard").copy_with(raw_path=target)
     asked = child.http.build_request(request.method, url, headers=headers, content=body)
-    try:
-        answer = await child.http.send(asked, stream=True)
-    except httpx.HTTPError as error:
-        raise TensorBoardGone(f"no answer from TensorBoard: {error!r}") from error
-    response = StreamingResponse(_pieces(answer), answer.status_code)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(child.in_use())
+        try:
+            answer = await child.http.send(asked, stream=True)
+        except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: the client was closed meanwhile
+            raise TensorBoardGone(f"no answer from TensorBoard: {error!r}") from error
+        response = StreamingResponse(_pieces(answer, stack.pop_all()), answer.status_code)
     response.raw_headers = [
         (name.lower(), value) for name, value in answer.headers.raw if name.decode("latin-1").lower() not in _DROPPED
     ]
     return response
 
 
-async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
-    try:
-        async for piece in answer.aiter_raw():
-            yield piece
-    finally:
-        await answer.aclose()
+async def _pieces(answer: httpx.Response, use: contextlib.ExitStack) -> AsyncIterator[bytes]:
+    with use:
+        try:
+            async for piece in answer.aiter_raw():
+                yield piece
+        finally:
+            await answer.aclose()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass, field
 
 from labpool_logs.gateway.child import TensorBoardChild
@@ -37,7 +36,6 @@ class _Place:
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     child: TensorBoardChild | None = None
-    last_used: float = 0.0
 
 
 class TensorBoards:
@@ -54,17 +52,21 @@ class TensorBoards:
         self._places: dict[tuple[str, str], _Place] = {}
         self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
 
-    async def running(self, user: str, project: str) -> TensorBoardChild:
+    async def running(self, user: str, project: str, instead_of: TensorBoardChild | None = None) -> TensorBoardChild:
         """Return the project's TensorBoard, started first where it doesn't run (any more).
+
+        Args:
+            user: the owner's name, safe as a folder's name.
+            project: the project's name, safe as a folder's name.
+            instead_of: one that gave no answer, to be replaced.
 
         Raises:
             UnsafeFolder: the project's folder must not be shown.
             TensorBoardFailed: it ended or gave no answer while it started.
         """
         place = self._places.setdefault((user, project), _Place())
-        place.last_used = time.monotonic()
         async with place.lock:
-            if place.child is not None and not place.child.is_running():
+            if place.child is not None and (place.child is instead_of or not place.child.is_running()):
                 _LOG.warning("tensorboard crashed", extra={"user": user, "project": project})
                 await self._end(place)
             if place.child is None:
@@ -74,11 +76,10 @@ class TensorBoards:
 
     async def tidy(self) -> None:
         """End what nobody has used for long, and what shows a folder that is no longer safe."""
-        too_old = time.monotonic() - self._limits.idle_seconds
         for (user, project), place in list(self._places.items()):
             if place.child is None:
                 self._forget_unused(user, project)
-            elif place.last_used < too_old:
+            elif place.child.idle_seconds > self._limits.idle_seconds:
                 await self._end_and_say(user, project, "idle")
             elif await asyncio.to_thread(self._store.unsafe, user, project):
                 await self._end_and_say(user, project, "unsafe folder")
@@ -99,9 +100,9 @@ class TensorBoards:
         return child
 
     async def _end_surplus(self) -> None:
-        started = [key for key, place in self._places.items() if place.child is not None]
-        by_use = sorted(started, key=lambda key: self._places[key].last_used)
-        for user, project in by_use[: max(0, len(by_use) - self._limits.at_once)]:
+        idle = {key: place.child.idle_seconds for key, place in self._places.items() if place.child is not None}
+        longest_idle_first = sorted(idle, key=lambda key: idle[key], reverse=True)
+        for user, project in longest_idle_first[: max(0, len(idle) - self._limits.at_once)]:
             await self._end_and_say(user, project, "too many at once")
 
     async def _end_and_say(self, user: str, project: str, why: str) -> None:

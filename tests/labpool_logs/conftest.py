@@ -1,0 +1,96 @@
+"""The gateway as a process of its own behind a real hub, over a log store of the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.real_hub import RealHub, Service, free_ports, is_healthy, running_hub, wait_until
+
+USERS = {"ada": ["researchers"], "lin": ["researchers"], "zoe@lab": ["researchers"]}
+
+
+@dataclass
+class RealGateway:
+    """`python -m labpool_logs`, and what it runs."""
+
+    hub: RealHub
+    folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def store(self) -> Path:
+        """The log store."""
+        return self.folder / "logs"
+
+    @property
+    def own_url(self) -> str:
+        """The gateway's address without the proxy."""
+        return f"http://127.0.0.1:{self.hub.services[0].port}"
+
+    def start(self, **settings: str) -> None:
+        """Start it and wait until it answers."""
+        service = self.hub.services[0]
+        environment = os.environ | {
+            "LABPOOL_DATA": str(self.folder),
+            "LABPOOL_LOGS_PORT": str(service.port),
+            "JUPYTERHUB_API_URL": self.hub.api_url,
+            "JUPYTERHUB_API_TOKEN": service.token,
+            **settings,
+        }
+        with (self.folder / "gateway.log").open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "labpool_logs"], env=environment, stderr=log)
+        wait_until(lambda: is_healthy(f"{self.own_url}/logs/healthz"), f"the gateway's answer ({self.folder})")
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """Stop it."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        self.process.wait(15)
+
+    def events(self) -> list[dict[str, object]]:
+        """Return what it logged."""
+        lines = (self.folder / "gateway.log").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def tensorboards(self) -> dict[str, int]:
+        """Return the process ids of the running TensorBoards of this log store by `user/project`."""
+        found = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().decode().split("\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if "labpool_logs.tensorboard_process" in words:
+                folder = Path(words[words.index("--logdir") + 1])
+                if folder.is_relative_to(self.store):
+                    found[folder.relative_to(self.store).as_posix()] = int(process.name)
+        return found
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
+    """A hub that knows the logs service."""
+    (port,) = free_ports(1)
+    service = Service("logs", "/logs/", port, "token-of-the-logs-service")
+    with running_hub(tmp_path_factory.mktemp("logs-hub"), [service], USERS) as hub:
+        yield hub
+
+
+@pytest.fixture
+def gateway(hub: RealHub, tmp_path: Path) -> Iterator[RealGateway]:
+    """A gateway that isn't started yet, over an empty log store."""
+    gateway = RealGateway(hub, tmp_path)
+    gateway.store.mkdir()
+    yield gateway
+    if gateway.process is not None and gateway.process.poll() is None:
+        gateway.stop()
