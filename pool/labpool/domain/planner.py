@@ -18,25 +18,31 @@ from labpool.domain.world import World
 
 __all__ = ["BreakCause", "BrokenPromise", "Grant", "Plan", "World", "plan"]
 
+TIME_LOST = frozenset({BreakCause.POOL_OUTAGE, BreakCause.OVERRUN})
+
 
 def plan(world: World, now: datetime) -> Plan:
     """Decide for every ticket in line: start now, or the place it holds.
 
-    Stored slots stand unless one cannot: then its ticket gets the earliest place that disturbs no other, and where that
-    is later than promised the promise is reported broken with its cause. What frees early goes to the first in line
-    that can use it without delaying anybody. `now` is aware; the pool is expected to plan within the turnover margin of
-    each slot's start.
+    Stored slots stand unless one cannot, and then the promise may break. A slot that lost its device, or that a change
+    of the rules forbids, gets the earliest place that disturbs no other. Where time was lost, to an outage of the pool
+    or a lease that would not end, the slots behind it on the same devices move back with it, so that the order stays.
+    What frees early goes to the first in line that can use it without delaying anybody.
+
+    `now` is aware; the pool is expected to plan within the turnover margin of each slot's start.
     """
     draft = _Draft(world, now)
     displaced = draft.keep()
     draft.place_anew(displaced)
     while draft.improve():
         pass
-    return draft.finish(displaced)
+    return draft.finish()
 
 
 @dataclass
 class _Draft:
+    """The places of one planning while they are being found; `trouble` says which could not stay, and why."""
+
     world: World
     now: datetime
     line: tuple[Ticket, ...] = field(init=False)
@@ -45,6 +51,7 @@ class _Draft:
     stored: dict[str, Slot] = field(init=False)
     places: dict[str, Place] = field(default_factory=dict)
     held_up: set[str] = field(default_factory=set)
+    trouble: dict[str, BreakCause] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.line = self.world.line()
@@ -52,54 +59,72 @@ class _Draft:
         self.needs = {ticket.id: need_of(ticket, self.world) for ticket in self.line}
         self.stored = {slot.ticket: slot for slot in self.world.slots if slot.ticket in self.needs}
 
-    def keep(self) -> dict[str, BreakCause]:
-        """Book every stored slot that still stands; return the others with what became of them.
-
-        Slots that are already late come last: theirs is the promise that is broken anyway, so they yield.
-        """
-        displaced = {}
-        for slot in sorted(self._stored_in_line(), key=self._late):
-            place = self._as_of_now(slot)
-            if self._stands(slot, place):
-                self._take(slot.ticket, place)
-            elif self._may_wait(slot, place):
-                self._take(slot.ticket, place)
-                self.held_up.add(slot.ticket)
-            else:
-                displaced[slot.ticket] = self._cause(slot, place)
+    def keep(self) -> list[str]:
+        """Book every stored slot that stands or only lost time, in line order; return the tickets of the others."""
+        displaced = []
+        for ticket in self.line:
+            slot = self.stored.get(ticket.id)
+            if slot and not (self._keep_as_is(slot) or self._shift(slot)):
+                displaced.append(ticket.id)
         return displaced
 
-    def place_anew(self, displaced: dict[str, BreakCause]) -> None:
+    def _keep_as_is(self, slot: Slot) -> bool:
+        """Book a slot where it is, or from now on if its time has come; whether that disturbs nobody ahead."""
+        need, place = self.needs[slot.ticket], self._as_of_now(slot)
+        if not self.schedule.usable(need, slot.devices):
+            return False
+        late = self._late(slot)
+        if self.schedule.stands(need, place):
+            if late:
+                self.trouble[slot.ticket] = self._why_late(slot)
+            self._take(slot.ticket, place)
+            return True
+        if slot.start > self.now or late or not self.schedule.stands(need, place, self.schedule.overrunning):
+            return False
+        self.held_up.add(slot.ticket)
+        self._take(slot.ticket, place)
+        return True
+
+    def _shift(self, slot: Slot) -> bool:
+        """Move a slot that only lost time to later on its own devices, before those behind it; whether it could."""
+        cause = self._cause(slot)
+        self.trouble[slot.ticket] = cause
+        if cause not in TIME_LOST:
+            return False
+        found = self.schedule.earliest(self.needs[slot.ticket], within=slot.devices)
+        if found:
+            self._take(slot.ticket, found)
+        return found is not None
+
+    def place_anew(self, displaced: list[str]) -> None:
         """Give displaced tickets the earliest place, before anybody gains anything."""
-        for ticket in self.line:
-            if ticket.id in displaced:
-                self._move_before(ticket.id, FOREVER)
+        for ticket in displaced:
+            self._move_before(ticket, FOREVER)
 
     def improve(self) -> bool:
         """Let each ticket in line look for an earlier place once; whether any found one."""
         moved = [ticket.id for ticket in self.line if self._move_before(ticket.id, self._bound(ticket.id))]
         return bool(moved)
 
-    def finish(self, displaced: dict[str, BreakCause]) -> Plan:
+    def finish(self) -> Plan:
         """Read the decision off the places."""
-        grants, slots, broken, promises = [], [], [], {}
-        for ticket in self.line:
-            place = self.places.get(ticket.id)
-            cause = self._broken_by(ticket, place, displaced)
-            if cause and ticket.starts_by:
-                broken.append(BrokenPromise(ticket.id, ticket.starts_by, place.start if place else None, cause))
-            if place is None:
-                continue
-            if place.start == self.now and ticket.id not in self.held_up:
-                grants.append(Grant(ticket.id, place.devices, place.start, place.end))
-                continue
-            slots.append(self._slot(ticket.id, place))
-            if ticket.starts_by is None:
-                promises[ticket.id] = place.start
-        return Plan(tuple(grants), tuple(slots), tuple(broken), promises)
+        placed = [(ticket, self.places[ticket.id]) for ticket in self.line if ticket.id in self.places]
+        waiting = [(ticket, place) for ticket, place in placed if not self._starts(ticket, place)]
+        reports = [self._broken(ticket, self.places.get(ticket.id)) for ticket in self.line]
+        return Plan(
+            grants=tuple(Grant(t.id, p.devices, p.start, p.end) for t, p in placed if self._starts(t, p)),
+            slots=tuple(self._slot(ticket.id, place) for ticket, place in waiting),
+            broken=tuple(report for report in reports if report),
+            promises={ticket.id: place.start for ticket, place in waiting if ticket.starts_by is None},
+        )
 
-    def _stored_in_line(self) -> list[Slot]:
-        return [self.stored[ticket.id] for ticket in self.line if ticket.id in self.stored]
+    def _starts(self, ticket: Ticket, place: Place) -> bool:
+        return place.start == self.now and ticket.id not in self.held_up
+
+    def _slot(self, ticket: str, place: Place) -> Slot:
+        if ticket in self.held_up:
+            return self.stored[ticket]
+        return Slot(ticket, place.devices, place.start, place.end)
 
     def _late(self, slot: Slot) -> bool:
         return self.now > slot.start + self.schedule.margin
@@ -109,29 +134,17 @@ class _Draft:
         start = max(slot.start, self.now)
         return Place(slot.devices, start, start + self.needs[slot.ticket].duration)
 
-    def _stands(self, slot: Slot, place: Place) -> bool:
-        need = self.needs[slot.ticket]
-        return self.schedule.usable(need, slot.devices) and self.schedule.stands(need, place)
-
-    def _may_wait(self, slot: Slot, place: Place) -> bool:
-        """Whether a slot whose time has come waits within the turnover margin for an overrunning lease to go."""
-        if slot.start > self.now or self._late(slot) or not self.schedule.usable(self.needs[slot.ticket], slot.devices):
-            return False
-        return self.schedule.stands(self.needs[slot.ticket], place, without=self.schedule.overrunning)
-
-    def _slot(self, ticket: str, place: Place) -> Slot:
-        if ticket in self.held_up:
-            return self.stored[ticket]
-        return Slot(ticket, place.devices, place.start, place.end)
-
-    def _cause(self, slot: Slot, place: Place) -> BreakCause:
+    def _cause(self, slot: Slot) -> BreakCause:
+        """Why a slot does not stand: its devices, lost time, lost time of one ahead, or else a change of the rules."""
         need = self.needs[slot.ticket]
         if not self.schedule.usable(need, slot.devices):
             return BreakCause.DEVICE_UNAVAILABLE
         if self._late(slot):
             return self._why_late(slot)
-        held = self.schedule.stands(need, place, without=self.schedule.overrunning)
-        return BreakCause.OVERRUN if held else BreakCause.ADMIN_CHANGE
+        lost_time = {ticket: cause for ticket, cause in self.trouble.items() if cause in TIME_LOST}
+        if self.schedule.stands(need, self._as_of_now(slot), without=lost_time.keys() | self.schedule.overrunning):
+            return next(iter(lost_time.values()), BreakCause.ADMIN_CHANGE)
+        return BreakCause.ADMIN_CHANGE
 
     def _why_late(self, slot: Slot) -> BreakCause:
         """A slot that the pool saw since its start and did not grant was held up; another was not looked at."""
@@ -164,12 +177,12 @@ class _Draft:
             self.schedule.book(need, old)
         return found is not None
 
-    def _broken_by(self, ticket: Ticket, place: Place | None, displaced: dict[str, BreakCause]) -> BreakCause | None:
-        """What broke the ticket's promise in this very plan; None where it stands or was reported before."""
-        slot = self.stored.get(ticket.id)
-        if ticket.starts_by is None or slot is None:
+    def _broken(self, ticket: Ticket, place: Place | None) -> BrokenPromise | None:
+        """The ticket's promise if this very plan breaks it; None where it stands or was reported before."""
+        slot, cause = self.stored.get(ticket.id), self.trouble.get(ticket.id)
+        if ticket.starts_by is None or slot is None or cause is None:
             return None
         latest = ticket.starts_by + self.schedule.margin
         if slot.start > latest or (place and place.start <= latest):
             return None
-        return displaced.get(ticket.id) or self._why_late(slot)
+        return BrokenPromise(ticket.id, ticket.starts_by, place.start if place else None, cause)

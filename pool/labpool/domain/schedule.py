@@ -136,11 +136,11 @@ class Schedule:
         full = crowded(uses, cap.most - cap.amount)
         return cap.amount <= cap.most and not any(s < place.end and place.start < e for s, e, _ in full)
 
-    def earliest(self, need: Need, before: datetime = FOREVER) -> Place | None:
-        """The earliest place from now on that starts before `before`; among equals the one that fits tightest.
+    def earliest(self, need: Need, before: datetime = FOREVER, within: Collection[str] | None = None) -> Place | None:
+        """The earliest place from now on that starts before `before`, on the devices `within` where they are given.
 
-        A node with the fewest free devices is taken first and on it the devices with the shortest gap, so that whole
-        nodes and long gaps stay whole.
+        Of several, a node with the fewest free devices is taken and on it the devices with the shortest gap, so that
+        whole nodes and long gaps stay whole.
         """
         windows = self._windows(need, before)
         if windows is None:
@@ -148,7 +148,8 @@ class Schedule:
         length = need.duration + self.margin
         found: list[tuple[datetime, int, str, list[str]]] = []
         for node, devices in self._nodes_of(need.flavour).items():
-            gaps = {device: self._gaps(device, length, before) for device in devices}
+            allowed = [device for device in devices if within is None or device in within]
+            gaps = {device: self._gaps(device, length, before) for device in allowed}
             start = first_common(gaps.values(), need.gpus, windows)
             if start is not None:
                 free = _tightest_first(gaps, start)

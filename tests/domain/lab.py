@@ -1,0 +1,108 @@
+"""A small lab to plan for: builders with the values that a test does not care about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Project, QueueRules, UserLimit
+from labpool.domain.inventory import Device, Inventory, Node
+from labpool.domain.leases import Lease
+from labpool.domain.planner import Plan, World
+from labpool.domain.tickets import Event, State, Ticket
+
+NINE = datetime(2026, 3, 2, 9, tzinfo=timezone.utc)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def at(hours: float) -> datetime:
+    """The time so many hours after nine."""
+    return NINE + hours * HOUR
+
+
+def inventory(nodes: Mapping[str, int], withheld: Iterable[str] = ()) -> Inventory:
+    """Nodes with so many devices of flavour "gpu" each, ids like n1-0."""
+    devices = tuple(
+        Device(f"{node}-{index}", "gpu", node, index, 16.0) for node, many in nodes.items() for index in range(many)
+    )
+    kept = tuple((device, "used by a process without a lease") for device in withheld)
+    return Inventory(tuple(Node(node, 16, 64) for node in nodes), devices, kept)
+
+
+def catalogue(
+    shares: Mapping[str, tuple[int, int]] | None = None,
+    gpus: int = 4,
+    queue: QueueRules | None = None,
+    **users: int,
+) -> Catalogue:
+    """Projects by (nominal, borrow); one limit for everybody; profiles gpu-1 to gpu-4 of up to 8 hours, and cpu."""
+    profiles = {f"gpu-{n}": Profile(f"gpu-{n}", f"{n} GPU", "gpu", n, 2, 4, 8 * HOUR) for n in range(1, 5)}
+    profiles["cpu"] = Profile("cpu", "CPU only", None, 0, 2, 4, 12 * HOUR)
+    projects = {
+        name: Project(
+            name,
+            f"{name.capitalize()} group",
+            everyone=True,
+            nominal={"gpu": nominal},
+            borrow={"gpu": borrow},
+            profiles=tuple(profiles),
+        )
+        for name, (nominal, borrow) in (shares or {"vision": (4, 4)}).items()
+    }
+    limits = Limits(UserLimit(gpus, 3, 8), users={user: UserLimit(most, 3, 8) for user, most in users.items()})
+    return Catalogue({"gpu": Flavour("gpu", "Demo GPU", 16)}, profiles, projects, limits, queue or QueueRules())
+
+
+def ticket(
+    name: str, user: str = "ada", gpus: int = 1, hours: float = 2, asked: float = 0, project: str = "vision"
+) -> Ticket:
+    """A queued ticket whose id and server are both `name`, asked for so many hours after nine."""
+    return Ticket(name, user, frozenset(), name, project, f"gpu-{gpus}", "gpu", gpus, timedelta(hours=hours), at(asked))
+
+
+def lease(name: str, *devices: str, user: str = "lin", until: float = 2, project: str = "vision") -> Lease:
+    """A live lease since nine of the ticket and server `name`."""
+    return Lease(name, user, name, project, "gpu", devices, NINE, at(until))
+
+
+def follow(world: World, plan: Plan, now: datetime) -> World:
+    """The world after the pool has stored `plan`."""
+    granted = {grant.ticket: grant for grant in plan.grants}
+    tickets = []
+    leases = list(world.leases)
+    for waiting in world.tickets:
+        promised = replace(waiting, starts_by=waiting.starts_by or plan.promises.get(waiting.id))
+        if waiting.id not in granted:
+            tickets.append(promised)
+            continue
+        grant = granted[waiting.id]
+        tickets.append(promised.after(Event.GRANT, now))
+        who = (waiting.id, waiting.user, waiting.name, waiting.project, waiting.flavour)
+        leases.append(Lease(*who, grant.devices, grant.starts, grant.ends))
+    return replace(world, tickets=tuple(tickets), leases=tuple(leases), slots=plan.slots, looked_at=now)
+
+
+def add(world: World, *tickets: Ticket) -> World:
+    """The world with more tickets."""
+    return replace(world, tickets=(*world.tickets, *tickets))
+
+
+def end(world: World, *names: str) -> World:
+    """The world without these tickets and their leases."""
+    return replace(
+        world,
+        tickets=tuple(t for t in world.tickets if t.id not in names),
+        leases=tuple(held for held in world.leases if held.ticket not in names),
+    )
+
+
+def starts(plan: Plan) -> dict[str, datetime]:
+    """When each ticket starts or is planned to."""
+    return {g.ticket: g.starts for g in plan.grants} | {s.ticket: s.start for s in plan.slots}
+
+
+def queued(world: World) -> list[Ticket]:
+    """Tickets that still wait."""
+    return [t for t in world.tickets if t.state is State.QUEUED]

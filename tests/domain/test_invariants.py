@@ -1,0 +1,49 @@
+"""The invariants over random histories: nobody knows what a lab will do to its pool."""
+
+import os
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from labpool.domain.planner import plan
+
+from tests.domain.history import PEACEFUL, TROUBLE, History, Step, histories
+
+STEPS = 40
+SLOW_ONES_TOO = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
+NORMAL = settings(
+    max_examples=500,
+    deadline=None,
+    derandomize="CI" in os.environ,
+    phases=set(Phase) - {Phase.explain},
+    suppress_health_check=SLOW_ONES_TOO,
+)
+DELAYS = st.sampled_from([(0, 0), (5, 0), (60, 0), (0, 60), (25, 35)])
+"""Seconds by which the pool looks late, and by which a lease is settled late: together within the turnover margin."""
+
+
+def history_of(delays: tuple[int, int]) -> History:
+    lateness, linger = (timedelta(seconds=delay) for delay in delays)
+    return History(plan, lateness, linger)
+
+
+@NORMAL
+@given(histories(PEACEFUL, STEPS), DELAYS)
+def test_without_trouble_every_promise_is_kept(steps: list[Step], delays: tuple[int, int]):
+    history = history_of(delays)
+    history.run(steps)
+    assert not history.broken
+
+
+@NORMAL
+@given(histories(PEACEFUL * 2 + TROUBLE, STEPS), DELAYS)
+def test_in_trouble_no_rule_is_broken_and_no_promise_in_silence(steps: list[Step], delays: tuple[int, int]):
+    history_of(delays).run(steps)
+
+
+@pytest.mark.soak
+@settings(NORMAL, max_examples=10_000)
+@given(histories(PEACEFUL * 2 + TROUBLE, 3 * STEPS), DELAYS)
+def test_in_long_trouble_no_rule_is_broken_and_no_promise_in_silence(steps: list[Step], delays: tuple[int, int]):
+    history_of(delays).run(steps)
