@@ -74,6 +74,7 @@ class RunningPool:
     _stop: Callable[[], None] | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _parts: Parts | None = None
+    _engine: WorkstationEngine | None = None
 
     @property
     def url(self) -> str:
@@ -83,6 +84,11 @@ class RunningPool:
     def parts(self) -> Parts:
         assert self._parts is not None
         return self._parts
+
+    @property
+    def engine(self) -> WorkstationEngine:
+        assert self._engine is not None
+        return self._engine
 
     def place(self) -> Place:
         return Place.open({"LABPOOL_DATA": str(self.folder / "data")})
@@ -114,6 +120,11 @@ class RunningPool:
 
     def ticket(self, ticket: str) -> TicketView:
         return self.call(self.parts.viewer.ticket(ticket))
+
+    def absent(self, ticket: str) -> bool:
+        """Whether the pool noted that nothing of the ticket's server is there."""
+        lease = self.call(self.parts.desk.view(lambda view: view.lease_of(ticket)))
+        return lease is not None and lease.absent_since is not None
 
     def open_tickets(self) -> tuple[Ticket, ...]:
         return self.call(self.parts.desk.view(lambda view: view.open_tickets()))
@@ -149,7 +160,7 @@ class RunningPool:
         place = self.place()
         (self.folder / "pool.yaml").write_text(POOL_YAML)
         pool_file = load_pool_file(self.folder / "pool.yaml")
-        engine = WorkstationEngine(pool_file, place, place.pool_id)
+        self._engine = engine = WorkstationEngine(pool_file, place, place.pool_id)
         database = connect(f"sqlite:///{place.pool_db}")
         migrate(database)
         changes = Changes()
