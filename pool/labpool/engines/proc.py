@@ -12,14 +12,16 @@ import pwd
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 _PROC = "/proc"
-_BLOCK = 256 * 1024
+_TICKET = b"LABPOOL_TICKET="
+_BLOCK = 32 * 1024
 _MOST_ANCESTORS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProcessTable:
     """The processes of one pool among all of the machine's."""
 
@@ -74,11 +76,17 @@ class ProcessTable:
         return True
 
     def _own_ticket(self, pid: int) -> str | None:
-        environ = b"\0" + _read(f"{_PROC}/{pid}/environ") + b"\0"
-        if f"\0LABPOOL_POOL={self.pool_id}\0".encode() not in environ:
+        environ = _read(f"{_PROC}/{pid}/environ")
+        mark = self._mark
+        if mark not in environ:  # nearly always; the exact look below is slower
             return None
-        _, _, rest = environ.partition(b"\0LABPOOL_TICKET=")
-        return os.fsdecode(rest.partition(b"\0")[0]) or None
+        variables = environ.split(b"\0")
+        tickets = (os.fsdecode(each[len(_TICKET) :]) for each in variables if each.startswith(_TICKET))
+        return next(tickets, None) or None if mark in variables else None
+
+    @cached_property
+    def _mark(self) -> bytes:
+        return f"LABPOOL_POOL={self.pool_id}".encode()
 
 
 @dataclass(frozen=True, slots=True)
