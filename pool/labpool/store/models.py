@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import JSON, DateTime, Double, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -59,7 +59,7 @@ class TicketRow(Base):
     profile: Mapped[str] = mapped_column(String(255))
     flavour: Mapped[str] = mapped_column(String(255))
     gpus: Mapped[int]
-    duration_s: Mapped[float]
+    duration_s: Mapped[float] = mapped_column(Double)
     requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
     state: Mapped[str] = mapped_column(String(16))
     attempt: Mapped[int]
