@@ -45,7 +45,7 @@ lock: setup ## write requirements/*.txt and package-lock.json anew (UPGRADE=1: w
 	@$(RUN) $(LOCK) requirements/hub5.in pyproject.toml --extra hub --extra test -o requirements/hub5.txt
 	@$(RUN) npm install --package-lock-only --no-audit --no-fund --loglevel=error
 
-schema: setup ## write hub_config/pool.schema.json from the models of pool.yaml
+schema: setup ## write the JSON Schema of pool.yaml, and its reference in docs/configuration.md
 	@$(RUN) labpool schema > hub_config/pool.schema.json
 
 bench: setup ## run every benchmark and write docs/benchmarks.md; up to 10 minutes each

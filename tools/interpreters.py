@@ -17,7 +17,13 @@ from typing import NamedTuple
 OLDEST = (3, 10)
 NEWEST = (3, 13)
 DEFAULT_NAMES = ("python3", "python3.13", "python3.12", "python3.11", "python3.10")
-REPORT = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(getattr(sys, '_base_executable', sys.executable))"
+# The second line is the interpreter behind a virtual environment: sys._base_executable is not it before Python 3.11.
+REPORT = """
+import os, sys
+behind = "%s/bin/python%d.%d" % ((sys.base_prefix,) + sys.version_info[:2])
+print("%d.%d.%d" % sys.version_info[:3])
+print(behind if os.path.exists(behind) else sys.executable)
+"""
 
 
 class NoPython(Exception):

@@ -93,7 +93,7 @@ def test_missing_venv_module_is_named_with_the_debian_package(tmp_path: Path):
     programs.mkdir()
     bare = programs / "python3"
     bare.write_text(
-        f'#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; *_base_executable*) printf "3.11.2\\n{bare}\\n";; esac\n'
+        f'#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; *base_prefix*) printf "3.11.2\\n{bare}\\n";; esac\n'
     )
     bare.chmod(0o755)
     result = subprocess.run(
