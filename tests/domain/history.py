@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, QueueRules, UserLimit
 from labpool.domain.inventory import Device, Inventory
 from labpool.domain.leases import Lease
-from labpool.domain.planner import BreakCause, Plan, World
+from labpool.domain.plans import BreakCause, Plan
 from labpool.domain.tickets import Event, State, Ticket
+from labpool.domain.world import World
 
 from tests.domain.lab import HOUR, MINUTE, NINE
 

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta, timezone
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Project, QueueRules, UserLimit
 from labpool.domain.inventory import Device, Inventory, Node
 from labpool.domain.leases import Lease
-from labpool.domain.planner import Plan, World
+from labpool.domain.plans import Plan
 from labpool.domain.tickets import Event, State, Ticket
+from labpool.domain.world import World
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)

@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from labpool.domain.catalogue import Limits, UserLimit
-from labpool.domain.planner import BreakCause, BrokenPromise, Grant, World, plan
+from labpool.domain.planner import plan
+from labpool.domain.plans import BreakCause, BrokenPromise, Grant
 from labpool.domain.tickets import Event
+from labpool.domain.world import World
 
 from tests.domain.lab import HOUR, MINUTE, NINE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
 

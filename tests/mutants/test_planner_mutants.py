@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from labpool.domain import planner, schedule
-from labpool.domain.planner import BreakCause, BrokenPromise, Plan, World, plan
+from labpool.domain.planner import plan
+from labpool.domain.plans import BreakCause, BrokenPromise, Plan
 from labpool.domain.schedule import Need, Place, Schedule
 from labpool.domain.tickets import Ticket
+from labpool.domain.world import World
 
 from tests.domain.history import PEACEFUL, TROUBLE, History, InvariantBroken, Planner, Step, histories
 

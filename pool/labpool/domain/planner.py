@@ -16,8 +16,6 @@ from labpool.domain.schedule import FOREVER, INSTANT, Need, Place, Schedule, nee
 from labpool.domain.tickets import Ticket
 from labpool.domain.world import World
 
-__all__ = ["BreakCause", "BrokenPromise", "Grant", "Plan", "World", "plan"]
-
 TIME_LOST = frozenset({BreakCause.POOL_OUTAGE, BreakCause.OVERRUN})
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta
 
-from labpool.domain.catalogue import Catalogue, Flavour, Profile, Project
+from labpool.domain.catalogue import Flavour, Profile, Project
 from labpool.domain.reasons import Refusal, RefusalReason
-from labpool.domain.words import clock, count, listed, server, span
+from labpool.domain.words import count, listed, span
 
 
 def unknown_project(asked: str, open_to: tuple[Project, ...]) -> Refusal:
@@ -103,27 +103,6 @@ def too_many_queued(queued: int, limit: int) -> Refusal:
         RefusalReason.TOO_MANY_QUEUED,
         f"You already wait with {count(queued, 'ticket')}; one user may wait with {limit} at once.",
         "Leave the queue with one of them first.",
-    )
-
-
-def server_holds_other_lease(name: str, catalogue: Catalogue, profile: str, project: str) -> Refusal:
-    """The server asked for holds a lease of another profile or project."""
-    held = catalogue.profiles.get(profile)
-    where = catalogue.projects.get(project)
-    return Refusal(
-        RefusalReason.SERVER_HOLDS_OTHER_LEASE,
-        f"{server(name).capitalize()} already holds GPUs: {held.title if held else profile} "
-        f"for {where.title if where else project}.",
-        "Start it again with the same project and profile, stop it first, or give the new server another name.",
-    )
-
-
-def server_is_ending(name: str, ends: datetime, zone: tzinfo) -> Refusal:
-    """The server asked for is being stopped; its lease is not free yet."""
-    return Refusal(
-        RefusalReason.SERVER_IS_ENDING,
-        f"{server(name).capitalize()} is being stopped; its GPUs are free at {clock(ends, zone)} at the latest.",
-        "Try again in a minute.",
     )
 
 
