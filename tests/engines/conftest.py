@@ -81,12 +81,13 @@ class Servers:
         self.pool_id = pool_id
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, ticket: str | None, script: str = "echo ready; exec sleep 600") -> subprocess.Popen[bytes]:
+    def start(self, ticket: str | None, script: str = "echo ready; read line") -> subprocess.Popen[bytes]:
         """Start `script` as a server of `ticket` (None: as no server's process) and wait for its first line."""
         mark = {"LABPOOL_POOL": self.pool_id, "LABPOOL_TICKET": ticket} if ticket else {}
         process = subprocess.Popen(
             ["sh", "-c", script],
             env={"PATH": os.environ["PATH"], **mark},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
         )

@@ -57,7 +57,7 @@ async def test_ending_a_ticket_without_processes_is_done_at_once(make_engine: Ma
 def test_a_process_is_described_by_program_and_account(servers: Servers):
     words = describe(servers.start(ADA).pid)
     assert words is not None
-    assert (words.program, words.owner != "") == ("sleep", True)
+    assert (words.program, words.owner != "") == ("sh", True)
 
 
 def test_a_process_that_is_gone_is_nobodys(servers: Servers, place: Place):

@@ -53,7 +53,7 @@ async def test_card_used_by_a_process_of_no_server_is_withheld(
     inventory = await make_engine().inventory([])
     (device, reason), *others = inventory.withheld
     assert (device, others) == ("GPU-one", [])
-    assert f"sleep (process {process.pid} of " in reason
+    assert f"sh (process {process.pid} of " in reason
     assert "belongs to no server of the pool" in reason
     assert len(inventory.devices) == 2
 
@@ -83,8 +83,8 @@ async def test_process_on_a_card_leased_to_somebody_else_is_told(
     driver.change(1, pids=(ada.pid, stranger.pid))
     told = await make_engine().trespassers([lease_of(ADA, "GPU-one"), lease_of(BERT, "GPU-two")])
     assert [(t.device, t.pid, t.program, t.ticket, t.holder) for t in sorted(told, key=lambda t: str(t.ticket))] == [
-        ("GPU-two", stranger.pid, "sleep", None, BERT),
-        ("GPU-two", ada.pid, "sleep", ADA, BERT),
+        ("GPU-two", stranger.pid, "sh", None, BERT),
+        ("GPU-two", ada.pid, "sh", ADA, BERT),
     ]
     assert all(t.owner for t in told)
 

@@ -16,14 +16,14 @@ PATTERNS_IN_WORDS = {
     _HOST: "a host name of at most 63 characters",
 }
 
-Slug: TypeAlias = Annotated[str, Field(pattern=_SLUG)]
+Slug: TypeAlias = Annotated[str, Field(pattern=_SLUG, examples=["gpu-1"])]
 HostName: TypeAlias = Annotated[str, Field(pattern=_HOST)]
 Title: TypeAlias = Annotated[str, Field(min_length=1, max_length=80)]
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
-Devices: TypeAlias = Annotated[int, Field(ge=0, le=1024)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, examples=["vision"])]
+Devices: TypeAlias = Annotated[int, Field(ge=0, le=1024, examples=[2])]
 Cores: TypeAlias = Annotated[float, Field(gt=0, le=4096, allow_inf_nan=False)]
 Gibibytes: TypeAlias = Annotated[float, Field(gt=0, le=65536, allow_inf_nan=False)]
-Minutes: TypeAlias = Annotated[float, Field(ge=0, le=10080, allow_inf_nan=False)]
+Minutes: TypeAlias = Annotated[float, Field(ge=0, le=10080, allow_inf_nan=False, examples=[5])]
 
 
 class _Section(BaseModel):
@@ -185,7 +185,7 @@ class SimulatedNodeSection(_Section):
     name: HostName = Field(description="Its name, different from the others'.", examples=["demo"])
     cpu: Cores = Field(description="CPU cores.", examples=[16])
     memory_gib: Gibibytes = Field(description="Memory in GiB.", examples=[64])
-    devices: dict[Slug, Annotated[int, Field(ge=0, le=64)]] = Field(
+    devices: dict[Slug, Annotated[int, Field(ge=0, le=64, examples=[4])]] = Field(
         description="How many devices of each flavour.", examples=[{"demo-gpu": 4}]
     )
 

@@ -1,0 +1,319 @@
+"""Each mistake in pool.yaml is answered with file, line, key, what was expected, what was found and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from labpool.settings import InvalidPoolFile, load_pool_file
+
+from tests.settings.conftest import DEMO, SMALL, Load, Refused
+
+
+def changed(old: str, new: str) -> str:
+    assert SMALL.count(old) == 1, old
+    return SMALL.replace(old, new)
+
+
+ONE_MISTAKE = {
+    "text for a number": (
+        changed("gpus: 1", "gpus: two"),
+        'pool.yaml:6: profiles.one.gpus: expected a whole number from 0 to 64, got "two". Write, for example, gpus: 1',
+    ),
+    "quoted number": (
+        changed("gpus: 1", 'gpus: "1"'),
+        'pool.yaml:6: profiles.one.gpus: expected a whole number from 0 to 64, got "1". Write, for example, gpus: 1',
+    ),
+    "decimal for a whole number": (
+        changed("gpus: 1", "gpus: 1.5"),
+        "pool.yaml:6: profiles.one.gpus: expected a whole number from 0 to 64, got 1.5. Write, for example, gpus: 1",
+    ),
+    "truth value for a number": (
+        changed("gpus: 1", "gpus: true"),
+        "pool.yaml:6: profiles.one.gpus: expected a whole number from 0 to 64, got true. Write, for example, gpus: 1",
+    ),
+    "negative number": (
+        changed("nominal: {gpu: 2}", "nominal: {gpu: -2}"),
+        "pool.yaml:11: projects.vision.nominal.gpu: expected a whole number from 0 to 1024, got -2. "
+        "Write, for example, gpu: 2",
+    ),
+    "number out of bounds": (
+        changed("max_hours: 8", "max_hours: 0"),
+        "pool.yaml:6: profiles.one.max_hours: expected a number above 0 and at most 8760, got 0. "
+        "Write, for example, max_hours: 8",
+    ),
+    "no finite number": (
+        changed("max_hours: 8", "max_hours: .inf"),
+        'pool.yaml:6: profiles.one.max_hours: expected a number above 0 and at most 8760, got ".inf". '
+        "Write, for example, max_hours: 8",
+    ),
+    "number for text": (
+        changed("title: Vision", "title: 12"),
+        "pool.yaml:9: projects.vision.title: expected text of 1 to 80 characters, got 12. Put it in quotes.",
+    ),
+    "empty value": (
+        changed("title: Vision", "title:"),
+        "pool.yaml:9: projects.vision.title: expected text of 1 to 80 characters, got nothing. "
+        "Write, for example, title: Vision group",
+    ),
+    "yes for true": (
+        changed("{groups: [vision]}", "{everyone: yes}"),
+        'pool.yaml:10: projects.vision.members.everyone: expected true or false, got "yes". '
+        "Write, for example, everyone: false",
+    ),
+    "text for a list": (
+        changed("profiles: [cpu, one]", "profiles: cpu"),
+        "pool.yaml:12: projects.vision.profiles: expected a list of 1 or more, each a name of at most 40 lower-case "
+        'letters, digits and hyphens, got "cpu". Write, for example, profiles: [cpu, gpu-1]',
+    ),
+    "empty list": (
+        changed("profiles: [cpu, one]", "profiles: []"),
+        "pool.yaml:12: projects.vision.profiles: expected a list of 1 or more, each a name of at most 40 lower-case "
+        "letters, digits and hyphens, got a list of 0. Write, for example, profiles: [cpu, gpu-1]",
+    ),
+    "number in a list of names": (
+        changed("groups: [vision]", "groups: [vision, 7]"),
+        "pool.yaml:10: projects.vision.members.groups[1]: expected text of 1 to 255 characters, got 7. "
+        "Put it in quotes.",
+    ),
+    "list for a mapping": (
+        changed("nominal: {gpu: 2}", "nominal: [gpu]"),
+        "pool.yaml:11: projects.vision.nominal: expected a mapping of key: value, got a list of 1. "
+        "Write, for example, nominal: {demo-gpu: 2}",
+    ),
+    "none of the choices": (
+        changed("gpus: 1,", "gpus: 1, preset: mirored,"),
+        'pool.yaml:6: profiles.one.preset: expected one of cpu, single, mirrored, got "mirored". '
+        "Write, for example, preset: single",
+    ),
+    "unknown engine": (
+        "engine: slurm\n" + SMALL,
+        'pool.yaml:1: engine: expected "workstation", got "slurm". Write, for example, engine: workstation',
+    ),
+    "missing key": (
+        changed("title: CPU only, ", ""),
+        "pool.yaml:5: profiles.cpu.title: missing; expected text of 1 to 80 characters. "
+        "Add, for example, title: One GPU",
+    ),
+    "misspelt key": (
+        changed("gpus: 1", "gpu: 1, gpus: 1"),
+        'pool.yaml:6: profiles.one.gpu: unknown key. Did you mean "gpus"? '
+        "Known here: title, flavour, gpus, cpu, memory_gib, max_hours, preset, precision, xla.",
+    ),
+    "misspelt section": (
+        SMALL + "que: {}\n",
+        'pool.yaml:13: que: unknown key. Did you mean "queue"? '
+        "Known here: engine, flavours, simulated, limits, profiles, projects, queue.",
+    ),
+    "key of a later release": (
+        changed("    nominal: {gpu: 2}", "    weight: 2\n    nominal: {gpu: 2}"),
+        "pool.yaml:11: projects.vision.weight: unknown key. "
+        "Known here: title, members, owners, nominal, borrow, profiles.",
+    ),
+    "unfit name": (
+        changed("title: A GPU}", "title: A GPU}\n  GPU_2: {title: Another}"),
+        "pool.yaml:3: flavours.GPU_2: expected a name of at most 40 lower-case letters, digits and hyphens, "
+        'got "GPU_2". Choose another name, and write it so everywhere.',
+    ),
+    "number as a key": (
+        changed("title: A GPU}", "title: A GPU}\n  1: {title: Another}"),
+        "pool.yaml:3: flavours: expected text as a key, got 1. "
+        'Put a key that looks like a number or a truth value in quotes: "1".',
+    ),
+    "list as a key": (
+        changed("title: A GPU}", "title: A GPU}\n  [a, b]: {title: Another}"),
+        "pool.yaml:3: flavours: expected text as a key, got a list or mapping. "
+        'Put a key that looks like a number or a truth value in quotes: "1".',
+    ),
+    "key given twice": (
+        SMALL.replace("    nominal: {gpu: 2}", "    nominal: {gpu: 2}\n    nominal: {gpu: 1}"),
+        "pool.yaml:12: projects.vision.nominal: given twice, first on line 11. Remove one of the two.",
+    ),
+    "entry given twice": (
+        changed("title: A GPU}", "title: A GPU}\n  gpu: {title: The same}"),
+        "pool.yaml:3: flavours.gpu: given twice, first on line 2. Remove one of the two.",
+    ),
+    "profile of no flavour": (
+        changed("flavour: gpu,", "flavour: gqu,"),
+        'pool.yaml:6: profiles.one.flavour: no flavour is named "gqu". Did you mean "gpu"? Known here: gpu.',
+    ),
+    "nominal of no flavour": (
+        changed("nominal: {gpu: 2}", "nominal: {a100: 2, gpu: 2}"),
+        'pool.yaml:11: projects.vision.nominal.a100: no flavour is named "a100". Known here: gpu.',
+    ),
+    "borrowing of no flavour": (
+        changed("nominal: {gpu: 2}", "nominal: {gpu: 2}\n    borrow: {a100: 2}"),
+        'pool.yaml:12: projects.vision.borrow.a100: no flavour is named "a100". Known here: gpu.',
+    ),
+    "simulated device of no flavour": (
+        changed("devices: {gpu: 4}", "devices: {gpu: 4, tpu: 1}"),
+        'pool.yaml:3: simulated.nodes[0].devices.tpu: no flavour is named "tpu". Did you mean "gpu"? Known here: gpu.',
+    ),
+    "project with no such profile": (
+        changed("[cpu, one]", "[cpu, two]"),
+        'pool.yaml:12: projects.vision.profiles[1]: no profile is named "two". Known here: cpu, one.',
+    ),
+    "profile listed twice": (
+        changed("[cpu, one]", "[cpu, one, cpu]"),
+        'pool.yaml:12: projects.vision.profiles[2]: "cpu" stands in the list twice. Remove one of the two.',
+    ),
+    "flavour without GPUs": (
+        changed("gpus: 1", "gpus: 0"),
+        "pool.yaml:6: profiles.one.gpus: expected 1 or more with flavour gpu, got 0. "
+        "Write gpus: 1, or remove the flavour for a CPU profile.",
+    ),
+    "GPUs without a flavour": (
+        changed("{title: CPU only,", "{title: CPU only, gpus: 2,"),
+        "pool.yaml:5: profiles.cpu.gpus: expected 0 without a flavour, got 2. "
+        "Say which devices: add a flavour, or remove gpus for a CPU profile.",
+    ),
+    "nodes of one name": (
+        changed("devices: {gpu: 4}}", "devices: {gpu: 4}}, {name: here, cpu: 1, memory_gib: 1, devices: {}}"),
+        'pool.yaml:3: simulated.nodes[1].name: "here" is the name of a node above. Give each node its own name.',
+    ),
+    "run shorter than the shortest": (
+        changed("max_hours: 8", "max_hours: 0.01"),
+        "pool.yaml:6: profiles.one.max_hours: expected at least queue.shortest_minutes (5 minutes), got 0.01 hours. "
+        "Raise max_hours, or lower queue.shortest_minutes.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), ONE_MISTAKE.values(), ids=ONE_MISTAKE.keys())
+def test_a_mistake_is_told_with_place_and_remedy(refused: Refused, text: str, message: str):
+    assert refused(text) == [message]
+
+
+UNREADABLE = {
+    "empty file": ("", 1, "got no mapping"),
+    "a list": ("- a\n- b\n", 1, "got no mapping"),
+    "one word": ("pool\n", 1, "got no mapping"),
+    "only a comment": ("# nothing\n", 1, "got no mapping"),
+    "tab": ("profiles:\n\tcpu: {}\n", 2, "a tab where YAML allows spaces only. Indent with spaces."),
+    "bracket left open": ("profiles: {cpu: 1\n", 2, "not YAML: "),
+    "wrong indentation": ("profiles:\n    a: 1\n  b: 2\n", 3, "not YAML: "),
+    "two documents": ("a: 1\n---\nb: 2\n", 2, "not YAML: expected a single document"),
+    "Latin-1": (
+        "# ok\ntitle: Universität\n".encode("latin-1"),
+        2,
+        "expected UTF-8 text, got byte 0xe4. Save the file as",
+    ),
+    "control character": ("# ok\ntitle: \x07\n", 2, "expected printable text, got a control character."),
+    "null byte": (b"a: 1\n\0", 2, "expected printable text"),
+    "anchor": ("a: &a 1\n", 1, "expected plain values, got an anchor or alias."),
+    "alias": ("a: *a\n", 1, "expected plain values, got an anchor or alias."),
+    "merge of an alias": ("a: {<<: *b}\n", 1, "expected plain values, got an anchor or alias."),
+    "tag": ("a: 1\nb: !!python/object/apply:os.system [echo]\n", 2, "expected plain values, got a tag."),
+    "deep nesting": ("a: " + "[" * 5000, 1, "nested deeper than 20 levels."),
+    "too large": ("#" * 300_000, 1, "larger than 256 KiB."),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "part"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_what_is_no_pool_file_is_told_with_its_line(refused: Refused, text: str | bytes, line: int, part: str):
+    (message,) = refused(text)
+    assert message.startswith(f"pool.yaml:{line}: ")
+    assert part in message
+    assert message.endswith(".")
+
+
+def test_nested_aliases_are_refused_before_they_grow(refused: Refused):
+    bomb = "a: &a [x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefghij", "bcdefghijk", strict=True))
+    assert len(refused(bomb)) == 1
+
+
+def test_missing_file_is_told_with_its_path(tmp_path: Path):
+    with pytest.raises(InvalidPoolFile) as caught:
+        load_pool_file(tmp_path / "pool.yaml")
+    assert str(caught.value) == (
+        f"pool.yaml:1: can't read {tmp_path}/pool.yaml: No such file or directory. "
+        "Create it, or name another with LABPOOL_POOL_FILE."
+    )
+
+
+def test_folder_in_place_of_the_file_is_told(tmp_path: Path):
+    with pytest.raises(InvalidPoolFile, match="Is a directory"):
+        load_pool_file(tmp_path)
+
+
+def test_file_without_projects_and_profiles_is_refused(refused: Refused):
+    assert [line.partition(".  ")[0].split(". ")[0] for line in refused("engine: workstation\n")] == [
+        "pool.yaml:1: profiles: expected one profile or more, got none",
+        "pool.yaml:1: projects: expected one project or more, got none",
+    ]
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(refused: Refused):
+    text = (
+        SMALL.replace("title: A GPU", "title: A GPU, charge: free")
+        .replace("gpus: 1", "gpus: two")
+        .replace("nominal: {gpu: 2}", "nominal: {gpu: -1}\n    nominal: {}")
+        .replace("[cpu, one]", "[cpu, six]")
+    )
+    assert [line.split(": ")[:2] for line in refused(text)] == [
+        ["pool.yaml:2", "flavours.gpu.charge"],
+        ["pool.yaml:6", "profiles.one.gpus"],
+        ["pool.yaml:11", "projects.vision.nominal.gpu"],
+        ["pool.yaml:12", "projects.vision.nominal"],
+        ["pool.yaml:13", "projects.vision.profiles[1]"],
+    ]
+
+
+def test_profile_with_a_mistake_inside_still_counts_as_there(refused: Refused):
+    assert len(refused(changed("title: One GPU, ", ""))) == 1
+
+
+def test_long_wrong_text_is_shortened(refused: Refused):
+    (message,) = refused(changed("title: Vision", f"title: {'x' * 5000}"))
+    assert f'got "{"x" * 39}…" (5000 characters)' in message
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+@example(b"\xef\xbb\xbf")
+@example(b"? [")
+@example(b"%YAML 9.9\n---\na")
+@example(b"a: 1e999999999")
+@example(b"a: " + b"9" * 5000)
+def test_any_bytes_are_read_or_refused_and_nothing_else(load: Load, raw: bytes):
+    with pytest.raises(InvalidPoolFile):
+        load(raw)
+
+
+_LINES = DEMO.read_text().splitlines()
+_WORDS = st.sampled_from(
+    [
+        "",
+        "null",
+        "-1",
+        "0",
+        "1e9",
+        "x",
+        "[]",
+        "{}",
+        "[[]]",
+        "{a: {b: 1}}",
+        "true",
+        '""',
+        ".nan",
+        "2020-01-01",
+        "é",
+        "[1, a]",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(line=st.integers(0, len(_LINES) - 1), cut=st.integers(0, 60), word=_WORDS, keep=st.booleans())
+def test_any_edit_of_the_demo_file_is_read_or_refused_with_a_line(
+    load: Load, line: int, cut: int, word: str, keep: bool
+):
+    edited = _LINES[line][:cut] + word + (_LINES[line][cut:] if keep else "")
+    try:
+        load("\n".join([*_LINES[:line], edited, *_LINES[line + 1 :]]))
+    except InvalidPoolFile as error:
+        for finding in error.findings:
+            assert 1 <= finding.line <= len(_LINES) + 2
+            assert finding.problem and finding.remedy
