@@ -43,18 +43,18 @@ def _held_cap(ticket: Ticket, need: Need, world: World) -> Wait | None:
         used = sum(_amount(lease, cap) for lease in holding)
         if used + cap.amount > cap.most:
             missing = used + cap.amount - cap.most
-            return Wait(_REASONS[cap.key[0]], _holders(ticket, holding), missing)
+            return Wait(_REASONS[cap.key[0]], _holders(ticket, holding), missing, cap.most)
     return None
 
 
 def _held_devices(ticket: Ticket, world: World) -> Wait | None:
     leased = {device for lease in world.leases for device in lease.devices}
-    nodes = world.usable_devices(ticket.flavour).values()
+    nodes = list(world.usable_devices(ticket.flavour).values())
     most_free = max((sum(device not in leased for device in node) for node in nodes), default=0)
     if most_free >= ticket.gpus:
         return None
     in_the_way = [lease for lease in world.leases if lease.flavour == ticket.flavour]
-    return Wait(WaitReason.DEVICES, _holders(ticket, in_the_way), ticket.gpus - most_free)
+    return Wait(WaitReason.DEVICES, _holders(ticket, in_the_way), ticket.gpus - most_free, sum(map(len, nodes)))
 
 
 def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | None:
@@ -65,7 +65,7 @@ def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | 
         return None
     for cap in need.caps:
         if not schedule.allows(cap, Place((), now, now + need.duration)):
-            return Wait(_REASONS[cap.key[0]], _planned_holders(ticket, cap.key, world))
+            return Wait(_REASONS[cap.key[0]], _planned_holders(ticket, cap.key, world), most=cap.most)
     return Wait(WaitReason.DEVICES, _planned_holders(ticket, ("flavour", ticket.flavour), world))
 
 

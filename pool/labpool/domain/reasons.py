@@ -70,9 +70,11 @@ class Holder:
 class Wait:
     """Why a ticket waits now, and for whose leases.
 
-    `missing` is how many devices must come free first; 0 where they are free now and promised for soon.
+    `most` is how many devices there are to have: those in order, or the cap. `missing` is how many must come free
+    first; 0 where they are free now and promised for soon.
     """
 
     reason: WaitReason
     holders: tuple[Holder, ...] = ()
     missing: int = 0
+    most: int = 0

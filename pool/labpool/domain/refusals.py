@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from labpool.domain.catalogue import Flavour, Profile, Project
 from labpool.domain.reasons import Refusal, RefusalReason
-from labpool.domain.words import count, listed, span
+from labpool.domain.words import count, gpus, listed, span
 
 
 def unknown_project(asked: str, open_to: tuple[Project, ...]) -> Refusal:
@@ -73,7 +73,7 @@ def over_project_limit(profile: Profile, project: Project, flavour: Flavour) -> 
     most = project.most_at_once(flavour.name)
     return Refusal(
         RefusalReason.OVER_PROJECT_LIMIT,
-        f"{profile.title} asks for {count(profile.gpus, flavour.title)}; "
+        f"{profile.title} asks for {gpus(profile.gpus, flavour.title)}; "
         f"{project.title} may hold {most} at once, its own and borrowed ones together.",
         _fewer(most) + f"Ask an owner of {project.title} about a larger share.",
     )
@@ -83,7 +83,7 @@ def over_flavour(profile: Profile, flavour: Flavour, total: int) -> Refusal:
     """One request for more devices than there are."""
     return Refusal(
         RefusalReason.OVER_FLAVOUR,
-        f"{profile.title} asks for {count(profile.gpus, flavour.title)}; the pool has {total or 'none'}.",
+        f"{profile.title} asks for {gpus(profile.gpus, flavour.title)}; the pool has {total or 'none'}.",
         _fewer(total) + "If that is fewer than usual, tell the lab's admins.",
     )
 
@@ -92,7 +92,7 @@ def over_node(profile: Profile, flavour: Flavour, most: int) -> Refusal:
     """One request for more devices than any one machine holds."""
     return Refusal(
         RefusalReason.OVER_NODE,
-        f"{profile.title} asks for {count(profile.gpus, flavour.title)} on one machine; none has more than {most}.",
+        f"{profile.title} asks for {gpus(profile.gpus, flavour.title)} on one machine; none has more than {most}.",
         _fewer(most).strip(),
     )
 

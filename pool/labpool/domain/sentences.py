@@ -9,7 +9,7 @@ from labpool.domain.catalogue import Catalogue
 from labpool.domain.plans import BreakCause, BrokenPromise
 from labpool.domain.reasons import Holder, Wait, WaitReason
 from labpool.domain.tickets import EndReason, Ticket
-from labpool.domain.words import clock, count, listed, server, span
+from labpool.domain.words import clock, count, gpus, listed, server, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +91,22 @@ def _same_server(ticket: Ticket, wait: Wait, zone: tzinfo, now: datetime) -> Sen
 def _own_limit(wait: Wait, zone: tzinfo, now: datetime) -> Sentence:
     named = listed([_own(holder, zone, now) for holder in wait.holders if holder.own])
     return Sentence(
-        f"You wait because you may not hold more GPUs at once: {named}.",
+        f"You wait because you may hold {count(wait.most, 'GPU')} at once: {named}.",
         "Stop one of your servers, or ask for fewer GPUs, to start sooner."
         if wait.missing
-        else "Ask for less time, or leave the queue with the other one, to start sooner.",
+        else "Ask for less time, or leave the queue with the other server, to start sooner.",
     )
 
 
 def _project_limit(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:
     project = catalogue.projects.get(ticket.project)
-    title = project.title if project else ticket.project
-    most = project.most_at_once(ticket.flavour) if project else 0
+    share = (
+        f"{project.title if project else ticket.project} may hold {gpus(wait.most, _title(ticket, catalogue))} at once"
+    )
     if not wait.missing:
-        return _promised(
-            ticket, wait, f"{title} may hold {count(most, _title(ticket, catalogue))} at once, and ", zone, now
-        )
-    held = sum(holder.devices for holder in wait.holders)
+        return _promised(ticket, wait, f"{share}, and ", zone, now)
     return Sentence(
-        f"You wait because {title} holds {held} of the {count(most, _title(ticket, catalogue))} "
-        f"it may hold at once{_yours(wait, zone, now)}.{_next_end(wait, zone, now)}",
+        f"You wait because {share} and holds {_held(wait)}{_yours(wait, zone, now)}.{_next_end(wait, zone, now)}",
         _stop_own(wait),
     )
 
@@ -117,26 +114,38 @@ def _project_limit(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinf
 def _devices(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:
     if not wait.missing:
         return _promised(ticket, wait, "", zone, now)
-    title = _title(ticket, catalogue)
     if not wait.holders:
-        return Sentence(
-            f"You wait because {count(wait.missing, title)} you need cannot be used now.",
-            "It comes back without your doing; the lab's admins see it too.",
-        )
-    held = sum(holder.devices for holder in wait.holders)
+        return _out_of_order(ticket, wait, catalogue)
+    in_use = _in_use(_held(wait), wait.most, _title(ticket, catalogue))
+    if _held(wait) < wait.most:
+        in_use += f", and you need {ticket.gpus} on one machine"
     return Sentence(
-        f"You wait because {count(held, title)} {'is' if held == 1 else 'are'} in use"
-        f"{_yours(wait, zone, now)} and you need {wait.missing} more on one machine than is free."
-        f"{_next_end(wait, zone, now)}",
+        f"You wait because {in_use}{_yours(wait, zone, now)}.{_next_end(wait, zone, now)}",
         _stop_own(wait),
     )
 
 
+def _out_of_order(ticket: Ticket, wait: Wait, catalogue: Catalogue) -> Sentence:
+    need, usable = gpus(ticket.gpus, _title(ticket, catalogue)), ticket.gpus - wait.missing
+    return Sentence(
+        f"You wait because GPUs are out of order: you need {need} on one machine, and {usable or 'none'} can be used.",
+        "You keep your place; the lab's admins see it too.",
+    )
+
+
+def _in_use(held: int, most: int, title: str) -> str:
+    if held < most:
+        return f"{held} of {gpus(most, title)} {'is' if held == 1 else 'are'} in use"
+    if most == 1:
+        return f"the only GPU ({title}) is in use"
+    return f"both GPUs ({title}) are in use" if most == 2 else f"all {gpus(held, title)} are in use"
+
+
 def _promised(ticket: Ticket, wait: Wait, lead: str, zone: tzinfo, now: datetime) -> Sentence:
-    begins = next((holder.since for holder in wait.holders if holder.since), None)
+    begins = next((holder.since for holder in wait.holders if holder.since and holder.since > now), None)
     when = f" from {clock(begins, zone, now)} on" if begins else ""
     return Sentence(
-        f"You wait because {lead}what is free now is promised{when} to requests that came before yours, "
+        f"You wait because {lead}what is free now is promised to others{when}, "
         f"and your {span(ticket.duration)} would run into that.",
         "Ask for less time to start sooner." if begins else "",
     )
@@ -145,18 +154,22 @@ def _promised(ticket: Ticket, wait: Wait, lead: str, zone: tzinfo, now: datetime
 def _own(holder: Holder, zone: tzinfo, now: datetime) -> str:
     until = clock(holder.until, zone, now)
     if holder.since:
-        return f"{server(holder.name)} is planned from {clock(holder.since, zone, now)} to {until}"
+        return f"{server(holder.name)} is planned for {holder.devices} from {clock(holder.since, zone, now)} to {until}"
     return f"{server(holder.name)} holds {holder.devices} until {until}"
+
+
+def _held(wait: Wait) -> int:
+    return sum(holder.devices for holder in wait.holders)
 
 
 def _yours(wait: Wait, zone: tzinfo, now: datetime) -> str:
     own = [holder for holder in wait.holders if holder.own]
-    return f" (of these, {listed([_own(holder, zone, now) for holder in own])})" if own else ""
+    return f" ({listed([_own(holder, zone, now) for holder in own])})" if own else ""
 
 
 def _next_end(wait: Wait, zone: tzinfo, now: datetime) -> str:
     ahead = [holder.until for holder in wait.holders if holder.until > now]
-    return f" The next of them ends at {clock(min(ahead), zone, now)} at the latest." if ahead else ""
+    return f" The next lease ends at {clock(min(ahead), zone, now)} at the latest." if ahead else ""
 
 
 def _stop_own(wait: Wait) -> str:

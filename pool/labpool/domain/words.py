@@ -7,15 +7,15 @@ from datetime import datetime, timedelta, timezone, tzinfo
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun: "1 GPU", "2 GPUs", "no GPU"."""
+    """A number with its noun, whose plural takes an s: "1 GPU", "2 GPUs", "no GPU"."""
     if number == 0:
         return f"no {noun}"
-    return f"{number} {noun}" if number == 1 else f"{number} {plural(noun)}"
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def plural(noun: str) -> str:
-    """Plural of a noun or of a flavour's title; a title that ends in anything but a letter is left as it is."""
-    return noun + "s" if noun[-1:].isalpha() and not noun.endswith("s") else noun
+def gpus(number: int, title: str) -> str:
+    """A number of devices of a flavour by its title: "2 GPUs (A100 80 GB)"."""
+    return f"{count(number, 'GPU')} ({title})"
 
 
 def ordinal(place: int) -> str:

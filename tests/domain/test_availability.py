@@ -1,0 +1,70 @@
+"""What the form says before anybody asks, and that asking then gives just that."""
+
+from dataclasses import replace
+
+from labpool.domain.availability import Availability, Stand, availability, stand
+from labpool.domain.planner import plan
+from labpool.domain.world import World
+
+from tests.domain.lab import MINUTE, add, at, catalogue, follow, inventory, lease, starts, ticket
+
+TWO = inventory({"n1": 2})
+NOW = at(0.5)
+
+
+def meets(world: World, profile: str, user: str = "eve") -> Availability:
+    rules = world.catalogue
+    return availability(world, rules.projects["vision"], rules.profiles[profile], user, frozenset(), NOW)
+
+
+def test_free_devices_are_those_nobody_holds():
+    world = World(TWO, catalogue(), (), (lease("a", "n1-0"),))
+    assert stand(world, "gpu", NOW) == Stand(total=2, free=1, next_free=NOW)
+
+
+def test_with_all_leased_the_next_planned_end_is_named():
+    world = World(TWO, catalogue(), (), (lease("a", "n1-0", until=2), lease("b", "n1-1", until=3)))
+    assert stand(world, "gpu", NOW) == Stand(total=2, free=0, next_free=at(2) + MINUTE)
+
+
+def test_an_end_that_is_promised_to_a_waiting_ticket_is_not_the_next_free_one():
+    world = World(inventory({"n1": 1}), catalogue(), (ticket("train"),), (lease("a", "n1-0", until=2),))
+    world = follow(world, plan(world, NOW), NOW)
+    assert stand(world, "gpu", NOW).next_free == at(4) + 2 * MINUTE
+
+
+def test_a_withheld_device_is_there_and_not_free():
+    assert stand(World(inventory({"n1": 1}, withheld=["n1-0"]), catalogue()), "gpu", NOW) == Stand(1, 0, None)
+
+
+def test_a_profile_that_fits_starts_now():
+    world = World(TWO, catalogue(), (), (lease("a", "n1-0"),))
+    assert meets(world, "gpu-1") == Availability(True, NOW)
+
+
+def test_a_profile_that_must_wait_names_its_start():
+    world = World(TWO, catalogue(), (), (lease("a", "n1-0", until=2),))
+    assert meets(world, "gpu-2") == Availability(False, at(2) + MINUTE)
+
+
+def test_the_own_limit_counts():
+    world = World(TWO, catalogue(gpus=1), (), (lease("a", "n1-0", user="eve", until=2),))
+    assert meets(world, "gpu-1") == Availability(False, at(2) + MINUTE)
+    assert meets(world, "gpu-1", user="lin") == Availability(True, NOW)
+
+
+def test_a_profile_that_can_never_start_has_no_time():
+    assert meets(World(TWO, catalogue()), "gpu-3") == Availability(False, None)
+
+
+def test_a_profile_without_devices_always_starts_now():
+    assert meets(World(TWO, catalogue(), (), (lease("a", "n1-0", "n1-1"),)), "cpu") == Availability(True, NOW)
+
+
+def test_the_form_promises_what_asking_then_gives():
+    held = (lease("a", "n1-0", until=2), lease("b", "n1-1", until=3))
+    world = World(TWO, catalogue(), (ticket("pair", gpus=2),), held)
+    world = follow(world, plan(world, NOW), NOW)
+    shown = meets(world, "gpu-1").next_start
+    asked = replace(ticket("mine", user="eve", asked=0.5), duration=world.catalogue.profiles["gpu-1"].longest)
+    assert starts(plan(add(world, asked), NOW))["mine"] == shown
