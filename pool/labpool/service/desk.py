@@ -74,6 +74,7 @@ class Desk:
         self.clock = clock
         self.changes = changes
         self.wakes_at: datetime | None = None
+        self._looked_at: datetime | None = None
         self._store = store
         self._one_at_a_time = asyncio.Lock()
 
@@ -203,10 +204,18 @@ class Desk:
         decided = plan(self.world(change), now)
         apply_plan(change, decided, now)
         self.wakes_at = decided.wakes_at(now)
+        self._looked_at = now
 
     def world(self, change: Transaction) -> World:
         """Everything the planner decides on, as the store has it."""
-        return World(self.inventory, self.catalogue, change.open_tickets(), change.live_leases(), change.slots())
+        return World(
+            self.inventory,
+            self.catalogue,
+            change.open_tickets(),
+            change.live_leases(),
+            change.slots(),
+            self._looked_at,
+        )
 
     def finish(self, change: Transaction, ticket: Ticket, event: Event, reason: EndReason | None, actor: str) -> Ticket:
         """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running."""
