@@ -47,6 +47,7 @@ lock: setup ## write requirements/*.txt and package-lock.json anew (UPGRADE=1: w
 
 schema: setup ## write the JSON Schema of pool.yaml, and its reference in docs/configuration.md
 	@$(RUN) labpool schema > hub_config/pool.schema.json
+	@$(RUN) labpool reference docs/configuration.md
 
 bench: setup ## run every benchmark and write docs/benchmarks.md; up to 10 minutes each
 	@$(RUN) python tools/bench.py

@@ -1,7 +1,7 @@
 """Run the quick tests on other Python versions than the one of .venv, each in an environment of its own.
 
 Quick is what needs neither a browser nor a real hub: the rules, the store, the engine, the service, tfpresets. With
-CI=true a machine that has no other version at all is a failure.
+CI=true uv is asked to fetch a missing interpreter, and a machine that gets none at all is a failure.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import interpreters
+from environment import ROOT, Environment
 
-ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = ("python3.10", "python3.13")
 QUICK = "not browser and not hub and not hub5"
 
@@ -29,11 +28,21 @@ class Result(NamedTuple):
     left_out: bool = False
 
 
+def find(name: str) -> interpreters.Interpreter | None:
+    """Find an interpreter; with CI=true let uv fetch it where the machine doesn't have it."""
+    found = interpreters.find(name)
+    uv = Environment(ROOT / ".venv", None).uv()
+    if found or not uv or os.environ.get("CI") != "true":
+        return found
+    subprocess.run([uv, "python", "install", name.removeprefix("python")], check=False)
+    return interpreters.find(name)
+
+
 def run_on(name: str) -> Result:
     """Set up an environment for the interpreter called `name` and run the quick tests in it."""
-    interpreter = interpreters.find(name)
+    interpreter = find(name)
     if interpreter is None:
-        return Result(name, "left out: it is not on this machine (uv python install, or pyenv)", left_out=True)
+        return Result(name, "LEFT OUT: it is not on this machine (uv python install, or pyenv)", left_out=True)
     venv = ROOT / f".venv-{'.'.join(interpreter.version.split('.')[:2])}"
     print(f"== Python {interpreter.version} in {venv.name}", flush=True)
     setup = [sys.executable, "tools/setup.py", "--python", interpreter.path, "--venv", str(venv)]
