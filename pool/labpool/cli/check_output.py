@@ -28,9 +28,7 @@ def print_tables(report: Report, out: Console, err: Console) -> None:
         _print_finding("warning", "yellow", finding, err)
     if not report.valid:
         many = "1 error" if len(report.errors) == 1 else f"{len(report.errors)} errors"
-        err.print(
-            f"{report.path}: {many}. The pool keeps the settings it has, and can't start with these.", markup=False
-        )
+        err.print(f"{report.path}: {many}. The pool can't start with it.", markup=False, soft_wrap=True)
         return
     for table in (_flavours(report), _profiles(report), _projects(report)):
         out.print(table)

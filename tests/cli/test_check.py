@@ -1,0 +1,117 @@
+"""`labpool check`, run as people run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.settings.conftest import DEMO, SMALL
+
+
+Labpool = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def labpool(tmp_path_factory: pytest.TempPathFactory) -> Labpool:
+    """Runs the command in a window of 100 columns, with an empty file shadowing the driver's library if there is one."""
+    shadow = tmp_path_factory.mktemp("no-driver")
+    (shadow / "libnvidia-ml.so.1").touch()
+
+    def run(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+        return _run(arguments, {"LD_LIBRARY_PATH": str(shadow), **environ})
+
+    return run
+
+
+def _run(arguments: tuple[str | Path, ...], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from labpool.cli import main; main()", *arguments]
+    plain = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "100", **environ}
+    return subprocess.run(command, env=plain, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "pool.yaml").write_text(SMALL)
+    return tmp_path
+
+
+def test_valid_file_is_summed_up(labpool: Labpool, folder: Path):
+    done = labpool("check", folder)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    for part in ("A GPU", "CPU only", "1 of gpu", "2 gpu", "cpu, one", f"{folder}/pool.yaml is valid."):
+        assert part in done.stdout
+
+
+def test_all_errors_are_printed_one_a_line(labpool: Labpool, folder: Path):
+    (folder / "pool.yaml").write_text(SMALL.replace("gpus: 1", "gpus: [bold]").replace("cpu, one", "cpu, " + "x" * 30))
+    done = labpool("check", folder)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    first, second, count = done.stderr.splitlines()
+    assert first == (
+        "error pool.yaml:6: profiles.one.gpus: expected a whole number from 0 to 64, got a list of 1. "
+        "Write, for example, gpus: 1"
+    )
+    assert second.startswith("error pool.yaml:12: projects.vision.profiles[1]: no profile is named")
+    assert count.startswith(f"{folder}/pool.yaml: 2 errors.")
+
+
+def test_names_with_brackets_are_printed_as_they_are(labpool: Labpool, folder: Path):
+    (folder / "pool.yaml").write_text(SMALL.replace("title: Vision", 'title: "[red]Vision[/red]"'))
+    assert "[red]Vision[/red]" in labpool("check", folder).stdout
+
+
+def test_warnings_leave_the_file_valid(labpool: Labpool, folder: Path):
+    (folder / "pool.yaml").write_text(SMALL.replace("{gpu: 2}", "{gpu: 9}"))
+    done = labpool("check", folder)
+    assert done.returncode == 0
+    assert "nominal sums to 9 of gpu" in done.stderr
+
+
+def test_profile_that_fits_no_node_is_shown_as_hidden_with_the_reason(labpool: Labpool, folder: Path):
+    (folder / "pool.yaml").write_text(SMALL.replace("devices: {gpu: 4}", "devices: {gpu: 0}"))
+    report = json.loads(labpool("check", "--json", folder).stdout)
+    assert {row["name"]: row["hidden"] for row in report["profiles"]} == {
+        "cpu": "",
+        "one": "There is no A GPU in this pool.",
+    }
+
+
+def test_json_tells_the_same_to_programs(labpool: Labpool, folder: Path):
+    assert json.loads(labpool("check", "--json", folder).stdout)["valid"]
+    (folder / "pool.yaml").write_text("a: [\n")
+    done = labpool("check", "--json", folder)
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (report["valid"], report["errors"][0]["file"], report["errors"][0]["line"]) == (False, "pool.yaml", 2)
+
+
+def test_file_is_found_where_the_hub_finds_it(labpool: Labpool, folder: Path):
+    assert f"{DEMO} is valid." in labpool("check").stdout
+    assert f"{folder}/pool.yaml is valid." in labpool("check", LABPOOL_CONFIG=str(folder)).stdout
+    assert f"{folder}/pool.yaml is valid." in labpool("check", folder / "pool.yaml").stdout
+
+
+def test_missing_folder_is_told_in_one_line(labpool: Labpool, tmp_path: Path):
+    done = labpool("check", LABPOOL_CONFIG=str(tmp_path / "no"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("LABPOOL_CONFIG is ")
+    assert labpool("check", tmp_path / "no").returncode == 1
+
+
+def test_wrong_command_line_is_exit_code_two(labpool: Labpool):
+    assert labpool("check", "--no-such-option").returncode == 2
+
+
+def test_schema_and_reference_are_written(labpool: Labpool, tmp_path: Path):
+    assert json.loads(labpool("schema").stdout)["title"] == "pool.yaml"
+    done = labpool("reference", tmp_path / "page.md")
+    assert done.returncode == 1
+    assert "No such file" in done.stderr
