@@ -13,13 +13,12 @@ import pytest
 
 from tests.settings.conftest import DEMO, SMALL
 
-
 Labpool = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def labpool(tmp_path_factory: pytest.TempPathFactory) -> Labpool:
-    """Runs the command in a window of 100 columns, with an empty file shadowing the driver's library if there is one."""
+    """Runs the command in a window of 100 columns; an empty file shadows the driver's library if there is one."""
     shadow = tmp_path_factory.mktemp("no-driver")
     (shadow / "libnvidia-ml.so.1").touch()
 
