@@ -1,7 +1,6 @@
 """Numbers, times and names as people say them."""
 
 from datetime import timedelta, timezone
-from zoneinfo import ZoneInfo
 
 import pytest
 from labpool.domain.words import clock, count, gpus, listed, ordinal, server, span
@@ -49,7 +48,7 @@ def test_a_time_of_another_day_says_the_day():
 
 
 def test_the_day_is_the_readers_day():
-    assert clock(at(14), ZoneInfo("Asia/Tokyo"), at(0)) == "Tue 3 Mar, 08:00"
+    assert clock(at(14), timezone(timedelta(hours=9)), at(0)) == "Tue 3 Mar, 08:00"
 
 
 def test_servers_are_called_by_their_name():

@@ -1,0 +1,144 @@
+"""Stories in the documentation, played through the real planner.
+
+A story is a fenced block of the kind ``pool``: settings, then lines of a time, what happens, and after ``->`` all that
+follows from it. Between two lines leases end and the pool looks round, as it does in the service.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from labpool.domain.explain import place, why_waiting
+from labpool.domain.planner import plan
+from labpool.domain.plans import Plan
+from labpool.domain.tickets import Ticket
+from labpool.domain.words import ordinal
+from labpool.domain.world import World
+
+from tests.domain.lab import NINE, add, catalogue, end, follow, inventory
+
+WHO = r'(?P<who>\w+(?: "\w+")?)'
+ASKS = re.compile(WHO + r" asks for (?P<gpus>\d) GPUs? for (?P<hours>\d+) h(?: in (?P<project>\w+))?")
+ACTS = re.compile(WHO + r" (?P<does>stops|leaves the line)")
+BREAKS = re.compile(r"(?P<who>\w+)'s GPU breaks")
+WAITS = re.compile(WHO + r" is (?P<place>\w+) in line, at the latest (?P<by>[\d:]+)(?:, because (?P<why>\w+))?")
+PLANNED = re.compile(WHO + r" is planned for (?P<at>[\d:]+)")
+BROKEN = re.compile(r"promises? to (?P<who>[\w ]+) (?:is|are) broken by (?P<cause>\w+)")
+
+
+def stories_in(page: Path) -> list[str]:
+    """The blocks of a page."""
+    return re.findall(r"```pool\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def play(story: str) -> list[tuple[str, str, str]]:
+    """Play a story; give the lines whose outcome was another one, as (line, told, found)."""
+    lines = [line for line in story.splitlines() if line.strip()]
+    settings = [line for line in lines if not line[0].isdigit()]
+    played = Story(_world(settings))
+    wrong = []
+    for line in lines[len(settings) :]:
+        clock, happens, told = re.fullmatch(r"(\S+) (.*?)\s+-> (.*)", line).groups()  # type: ignore[union-attr]
+        played.advance(_time(clock))
+        played.happen(happens)
+        expected = [] if told == "nothing" else told.split("; ")
+        found = played.outcome([word for word in expected if not word.endswith("starts")])
+        if sorted(found) != sorted(expected):
+            wrong.append((line, told, "; ".join(found)))
+    return wrong
+
+
+def _world(settings: list[str]) -> World:
+    values = dict(line.split(": ") for line in settings)
+    count, limit = int(values.pop("GPUs")), int(values.pop("One user", "8"))
+    numbers = {name.lower(): tuple(int(n) for n in re.findall(r"\d+", told)) for name, told in values.items()}
+    shares = {name: (own, borrowed) for name, (own, borrowed) in numbers.items()}
+    return World(inventory({"n1": count}), catalogue(shares, gpus=limit))
+
+
+def _time(clock: str) -> datetime:
+    hours, minutes = (int(part) for part in clock.split(":"))
+    return NINE.replace(hour=hours, minute=minutes)
+
+
+@dataclass
+class Story:
+    """The pool of one story."""
+
+    world: World
+    now: datetime = NINE
+    running: bool = True
+    last: Plan = field(default_factory=Plan)
+    started: list[str] = field(default_factory=list)
+
+    def advance(self, to: datetime) -> None:
+        """Let time pass: leases end, slots begin, the pool looks at each."""
+        self.started.clear()
+        while self.running:
+            moments = [held.ends for held in self.world.leases] + [slot.start for slot in self.world.slots]
+            ahead = min((moment for moment in moments if self.now < moment < to), default=None)
+            if ahead is None:
+                break
+            self.now = ahead
+            self._look()
+        self.now = to
+
+    def happen(self, what: str) -> None:
+        """One thing happens, and the pool looks round if it runs."""
+        if asks := ASKS.fullmatch(what):
+            self.world = add(self.world, self._ticket(asks))
+        elif acts := ACTS.fullmatch(what):
+            self.world = end(self.world, acts["who"])
+        elif breaks := BREAKS.fullmatch(what):
+            slot = next(slot for slot in self.world.slots if slot.ticket == breaks["who"])
+            broken = tuple((device, "broken") for device in slot.devices)
+            self.world = replace(self.world, inventory=replace(self.world.inventory, withheld=broken))
+        elif what == "the GPU works again":
+            self.world = replace(self.world, inventory=replace(self.world.inventory, withheld=()))
+        else:
+            self.running = {"the pool goes down": False, "the pool comes back": True}[what]
+        if self.running:
+            self._look()
+
+    def outcome(self, asked_about: list[str]) -> list[str]:
+        """What follows now, in the words of the page: all starts, and the facts that are asked about."""
+        return [f"{name} starts" for name in self.started] + [self._fact(told) for told in asked_about]
+
+    def _fact(self, told: str) -> str:
+        if waits := WAITS.fullmatch(told):
+            return self._wait(waits["who"], with_reason=waits["why"] is not None)
+        if planned := PLANNED.fullmatch(told):
+            start = next(slot.start for slot in self.world.slots if slot.ticket == planned["who"])
+            return f"{planned['who']} is planned for {start:%H:%M}"
+        if BROKEN.fullmatch(told):
+            return self._broken()
+        raise ValueError(f"a story tells {told!r}, which is none of the outcomes that can be checked")
+
+    def _wait(self, who: str, with_reason: bool) -> str:
+        ticket = next(t for t in self.world.tickets if t.id == who)
+        assert ticket.starts_by
+        said = f"{who} is {ordinal(place(ticket, self.world) or 0)} in line, at the latest {ticket.starts_by:%H:%M}"
+        wait = why_waiting(ticket, self.world, self.now)
+        return f"{said}, because {wait.reason.value}" if wait and with_reason else said
+
+    def _broken(self) -> str:
+        names = [report.ticket for report in self.last.broken]
+        causes = {report.cause.value for report in self.last.broken}
+        many = "promises to {} are" if len(names) > 1 else "promise to {} is"
+        return f"{many.format(' and '.join(names))} broken by {', '.join(sorted(causes))}"
+
+    def _ticket(self, asks: re.Match[str]) -> Ticket:
+        user, _, name = asks["who"].partition(" ")
+        gpus, project = int(asks["gpus"]), (asks["project"] or "vision").lower()
+        hours = timedelta(hours=int(asks["hours"]))
+        return Ticket(asks["who"], user, frozenset(), name, project, f"gpu-{gpus}", "gpu", gpus, hours, self.now)
+
+    def _look(self) -> None:
+        over = [held.ticket for held in self.world.leases if held.ends <= self.now]
+        self.world = end(self.world, *over)
+        self.last = plan(self.world, self.now)
+        self.started += [grant.ticket for grant in self.last.grants]
+        self.world = follow(self.world, self.last, self.now)
