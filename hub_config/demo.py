@@ -12,6 +12,7 @@ from gpuspawner.authenticator import DemoAuthenticator
 from gpuspawner.catalogue_file import pool_file_in_use
 from gpuspawner.local import SimpleLocalGPUSpawner
 from gpuspawner.pages import TEMPLATES, template_vars
+from gpuspawner.static_files import HubStaticFiles
 from labpool.settings import Place, Ports
 
 c = get_config()
@@ -109,5 +110,6 @@ c.JupyterHub.load_roles = [
 ]
 
 # Pages.
+c.JupyterHub.tornado_settings = {"static_handler_class": HubStaticFiles}
 c.JupyterHub.template_paths = [TEMPLATES]
 c.JupyterHub.template_vars = template_vars(ports.pool_url, place.secret("spawner_token"))

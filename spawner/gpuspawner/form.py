@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
 
@@ -44,6 +44,9 @@ class ProfileCard:
     title: str
     needs_gpu: bool
     gpus: int
+    flavour_title: str
+    cpu: float
+    memory_gib: float
     longest_hours: float
     charge: float
     free: int | None
@@ -73,7 +76,6 @@ async def render_form(spawner: FormSpawner) -> str:
         .get_template("spawn_form.html")
         .render(
             projects=projects,
-            projects_data=[asdict(project) for project in projects],
             chosen=chosen,
             pool_answers=live is not None,
             simulated=live is not None and live.pool.simulated,
@@ -98,7 +100,7 @@ def _cards(project: Project, catalogue: Catalogue, live: FormView | None) -> tup
         for name in project.profiles
         if name in catalogue.profiles
     ]
-    return (*named, *(_unnamed_card(view) for name, view in views.items() if name not in catalogue.profiles))
+    return (*named, *(_unnamed_card(view, flavours) for name, view in views.items() if name not in catalogue.profiles))
 
 
 def _card(
@@ -111,6 +113,9 @@ def _card(
         title=profile.title,
         needs_gpu=profile.flavour is not None,
         gpus=profile.gpus,
+        flavour_title=catalogue.flavours[profile.flavour].title if profile.flavour else "",
+        cpu=profile.cpu,
+        memory_gib=profile.memory_gib,
         longest_hours=profile.longest.total_seconds() / _SECONDS_PER_HOUR,
         charge=charge,
         free=flavour.free if flavour else None,
@@ -122,10 +127,24 @@ def _card(
     )
 
 
-def _unnamed_card(view: ProfileView) -> ProfileCard:
-    start = view.next_start.isoformat() if view.next_start else ""
+def _unnamed_card(view: ProfileView, flavours: Mapping[str, FlavourView]) -> ProfileCard:
+    flavour = flavours.get(view.flavour or "")
     return ProfileCard(
-        view.name, view.name, True, 1, 24.0, 1.0, None, None, view.starts_now, start, view.unavailable, simulated=False
+        name=view.name,
+        title=view.title,
+        needs_gpu=True,
+        gpus=view.gpus,
+        flavour_title=flavour.title if flavour else "",
+        cpu=view.cpu,
+        memory_gib=view.memory_gib,
+        longest_hours=view.max_hours,
+        charge=float(view.gpus),
+        free=flavour.free if flavour else None,
+        total=flavour.total if flavour else None,
+        starts_now=view.starts_now,
+        next_start=view.next_start.isoformat() if view.next_start else "",
+        unavailable=view.unavailable,
+        simulated=flavour is not None and flavour.simulated,
     )
 
 

@@ -33,8 +33,16 @@ service show them in its own look. Services are known to the hub without a url, 
 """
 
 from labpool.hub_signin.identity import SignedIn
-from labpool.hub_signin.refusals import Refusal, RefusalPage
+from labpool.hub_signin.refusals import Refusal, RefusalPage, RequestRefused
 from labpool.hub_signin.settings import SigninSettings, read_or_create_cookie_key
 from labpool.hub_signin.signin import HubSignin
 
-__all__ = ["HubSignin", "Refusal", "RefusalPage", "SignedIn", "SigninSettings", "read_or_create_cookie_key"]
+__all__ = [
+    "HubSignin",
+    "Refusal",
+    "RefusalPage",
+    "RequestRefused",
+    "SignedIn",
+    "SigninSettings",
+    "read_or_create_cookie_key",
+]

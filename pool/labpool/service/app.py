@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from labpool.service import pages, spawner_routes, ticket_routes
+from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
 from labpool.service.problems import install_problems
 
@@ -44,7 +44,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.include_router(spawner_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(ticket_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(_health, prefix=PREFIX)
-    app.mount(f"{PREFIX}/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount(f"{PREFIX}/static", PageFiles(), name="static")
     app.include_router(pages.routes, prefix=PREFIX)
     return app
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Mapping
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from labpool.hub_signin import Refusal, SignedIn
-from labpool.service.access import Person, PersonWatching, ThePool, own_ticket
+from labpool.api_models import TicketView
+from labpool.domain.words import ordinal
+from labpool.hub_signin import Refusal, RequestRefused, SignedIn
+from labpool.service.access import Person, PersonWatching, ThePool, own_ticket, person_watching
+from labpool.service.page_words import cpu_start_path, form_path, start_again_path, with_times
 from labpool.service.parts import Parts
+from labpool.service.viewing import PREFIX
 from labpool.service.watching import watch
 
-STATIC = Path(__file__).parent / "static"
+# Our pages load from this host only; the hub's own scripts set styles on elements.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+}
 _TEMPLATES = Environment(
     loader=PackageLoader("labpool.service"),
     autoescape=select_autoescape(["html"]),
@@ -23,6 +32,8 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters |= {"ordinal": ordinal, "with_times": with_times}
+_TEMPLATES.globals["prefix"] = PREFIX
 
 routes = APIRouter(include_in_schema=False)
 
@@ -31,36 +42,61 @@ routes = APIRouter(include_in_schema=False)
 async def my_tickets(request: Request, user: Person, pool: ThePool) -> HTMLResponse:
     """All tickets of mine, and how full the pool is."""
     tickets = await pool.viewer.tickets_of(user.name)
-    return _page("tickets.html", request, user, pool, tickets=tickets, state=await pool.viewer.pool())
+    return _page("tickets.html", request, user, pool, {"tickets": tickets, "state": await pool.viewer.pool()})
 
 
 @routes.get("/tickets/{ticket}", response_class=HTMLResponse)
 async def ticket_page(ticket: str, request: Request, user: Person, pool: ThePool) -> HTMLResponse:
     """One ticket of mine: place, times, reason, what can be done."""
     view = await pool.viewer.ticket((await own_ticket(ticket, user, pool)).id)
-    return _page("ticket.html", request, user, pool, ticket=view)
+    return _page("ticket.html", request, user, pool, _about(view, pool))
 
 
 @routes.get("/tickets/{ticket}/events", response_class=EventSourceResponse)
-async def ticket_events(ticket: str, user: PersonWatching, pool: ThePool) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `ticket` with the live part of the page whenever it changed, and `heartbeat`."""
+async def ticket_events(
+    ticket: str, request: Request, user: PersonWatching, pool: ThePool
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `ticket` with the live part of the page whenever it changed, and `heartbeat`.
+
+    The stream ends when the person signs out.
+    """
     found = await own_ticket(ticket, user, pool)
 
     async def render() -> str:
         view = await pool.viewer.ticket(found.id)
-        return _TEMPLATES.get_template("_ticket.html").render(ticket=view)
+        return _TEMPLATES.get_template("_ticket.html").render(_about(view, pool))
 
     async for event in watch(render, "ticket", pool):
+        if await _has_signed_out(request, pool):
+            return
         yield event
 
 
 def refusal_page(refusal: Refusal) -> str:
     """A refused request as a page in the hub's look."""
-    return _TEMPLATES.get_template("refusal.html").render(refusal=refusal, user=None, xsrf="", prefix="/services/pool")
+    return _TEMPLATES.get_template("refusal.html").render(refusal=refusal, user=None, xsrf="")
 
 
-def _page(template: str, request: Request, user: SignedIn, pool: Parts, **shown: object) -> HTMLResponse:
-    text = _TEMPLATES.get_template(template).render(
-        user=user, xsrf=pool.signin.xsrf_token(request), prefix="/services/pool", **shown
-    )
-    return HTMLResponse(text, headers={"Cache-Control": "no-store"})
+async def _has_signed_out(request: Request, pool: Parts) -> bool:
+    try:
+        await person_watching(request, pool)
+    except RequestRefused as refused:
+        return refused.response.status_code == 401  # a hub that doesn't answer is no reason to go dark
+    return False
+
+
+def _about(ticket: TicketView, pool: Parts) -> dict[str, object]:
+    catalogue = pool.desk.catalogue
+    return {
+        "ticket": ticket,
+        "now": pool.desk.clock(),
+        "project_titles": {project.name: project.title for project in catalogue.projects.values()},
+        "cpu_path": cpu_start_path(ticket, catalogue),
+        "form_path": form_path(ticket),
+        "again_path": start_again_path(ticket),
+    }
+
+
+def _page(template: str, request: Request, user: SignedIn, pool: Parts, shown: Mapping[str, object]) -> HTMLResponse:
+    text = _TEMPLATES.get_template(template).render(user=user, xsrf=pool.signin.xsrf_token(request), **shown)
+    return HTMLResponse(text, headers=_HEADERS)

@@ -1,0 +1,75 @@
+"""Words of the pages that the templates can't form themselves."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timezone
+from urllib.parse import quote, urlencode
+
+from markupsafe import Markup, escape
+
+from labpool.api_models import TicketView
+from labpool.domain.catalogue import Catalogue
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_CLOCK = re.compile(rf"(?:[A-Z][a-z][a-z] (\d{{1,2}}) ({'|'.join(_MONTHS)}), )?(\d\d):(\d\d) UTC")
+
+
+def with_times(sentence: str, now: datetime) -> Markup:
+    """The pool's sentence as HTML, each time in it marked so that the page can show it in the reader's own zone.
+
+    Args:
+        sentence: Plain text; its times are as `labpool.domain.words.clock` writes them in UTC.
+        now: When the sentence was made: a time without a day is of this one.
+    """
+    parts, end = [], 0
+    for found in _CLOCK.finditer(sentence):
+        moment = _moment(found, now.astimezone(timezone.utc))
+        time = Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), found[0])
+        parts += [escape(sentence[end : found.start()]), time]
+        end = found.end()
+    return Markup("").join([*parts, escape(sentence[end:])])
+
+
+def _moment(found: re.Match[str], now: datetime) -> datetime:
+    day = now.date()
+    if found[1]:
+        month = _MONTHS.index(found[2]) + 1
+        # no year is said: it is the one that brings the day nearest to now
+        years = (year for year in (now.year - 1, now.year, now.year + 1) if _exists(year, month, int(found[1])))
+        day = min((date(year, month, int(found[1])) for year in years), key=lambda each: abs(each - now.date()))
+    return datetime(day.year, day.month, day.day, int(found[3]), int(found[4]), tzinfo=timezone.utc)
+
+
+def _exists(year: int, month: int, day: int) -> bool:
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True
+
+
+def form_path(ticket: TicketView) -> str:
+    """Path of the spawn form of the ticket's server."""
+    name = f"/{quote(ticket.name, safe='')}" if ticket.name else ""
+    return f"/hub/spawn/{quote(ticket.user, safe='')}{name}"
+
+
+def start_again_path(ticket: TicketView) -> str:
+    """Path that starts the ticket's server with what the ticket asked for."""
+    return _start_path(ticket, ticket.profile, {"opt-hours": f"{ticket.hours:g}"})
+
+
+def cpu_start_path(ticket: TicketView, catalogue: Catalogue) -> str:
+    """Path that starts the ticket's server without GPUs for the time being.
+
+    With the first CPU profile of the ticket's project; where that has none, the path of the spawn form.
+    """
+    project = catalogue.projects.get(ticket.project)
+    offered = [catalogue.profiles[name] for name in project.profiles] if project else []
+    cpu = next((profile.name for profile in offered if profile.flavour is None), None)
+    return _start_path(ticket, cpu, {}) if cpu else form_path(ticket)
+
+
+def _start_path(ticket: TicketView, profile: str, more: dict[str, str]) -> str:
+    return f"{form_path(ticket)}?{urlencode({'opt-project': ticket.project, 'opt-profile': profile, **more})}"
