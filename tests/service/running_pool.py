@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from labpool.settings import Place, load_pool_file
 from labpool.store import AuditEntry, Store, connect, migrate
 
 from tests.real_hub import wait_until
+from tests.running_lab import TINY_SERVER
 
 Done = TypeVar("Done")
 SPAWNER_TOKEN = "spawner-token-for-tests"
@@ -178,7 +178,6 @@ def server_path(user: str, name: str = "") -> str:
 
 def hub_config(pool_url: str, place: Place, pool_file: Path) -> str:
     """Lines of jupyterhub_config.py that make the hub ask this pool."""
-    server = Path(__file__).with_name("small_server.py")
     return f"""
 from gpuspawner.local import SimpleLocalGPUSpawner
 c.JupyterHub.spawner_class = SimpleLocalGPUSpawner
@@ -188,7 +187,7 @@ c.SimpleLocalGPUSpawner.pool_token = {SPAWNER_TOKEN!r}
 c.SimpleLocalGPUSpawner.pool_id = {place.pool_id!r}
 c.SimpleLocalGPUSpawner.pool_file = {str(pool_file)!r}
 c.SimpleLocalGPUSpawner.data_folder = {str(place.root)!r}
-c.Spawner.cmd = [{sys.executable!r}, {str(server)!r}]
+c.Spawner.cmd = {TINY_SERVER!r}
 c.Spawner.poll_interval = 1
 c.JupyterHub.custom_scopes = {{
     "custom:labpool:read": {{"description": "see"}},
