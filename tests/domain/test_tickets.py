@@ -29,6 +29,10 @@ def reason_for(state: State, event: Event) -> EndReason | None:
     return min(END_REASONS[state], key=lambda r: r.value) if event is Event.END and END_REASONS[state] else None
 
 
+# A set's order differs from process to process, and tests that run side by side must be collected in the same one.
+OPEN_STATES = sorted(OPEN, key=lambda s: s.value)
+
+
 @pytest.mark.parametrize(("step", "to"), TRANSITIONS.items(), ids=lambda v: str(getattr(v, "value", v)))
 def test_each_step_of_the_table_is_taken_and_dated(step: tuple[State, Event], to: State):
     state, event = step
@@ -42,18 +46,20 @@ def test_each_step_that_is_not_in_the_table_is_refused(state: State, event: Even
         in_state(state).after(event, at(1), reason_for(state, event))
 
 
-@pytest.mark.parametrize(("state", "reason"), [(s, r) for s in OPEN for r in EndReason if r not in END_REASONS[s]])
+@pytest.mark.parametrize(
+    ("state", "reason"), [(s, r) for s in OPEN_STATES for r in EndReason if r not in END_REASONS[s]]
+)
 def test_a_ticket_ends_only_with_a_reason_that_belongs_to_its_state(state: State, reason: EndReason):
     with pytest.raises(IllegalTransition, match="cannot end"):
         in_state(state).after(Event.END, at(1), reason)
 
 
-@pytest.mark.parametrize(("state", "reason"), [(s, r) for s in OPEN for r in END_REASONS[s]])
+@pytest.mark.parametrize(("state", "reason"), [(s, r) for s in OPEN_STATES for r in EndReason if r in END_REASONS[s]])
 def test_an_ended_ticket_says_why(state: State, reason: EndReason):
     assert in_state(state).after(Event.END, at(1), reason).end_reason is reason
 
 
-@pytest.mark.parametrize("state", sorted(OPEN, key=lambda s: s.value))
+@pytest.mark.parametrize("state", OPEN_STATES)
 def test_a_ticket_never_ends_without_a_reason(state: State):
     with pytest.raises(IllegalTransition, match="no reason"):
         in_state(state).after(Event.END, at(1))
