@@ -10,7 +10,7 @@ CHECKS = {
     "rules": ["ruff", "check", "--quiet", "."],
     "format": ["ruff", "format", "--check", "--quiet", "."],
     "types": ["mypy"],
-    "types of the tools": ["mypy", "--no-incremental", "conftest.py", "tools"],
+    "types of the tools": ["mypy", "conftest.py", "tools"],
     "layers": ["lint-imports"],
     "sizes and addresses": [sys.executable, "tools/house_rules.py"],
 }
