@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import cycle
 
 from labpool.domain.leases import Slot
 from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan
@@ -32,8 +33,7 @@ def plan(world: World, now: datetime) -> Plan:
     draft = _Draft(world, now)
     displaced = draft.keep()
     draft.place_anew(displaced)
-    while draft.improve():
-        pass
+    draft.improve()
     return draft.finish()
 
 
@@ -99,10 +99,13 @@ class _Draft:
         for ticket in displaced:
             self._move_before(ticket, FOREVER)
 
-    def improve(self) -> bool:
-        """Let each ticket in line look for an earlier place once; whether any found one."""
-        moved = [ticket.id for ticket in self.line if self._move_before(ticket.id, self._bound(ticket.id))]
-        return bool(moved)
+    def improve(self) -> None:
+        """Let each ticket in line look for an earlier place, round after round, until nobody finds one."""
+        looked_in_vain = 0
+        for ticket in cycle(self.line):
+            looked_in_vain = 0 if self._move_before(ticket.id, self._bound(ticket.id)) else looked_in_vain + 1
+            if looked_in_vain == len(self.line):
+                break
 
     def finish(self) -> Plan:
         """Read the decision off the places."""

@@ -183,9 +183,10 @@ def free_starts(busy: Sequence[Span], length: timedelta, now: datetime, before: 
     for start, end, _ in busy:
         if start - free_from >= length:
             starts.append((free_from, start - length))
-        free_from = max(free_from, end)
-        if free_from >= before:
-            return starts
+        if end > free_from:
+            free_from = end
+            if free_from >= before:
+                return starts
     starts.append((free_from, FOREVER))
     return starts
 
