@@ -5,12 +5,14 @@ import { clock, keepTimes } from "./times.js";
 
 const HOUR = 3_600_000;
 const REMEMBERED = "labpool-form";
+const USUAL_GPU_HOURS = 4;
 
 const form = document.getElementById("spawn_form");
 const project = document.getElementById("labpool-project");
 const hours = document.getElementById("labpool-hours");
 const summary = document.getElementById("labpool-summary");
 const groups = [...document.querySelectorAll("fieldset.labpool-profiles")];
+let hoursAreMine = false;
 let wanted = form.querySelector("input[name=profile]:checked")?.id;
 
 const shownGroup = () => groups.find((group) => group.dataset.project === project.value);
@@ -34,7 +36,9 @@ function choose(input) {
   input.checked = true;
   wanted = input.id;
   const longest = Number(input.dataset.longest);
-  if (Number(hours.value) > longest) hours.value = longest;
+  const usual = Number(input.dataset.charge) ? Math.min(longest, USUAL_GPU_HOURS) : longest;
+  if (!hoursAreMine) hours.value = usual;
+  else if (Number(hours.value) > longest) hours.value = longest;
 }
 
 function price(profile, asked) {
@@ -89,6 +93,7 @@ function restore() {
   const profile = [...(shownGroup()?.querySelectorAll("input[name=profile]:enabled") ?? [])].find((input) => input.value === asked.profile);
   choose(profile);
   hours.value = asked.hours;
+  hoursAreMine = true;
 }
 
 if (project) {
@@ -100,7 +105,10 @@ if (project) {
     if (event.target.name === "profile") choose(event.target);
     showSummary();
   });
-  hours.addEventListener("input", showSummary);
+  hours.addEventListener("input", () => {
+    hoursAreMine = true;
+    showSummary();
+  });
   form.addEventListener("submit", () => {
     remember();
     const button = document.getElementById("labpool-start");
