@@ -55,6 +55,12 @@ def test_a_free_device_that_is_too_few_is_said_to_be_too_few():
     )
 
 
+def test_a_lease_past_its_end_is_said_to_be_over():
+    held = (lease("a", "n1-0", until=0.1), lease("b", "n1-1", until=2))
+    world = World(TWO, catalogue(), (ticket("train"),), held)
+    assert "One of the leases is over" in sentence(world, "train").message
+
+
 def test_own_servers_among_the_holders_are_named_with_what_helps():
     held = (lease("train", "n1-0", user="ada", until=2), lease("b", "n1-1", until=3))
     world = waiting_in(World(TWO, catalogue(), (ticket("next"),), held))

@@ -169,6 +169,8 @@ def _yours(wait: Wait, zone: tzinfo, now: datetime) -> str:
 
 def _next_end(wait: Wait, zone: tzinfo, now: datetime) -> str:
     ahead = [holder.until for holder in wait.holders if holder.until > now]
+    if len(ahead) < len(wait.holders):
+        return " One of the leases is over; its GPUs are free as soon as its server is gone."
     return f" The next lease ends at {clock(min(ahead), zone, now)} at the latest." if ahead else ""
 
 
