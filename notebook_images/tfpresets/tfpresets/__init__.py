@@ -14,9 +14,10 @@ from tfpresets.choices import GPUsNotFound
 from tfpresets.environment import SettingError
 from tfpresets.notices import Notice, NoticeError, notice
 from tfpresets.runs import run_dir, tensorboard_path
+from tfpresets.shares import BatchSizeError
 
 if TYPE_CHECKING:
-    from tfpresets.batches import BatchSizeError, pipeline
+    from tfpresets.batches import pipeline
     from tfpresets.gradients import GradientWatch, watch_gradients
     from tfpresets.run_logger import RunLogger
     from tfpresets.strategies import DevicesAlreadyStarted, precision, strategy, xla
@@ -41,7 +42,6 @@ __all__ = [
 ]
 
 _NEED_TENSORFLOW = {
-    "BatchSizeError": "batches",
     "DevicesAlreadyStarted": "strategies",
     "GradientWatch": "gradients",
     "RunLogger": "run_logger",

@@ -113,8 +113,8 @@ def choose_xla(asked: str, strategy: StrategyChoice, *, gpu: bool) -> XlaChoice:
     """
     if asked == "off":
         return XlaChoice(False, "XLA: off, as asked for.")
-    if strategy.kind != "default":
-        return XlaChoice(False, "XLA: off, because Keras can't compile model.fit with XLA under MirroredStrategy.")
+    if strategy.replicas > 1:
+        return XlaChoice(False, "XLA: off, because model.fit can't be compiled with it for several replicas.")
     if asked == "on":
         return XlaChoice(True, "XLA: on, as asked for.")
     if not gpu:

@@ -110,8 +110,8 @@ def _folder(value: str | None) -> Path | None:
 
 def _devices(text: str) -> tuple[Device, ...]:
     try:
-        devices = tuple(_device(item) for item in json.loads(text))
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        devices = _parse_devices(text)
+    except (KeyError, TypeError, ValueError) as error:
         raise SettingError(
             f"LABPOOL_DEVICES is {text!r}; expected a JSON list of objects with id, flavour and simulated. "
             "The server was started with a broken setting: tell your lab admin."
@@ -123,11 +123,16 @@ def _devices(text: str) -> tuple[Device, ...]:
     return devices
 
 
-def _device(item: Mapping[str, str | float | bool]) -> Device:
-    memory = item.get("memory_gib")
-    return Device(
-        id=str(item["id"]),
-        flavour=str(item["flavour"]),
-        simulated=item["simulated"] is True,
-        memory_gib=None if memory is None else float(memory),
+def _parse_devices(text: str) -> tuple[Device, ...]:
+    items = json.loads(text)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise TypeError("not a list of objects")
+    return tuple(
+        Device(
+            id=str(item["id"]),
+            flavour=str(item["flavour"]),
+            simulated=item["simulated"] is True,
+            memory_gib=None if item.get("memory_gib") is None else float(item["memory_gib"]),
+        )
+        for item in items
     )

@@ -58,8 +58,8 @@ def xla(setting: str = "auto") -> bool:
 
     Args:
         setting: "on", "off", or "auto" for the profile's own; if that is "auto" too, XLA is used on one GPU only.
-        Under a
-            MirroredStrategy it stays off even for "on", since `model.fit` fails there.
+        For
+            several replicas it stays off even for "on", since `model.fit` fails there.
 
     Raises:
         SettingError: `setting` is none of these.
