@@ -15,12 +15,13 @@ import httpx
 from labpool.api_models import HomeView, TicketView
 from labpool.cli.supervisor_labs import processes_of
 from labpool.client import SyncPoolClient
-from labpool.settings import Place, Ports
+from labpool.settings import DEMO_ACCOUNTS, Place, Ports
 
 from tests.real_hub import REPOSITORY, Browser, free_ports, wait_until
 
 ADMIN_TOKEN = "token-of-the-test-admin"
 TINY_SERVER = [sys.executable, "-S", "-E", str(REPOSITORY / "tests/tiny_server.py")]
+PEOPLE = [account.name for account in DEMO_ACCOUNTS]
 
 POOL_YAML = """
 flavours: {demo-gpu: {title: Demo GPU, gpu_memory_gib: 16}}
@@ -35,6 +36,7 @@ projects:
   vision:
     title: Vision group
     members: {groups: [vision]}
+    owners: {groups: [vision-owners]}
     nominal: {demo-gpu: 4}
     profiles: [cpu, gpu-1, gpu-2, gpu-4]
   speech:
@@ -168,9 +170,33 @@ class RunningLab:
         self.api("DELETE", _server(user, name))
         wait_until(lambda: not self.is_active(user, name), f"stop of {user}'s server {name!r}")
 
+    def clear(self) -> None:
+        """End all servers and tickets of the demo's people."""
+        for user in PEOPLE:
+            self._leave_queue(user)
+            for name in self.servers(user):
+                wait_until(lambda user=user, name=name: self._settled(user, name), f"an end of {user}'s {name!r}")
+                self.stop_server(user, name)
+        wait_until(lambda: not self.leased(), "the end of all leases")
+
+    def _leave_queue(self, user: str) -> None:
+        queued = [ticket for ticket in self.home(user).tickets if ticket.lease is None]
+        if queued:
+            headers = {"Authorization": f"token {self.token_for(user)}"}
+            for ticket in queued:
+                address = f"{self.ports.pool_url}/api/v1/tickets/{ticket.id}/leave"
+                httpx.post(address, headers=headers, timeout=20, trust_env=False)
+
+    def _settled(self, user: str, name: str) -> bool:
+        return not self.servers(user).get(name, {}).get("pending")
+
+    def token_for(self, user: str) -> str:
+        """A new token with all that the user may do."""
+        return str(self.api("POST", f"/users/{user}/tokens", {"note": "test"}).json()["token"])
+
     def servers(self, user: str) -> dict[str, dict[str, object]]:
         """The user's servers that are ready or pending, as the hub's API tells."""
-        servers: dict[str, dict[str, object]] = self.api("GET", f"/users/{user}").json()["servers"]
+        servers: dict[str, dict[str, object]] = self.api("GET", f"/users/{user}").json().get("servers", {})
         return {name: server for name, server in servers.items() if server["ready"] or server["pending"]}
 
     def is_active(self, user: str, name: str = "") -> bool:
@@ -204,7 +230,7 @@ class RunningLab:
 
     def leased(self) -> dict[str, list[str]]:
         """Ticket id to its devices, over the demo's people."""
-        tickets = [ticket for user in ("ada", "bert", "olga", "admin") for ticket in self.home(user).tickets]
+        tickets = [ticket for user in PEOPLE for ticket in self.home(user).tickets]
         return {ticket.id: list(ticket.lease.devices) for ticket in tickets if ticket.lease is not None}
 
     def _hub_configuration(self) -> str:
@@ -213,6 +239,7 @@ class RunningLab:
 load_subconfig({str(REPOSITORY / "hub_config/demo.py")!r})
 {command}
 c.Spawner.poll_interval = 1
+c.Spawner.http_timeout = 5
 c.JupyterHub.services += [{{"name": "test-admin", "api_token": {ADMIN_TOKEN!r}, "admin": True}}]
 c.JupyterHub.load_roles += [
     {{"name": "test-admin", "scopes": ["admin:users", "admin:servers", "tokens", "groups"], "services": ["test-admin"]}}

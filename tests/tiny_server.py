@@ -22,6 +22,8 @@ class Answer(BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
+if os.path.exists(os.path.expanduser("~/break-the-server")):
+    sys.exit(1)
 signal.signal(signal.SIGINT, lambda number, frame: sys.exit(0))
 port = int(os.environ["JUPYTERHUB_SERVICE_URL"].split(":")[2].split("/")[0])
 HTTPServer(("127.0.0.1", port), Answer).serve_forever()
