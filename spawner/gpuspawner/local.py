@@ -46,6 +46,11 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
 
     pool_file = Unicode("pool.yaml", help="Path of pool.yaml; read again when it changes.").tag(config=True)
 
+    pool_service = Unicode(
+        "pool",
+        help="Name of the pool's service at the hub. What it starts was granted, and is not counted.",
+    ).tag(config=True)
+
     default_profile = Unicode(
         "cpu", help="CPU profile that starts, in the user's first project, when nothing was chosen."
     ).tag(config=True)
@@ -206,13 +211,14 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
     def _check_number_of_servers(self) -> None:
         limit = self.catalogue.limits.of(self.person.name, self.person.groups).servers
         others = [spawner.name for spawner in self.user.spawners.values() if spawner is not self and spawner.active]
-        if len(others) >= limit and not self._asked_by_service():
+        if len(others) >= limit and not self._asked_by_pool():
             named = ", ".join(name or "the default server" for name in sorted(others))
             message = f"You already run {len(others)} servers ({named}) and may run {limit}. Stop one and try again."
             raise NotStarted(409, "too_many_servers", message)
 
-    def _asked_by_service(self) -> bool:
-        return getattr(getattr(self.handler, "current_user", None), "kind", "") == "service"
+    def _asked_by_pool(self) -> bool:
+        caller = getattr(self.handler, "current_user", None)
+        return getattr(caller, "kind", "") == "service" and caller.name == self.pool_service
 
     def _told(self) -> Mapping[str, str]:
         """What the running server was told at its start, also where this hub did not start it."""
