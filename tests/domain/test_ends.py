@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import product
 
 import pytest
 from labpool.domain.catalogue import QueueRules
@@ -132,14 +133,14 @@ def test_a_lease_shorter_than_its_grace_runs_for_half_of_its_time_at_least():
 
 
 def test_every_due_end_is_one_that_the_table_allows():
-    for held in (FRESH, READY, replace(READY, absent_since=at(0)), replace(READY, stopping_since=at(1))):
-        for whose in (GRANTED, RUNNING, replace(GRANTED, unclaimed=1), replace(RUNNING, state=State.RECLAIMING)):
-            for minutes in range(0, 130, 5):
-                action = step(held, whose, minutes, alive=False)
-                if isinstance(action, End):
-                    whose.after(Event.END, at(2), action.reason)
-                if isinstance(action, TakeBack):
-                    whose.after(Event.UNCLAIMED, at(2))
+    leases = (FRESH, READY, replace(READY, absent_since=at(0)), replace(READY, stopping_since=at(1)))
+    owners = (GRANTED, RUNNING, replace(GRANTED, unclaimed=1), replace(RUNNING, state=State.RECLAIMING))
+    for held, whose, minutes in product(leases, owners, range(0, 130, 5)):
+        match step(held, whose, minutes, alive=False):
+            case End(reason):
+                whose.after(Event.END, at(2), reason)
+            case TakeBack():
+                whose.after(Event.UNCLAIMED, at(2))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ look right and break promises.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import cycle
 
 from labpool.domain.leases import Slot
@@ -18,6 +18,8 @@ from labpool.domain.tickets import Ticket
 from labpool.domain.world import World
 
 TIME_LOST = frozenset({BreakCause.POOL_OUTAGE, BreakCause.OVERRUN})
+PUNCTUAL = timedelta(seconds=10)
+"""A start so little after the promise counts as kept, however short the turnover margin is set."""
 
 
 def plan(world: World, now: datetime) -> Plan:
@@ -183,7 +185,7 @@ class _Draft:
         slot, cause = self.stored.get(ticket.id), self.trouble.get(ticket.id)
         if ticket.starts_by is None or slot is None or cause is None:
             return None
-        latest = ticket.starts_by + self.schedule.margin
+        latest = ticket.starts_by + max(self.schedule.margin, PUNCTUAL)
         if slot.start > latest or (place and place.start <= latest):
             return None
         return BrokenPromise(ticket.id, ticket.starts_by, place.start if place else None, cause)

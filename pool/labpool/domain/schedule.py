@@ -125,13 +125,10 @@ class Schedule:
             spans = (span for span in self._busy.get(device, ()) if span[2] not in without)
             if any(start < place.end and place.start < end - self.margin for start, end, _ in spans):
                 return False
-        return all(self._within(cap, place, without) for cap in need.caps)
+        return all(self.allows(cap, place, without) for cap in need.caps)
 
-    def allows(self, cap: Cap, place: Place) -> bool:
-        """Whether `cap` leaves room over the whole of `place`."""
-        return self._within(cap, place, ())
-
-    def _within(self, cap: Cap, place: Place, without: Collection[str]) -> bool:
+    def allows(self, cap: Cap, place: Place, without: Collection[str] = ()) -> bool:
+        """Whether `cap` leaves room over the whole of `place`, the bookings of the tickets in `without` left aside."""
         uses = [(s, e - self.margin, t, n) for s, e, t, n in self._uses.get(cap.key, ()) if t not in without]
         full = crowded(uses, cap.most - cap.amount)
         return cap.amount <= cap.most and not any(s < place.end and place.start < e for s, e, _ in full)
