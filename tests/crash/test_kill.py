@@ -130,9 +130,10 @@ def _kill_hub_once_forked(lab: RunningLab) -> None:
 
 
 def _given_back(lab: RunningLab) -> bool:
-    """Stop whatever runs or has been started since, and say whether nobody holds or wants anything any more."""
+    """Stop what runs, what was queued starts then; say whether nobody holds or wants anything any more."""
     for user in ("ada", "bert"):
-        lab.stop_server(user)
+        if lab.is_ready(user):
+            lab.stop_server(user)
     return not any(lab.home(user).tickets for user in ("ada", "bert"))
 
 
