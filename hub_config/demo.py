@@ -1,4 +1,4 @@
-"""JupyterHub 6 on one machine, as `labpool run` starts it: demo accounts, loopback only, everything in one data folder.
+"""JupyterHub on one machine, as `labpool run` starts it: demo accounts, loopback only, everything in one data folder.
 
 Assignments only. The folder and the ports come from the environment (LABPOOL_DATA, LABPOOL_PORT and its companions); a
 broken pool.yaml stops the hub here with the words of `labpool check`.
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gpuspawner.authenticator import DemoAuthenticator
 from gpuspawner.catalogue_file import pool_file_in_use
+from gpuspawner.hub_errors import HUB_MAJOR
 from gpuspawner.local import SimpleLocalGPUSpawner
 from gpuspawner.pages import TEMPLATES, template_vars
 from gpuspawner.static_files import HubStaticFiles
@@ -103,7 +104,7 @@ c.JupyterHub.load_roles = [
     {"name": "labpool-admin", "scopes": ["custom:labpool:admin"], "users": ["admin"]},
     {
         "name": "pool",
-        "scopes": ["list:users", "read:servers", "start:servers", "delete:servers"],
+        "scopes": ["list:users", "read:servers", "start:servers" if HUB_MAJOR >= 6 else "servers", "delete:servers"],
         "services": ["pool"],
     },
     {"name": "supervisor", "scopes": ["proxy"], "services": ["supervisor"]},  # routes of a proxy that was restarted

@@ -21,6 +21,7 @@ from tests.real_hub import REPOSITORY, Browser, free_ports, wait_until
 
 ADMIN_TOKEN = "token-of-the-test-admin"
 TINY_SERVER = [sys.executable, "-S", "-E", str(REPOSITORY / "tests/tiny_server.py")]
+HUB_5 = str(REPOSITORY / ".venv-hub5/bin/python")
 PEOPLE = [account.name for account in DEMO_ACCOUNTS]
 
 POOL_YAML = """
@@ -59,12 +60,14 @@ class RunningLab:
         pool_yaml: Its pool.yaml.
         hub_config: More lines for the hub's configuration, after those of hub_config/demo.py.
         server: The single-user command; empty for the demo's own JupyterLab.
+        python: The Python whose environment runs the lab; another one brings another JupyterHub.
     """
 
     folder: Path
     pool_yaml: str = POOL_YAML
     hub_config: str = ""
     server: Sequence[str] = field(default_factory=lambda: TINY_SERVER)
+    python: str = sys.executable
     environ: Mapping[str, str] = field(default_factory=dict)
     ports: Ports = field(default_factory=lambda: Ports(*free_ports(5)))
     supervisor: subprocess.Popen[bytes] | None = None
@@ -98,7 +101,7 @@ class RunningLab:
 
     def launch(self) -> None:
         """Start the supervisor without waiting."""
-        command = [str(Path(sys.executable).parent / "labpool"), "run"]
+        command = [str(Path(self.python).parent / "labpool"), "run"]
         with (self.folder / "said.log").open("wb") as said:
             self.supervisor = subprocess.Popen(command, env=self.environment, stdout=said, stderr=said)
 
@@ -163,7 +166,8 @@ class RunningLab:
 
     def start_server(self, user: str, options: object, name: str = "") -> httpx.Response:
         """Start a server over REST as the user's own program does."""
-        return self.api("POST", _server(user, name), {"user_options": options})
+        body = options if self.python == HUB_5 else {"user_options": options}
+        return self.api("POST", _server(user, name), body)
 
     def stop_server(self, user: str, name: str = "") -> None:
         """Stop a server as its user does, and wait until it is gone."""
