@@ -59,12 +59,18 @@ static driver_state read_state(void) {
     return state;
 }
 
+/* A driver that went down knows nobody when it comes back: nvmlInit must be called anew. */
+static int go_down(const driver_state *state) {
+    initialised = 0;
+    return state->down;
+}
+
 /* A handle is the card's index + 1. */
 static int find_card(const void *handle, card_state *card) {
     driver_state state = read_state();
     size_t index = (size_t)handle - 1;
+    if (state.down) return go_down(&state);
     if (!initialised) return UNINITIALIZED;
-    if (state.down) return state.down;
     *card = state.cards[index];
     return card->code;
 }
@@ -92,9 +98,10 @@ int nvmlDeviceGetCount_v2(unsigned int *count) {
         usleep(20000);
         state = read_state();
     }
+    if (state.down) return go_down(&state);
     if (!initialised) return UNINITIALIZED;
     *count = state.count;
-    return state.down;
+    return SUCCESS;
 }
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned int index, void **handle) {

@@ -13,6 +13,8 @@ from labpool.settings.reference import BEGIN, END, NoReferenceHere, reference_te
 from labpool.settings.schema import schema_text
 from labpool.settings.shapes import Shape, pool_yaml_shape
 
+from tests.settings.conftest import DEMO
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "configuration.md"
 
@@ -29,6 +31,14 @@ def leaves(path: KeyPath, shape: Shape) -> Iterator[tuple[KeyPath, Shape]]:
 def test_committed_schema_is_current():
     committed = (ROOT / "hub_config" / "pool.schema.json").read_text()
     assert committed == schema_text(), "run: labpool schema > hub_config/pool.schema.json"
+
+
+def test_editors_accept_the_demo_file_and_refuse_a_wrong_name():
+    validator = pytest.importorskip("jsonschema").Draft202012Validator(json.loads(schema_text()))
+    content = yaml.safe_load(DEMO.read_text())
+    assert list(validator.iter_errors(content)) == []
+    content["flavours"]["Not_A_Name"] = {"title": "x"}
+    assert len(list(validator.iter_errors(content))) == 1
 
 
 def test_reference_in_the_docs_is_current():

@@ -34,9 +34,7 @@ class ProcessTable:
             ticket = self._own_ticket(pid)
             if ticket is not None:
                 found[pid] = ticket
-        for pid, ticket in list(found.items()):
-            for child in _descendants(pid):
-                found.setdefault(child, ticket)
+        _add_descendants(found)
         tickets: dict[str, list[int]] = {}
         for pid in sorted(found):
             tickets.setdefault(found[pid], []).append(pid)
@@ -121,18 +119,23 @@ def _parent(pid: int) -> int:
     return int(fields[1]) if len(fields) > 1 else 0
 
 
-def _descendants(pid: int) -> Iterator[int]:
-    waiting = [pid]
+def _add_descendants(found: dict[int, str]) -> None:
+    """Add the children of those found, and theirs, with the same ticket."""
+    waiting = list(found)
     while waiting:
         parent = waiting.pop()
-        try:
-            threads = os.listdir(f"{_PROC}/{parent}/task")  # noqa: PTH208 (fast)
-        except OSError:
-            continue
-        for thread in threads:
-            children = [int(child) for child in _read(f"{_PROC}/{parent}/task/{thread}/children").split()]
-            waiting.extend(children)
-            yield from children
+        new = [child for child in _children(parent) if child not in found]
+        found.update(dict.fromkeys(new, found[parent]))
+        waiting.extend(new)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        threads = os.listdir(f"{_PROC}/{pid}/task")  # noqa: PTH208 (fast)
+    except OSError:
+        return []
+    lists = (_read(f"{_PROC}/{pid}/task/{thread}/children") for thread in threads)
+    return [int(child) for children in lists for child in children.split()]
 
 
 def _read(path: str) -> bytes:
