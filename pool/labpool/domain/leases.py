@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,3 @@ class Slot:
     devices: tuple[str, ...]
     start: datetime
     end: datetime
-
-
-def gpu_hours(devices: int, duration: timedelta, charge: float) -> float:
-    """GPU-hours of `devices` over `duration`: devices x hours x charge."""
-    return devices * charge * (duration / timedelta(hours=1))
