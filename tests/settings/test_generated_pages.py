@@ -41,6 +41,14 @@ def test_editors_accept_the_demo_file_and_refuse_a_wrong_name():
     assert len(list(validator.iter_errors(content))) == 1
 
 
+def test_choices_are_those_that_the_notebooks_package_knows():
+    known = pytest.importorskip("tfpresets.environment")
+    profile = json.loads(schema_text())["$defs"]["ProfileSection"]["properties"]
+    assert set(profile["preset"]["anyOf"][0]["enum"]) == set(known.PRESETS)
+    assert set(profile["precision"]["enum"]) == set(known.PRECISIONS)
+    assert set(profile["xla"]["enum"]) == set(known.XLA_SETTINGS)
+
+
 def test_reference_in_the_docs_is_current():
     assert PAGE.read_text() == with_reference(PAGE), "run: labpool reference docs/configuration.md"
 
