@@ -4,6 +4,7 @@ import { keepTimes, showTimes } from "./times.js";
 import { Stream } from "./stream.js";
 
 const USED_RECENTLY = 120_000;
+const NEWS_IS_LATE = 15_000;
 
 const live = document.getElementById("ticket");
 const said = document.getElementById("ticket-said");
@@ -29,7 +30,10 @@ function look() {
   icon.href = ready ? live.dataset.readyIcon : plainIcon;
   const words = [...shown().querySelectorAll("[data-say]")].map((part) => part.textContent.trim().replace(/\s+/g, " "));
   if (said.textContent !== words.join(" ")) said.textContent = words.join(" ");
-  for (const button of live.querySelectorAll("[data-action]")) button.disabled = Boolean(underWay);
+  for (const button of live.querySelectorAll("[data-action]")) {
+    button.disabled = Boolean(underWay);
+    button.ariaBusy = String(button.dataset.action === underWay);
+  }
   // by itself only for who waited here; who comes to look at a running server's ticket stays
   if (ready && wasWaiting && isUsed()) location.assign(shown().dataset.server);
   wasWaiting = !ready && Boolean(shown().dataset.waiting);
@@ -38,6 +42,7 @@ function look() {
 function take(html) {
   const focused = live.contains(document.activeElement) ? document.activeElement.id : "";
   live.innerHTML = html;
+  underWay = "";
   showTimes(live);
   look();
   if (focused) (document.getElementById(focused) ?? live).focus();
@@ -64,14 +69,12 @@ async function press(button) {
   underWay = button.dataset.action;
   say(problem, "");
   look();
-  try {
-    say(problem, await ask(underWay));
-  } catch {
-    say(problem, "The pool can't be reached now. Try again in a moment.");
-  } finally {
-    underWay = "";
-    look();
-  }
+  const refused = await ask(underWay).catch(() => "The pool can't be reached now. Try again in a moment.");
+  say(problem, refused);
+  // done, it shows with the next news of the ticket; until then a second press would only be refused
+  if (!refused) await new Promise((resolve) => setTimeout(resolve, NEWS_IS_LATE));
+  underWay = "";
+  look();
 }
 
 function confirmed(button) {
