@@ -68,7 +68,7 @@ def pool_file(tmp_path: Path) -> PoolFile:
 
 @pytest.fixture
 def make_engine(place: Place, pool_file: PoolFile) -> MakeEngine:
-    def make(**options: float) -> WorkstationEngine:
+    def make(pool_file: PoolFile = pool_file, **options: float) -> WorkstationEngine:
         return WorkstationEngine(pool_file, place, place.pool_id, **options)
 
     return make

@@ -193,10 +193,9 @@ async def test_driver_that_comes_up_later_does_not_replace_simulated_devices(
 
 
 async def test_driver_that_comes_up_later_is_taken_where_nothing_is_simulated(
-    driver: FakeDriver, place: Place, tmp_path: Path, pool_file: PoolFile, make_engine: MakeEngine
+    driver: FakeDriver, pool_file: PoolFile, make_engine: MakeEngine
 ):
-    engine = make_engine()
-    engine.use(replace(pool_file, simulated_nodes=(), simulated_devices=()))
+    engine = make_engine(replace(pool_file, simulated_nodes=(), simulated_devices=()))
     driver.fail(init=DRIVER_NOT_LOADED)
     assert not (await engine.inventory()).devices
     assert "none is loaded" in (engine.trouble or "")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
-from labpool.settings import PoolFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,6 @@ class Engine(ABC):
     @abstractmethod
     def trouble(self) -> str | None:
         """What keeps the engine from seeing its devices at the moment, in words, or None."""
-
-    @abstractmethod
-    def use(self, pool_file: PoolFile) -> None:
-        """Go on with another pool.yaml."""
 
     @abstractmethod
     async def inventory(self, leases: Iterable[Lease] | None = None) -> Inventory:

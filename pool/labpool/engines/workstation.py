@@ -68,10 +68,6 @@ class WorkstationEngine(Engine):
         """What keeps the driver or a card from answering, or None."""
         return self._trouble
 
-    def use(self, pool_file: PoolFile) -> None:
-        """Go on with another pool.yaml: other patterns and simulated devices, the same cards."""
-        self._pool_file = pool_file
-
     async def inventory(self, leases: Iterable[Lease] | None = None) -> Inventory:
         """All devices, and which of them to withhold.
 
