@@ -177,13 +177,14 @@ class RunningLab:
     def clear(self) -> None:
         """End all servers and tickets of the demo's people."""
         for user in PEOPLE:
-            self._leave_queue(user)
+            self.leave_queue(user)
             for name in self.servers(user):
                 wait_until(lambda user=user, name=name: self._settled(user, name), f"an end of {user}'s {name!r}")
                 self.stop_server(user, name)
         wait_until(lambda: not self.leased(), "the end of all leases")
 
-    def _leave_queue(self, user: str) -> None:
+    def leave_queue(self, user: str) -> None:
+        """Take all waiting tickets of a user out of the queue."""
         queued = [ticket for ticket in self.home(user).tickets if ticket.lease is None]
         if queued:
             headers = {"Authorization": f"token {self.token_for(user)}"}
