@@ -1,0 +1,71 @@
+"""One lab for each module, and people with browsers of their own in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+
+from tests.browser.person import Person, sign_in
+from tests.running_lab import RunningLab, running_lab
+
+SignIn = Callable[..., Person]
+
+expect.set_options(timeout=15_000)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
+    """A lab whose servers start in a blink."""
+    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture
+def person(lab: RunningLab, chromium: Browser) -> Iterator[SignIn]:
+    """Let people of the demo sign in; afterwards nothing of theirs runs or waits, and no script of ours failed."""
+    contexts: list[BrowserContext] = []
+    people: list[Person] = []
+
+    def enter(name: str, **options: object) -> Person:
+        context = chromium.new_context(viewport={"width": 1280, "height": 900}, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        people.append(sign_in(lab, context, name))
+        return people[-1]
+
+    yield enter
+    errors = [error for each in people for error in each.script_errors]
+    for context in contexts:
+        context.close()
+    lab.clear()
+    assert not errors, errors
+
+
+@pytest.fixture
+def ada(person: SignIn) -> Person:
+    """A researcher of the vision group."""
+    return person("ada")
+
+
+@pytest.fixture
+def bert(person: SignIn) -> Person:
+    """A researcher of the speech group."""
+    return person("bert")
+
+
+@pytest.fixture
+def all_leased(lab: RunningLab, ada: Person) -> Person:
+    """Ada holds all four GPUs with her default server."""
+    ada.start("Four GPUs", hours="8")
+    ada.page.wait_for_url(ada.in_server())
+    return ada
