@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
 from labpool.api_models import SpawnAsked
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.ends import End, due
 from labpool.domain.inventory import Inventory
-from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
-from labpool.domain.reasons import Refusal, RefusalReason
-from labpool.domain.requests import Admitted, Request, check_request
+from labpool.domain.reasons import Refusal
 from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.domain.world import World
+from labpool.service.asking import Files, Holds, Waits, answer
 from labpool.service.changes import Changes
 from labpool.service.deciding import apply_plan
 from labpool.service.trail import note
 from labpool.store import Store, Transaction
 
 Done = TypeVar("Done")
-
-
-@dataclass(frozen=True, slots=True)
-class Holds:
-    """The asker has a lease: start with it."""
-
-    ticket: Ticket
-    lease: Lease
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """The asker has a ticket in the queue."""
-
-    ticket: Ticket
 
 
 class NoSuchTicket(LookupError):
@@ -224,54 +207,14 @@ class Desk:
         return self._save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)
 
     def _ask(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
-        open_tickets = change.open_tickets()
-        for ticket in open_tickets:
-            if (ticket.user, ticket.name) == (asked.user, asked.name):
-                return self._ask_again(change, ticket, asked)
-        request = Request(
-            asked.user,
-            frozenset(asked.groups),
-            asked.name,
-            asked.project,
-            asked.profile,
-            timedelta(hours=asked.hours),
-        )
-        if _needs_no_device(self.catalogue, asked.profile):
-            return Refusal(
-                RefusalReason.PROFILE_NEEDS_NO_DEVICE,
-                f"The profile {asked.profile} uses no GPU, so there is nothing to lease for it.",
-                "Start it without asking the pool.",
-            )
-        match check_request(request, self.catalogue, self.inventory, open_tickets):
-            case Refusal() as refusal:
-                return refusal
-            case Admitted() as admitted:
-                return self._file(change, request, admitted)
+        match answer(asked, change, self.catalogue, self.inventory, self.clock()):
+            case Files(ticket=ticket):
+                return self._file(change, ticket)
+            case found:
+                return found
 
-    def _ask_again(self, change: Transaction, ticket: Ticket, asked: SpawnAsked) -> Holds | Waits | Refusal:
-        lease = change.lease_of(ticket.id)
-        if lease is None:
-            return Waits(ticket)
-        if lease.stopping_since is not None:
-            return _refuse_ending(ticket)
-        if (ticket.project, ticket.profile) != (asked.project, asked.profile):
-            return _refuse_other_lease(ticket, lease)
-        return Holds(ticket, lease)
-
-    def _file(self, change: Transaction, request: Request, admitted: Admitted) -> Holds | Waits:
-        ticket = Ticket(
-            id=secrets.token_hex(8),
-            user=request.user,
-            groups=request.groups,
-            name=request.name,
-            project=request.project,
-            profile=request.profile,
-            flavour=admitted.flavour,
-            gpus=admitted.gpus,
-            duration=request.duration,
-            requested_at=self.clock(),
-        )
-        self._save(change, ticket, request.user, "filed")
+    def _file(self, change: Transaction, ticket: Ticket) -> Holds | Waits:
+        self._save(change, ticket, ticket.user, "filed")
         self.decide(change)
         lease = change.lease_of(ticket.id)
         filed = self.get(change, ticket.id)
@@ -292,26 +235,3 @@ class Desk:
         change.save_ticket(ticket)
         note(change, self.clock(), actor, event, ticket.id, f"{ticket.state.value}, attempt {ticket.attempt}")
         return ticket
-
-
-def _needs_no_device(catalogue: Catalogue, name: str) -> bool:
-    profile = catalogue.profiles.get(name)
-    return profile is not None and profile.flavour is None
-
-
-def _refuse_other_lease(ticket: Ticket, lease: Lease) -> Refusal:
-    server = f'Your server "{ticket.name}"' if ticket.name else "Your server"
-    return Refusal(
-        RefusalReason.SERVER_HOLDS_OTHER_LEASE,
-        f"{server} still holds {len(lease.devices)} GPU (profile {ticket.profile}, project {ticket.project}).",
-        f"Start it with the profile {ticket.profile} again, or give the GPU back on the page of its ticket first.",
-    )
-
-
-def _refuse_ending(ticket: Ticket) -> Refusal:
-    server = f'Your server "{ticket.name}"' if ticket.name else "Your server"
-    return Refusal(
-        RefusalReason.SERVER_IS_ENDING,
-        f"{server} is being stopped.",
-        "Try again in a minute: a new ticket is filed then.",
-    )

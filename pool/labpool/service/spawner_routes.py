@@ -19,7 +19,7 @@ from labpool.api_models import (
 from labpool.domain.reasons import Refusal, RefusalReason
 from labpool.hub_signin import Refusal as Refused
 from labpool.service.access import ThePool, only_the_spawner
-from labpool.service.desk import Holds, Waits
+from labpool.service.asking import Holds, Waits
 from labpool.service.parts import Parts
 from labpool.service.problems import Rejected
 

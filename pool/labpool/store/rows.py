@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import EndReason, State, Ticket, TicketKind
 from labpool.store.models import LeasedDeviceRow, LeaseRow, NoticeRow, SlotRow, TicketRow
-
-if TYPE_CHECKING:
-    from labpool.store.store import AuditEntry, Notice
+from labpool.store.records import AuditEntry, Notice
 
 
 def ticket_row(ticket: Ticket) -> TicketRow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine, delete, select
@@ -14,29 +13,7 @@ from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
 from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something a ticket's owner is told once. `key` tells it from the ticket's other notices."""
-
-    ticket: str
-    key: str
-    kind: str
-    at: datetime
-    message: str
-    ends_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """Who did what, when and why. `actor` is a user's name or the part of labpool that acted."""
-
-    at: datetime
-    actor: str
-    event: str
-    ticket: str | None = None
-    detail: str = ""
+from labpool.store.records import AuditEntry, Notice
 
 
 class Store:
