@@ -7,15 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.labpool_logs.event_files import log_scalars
 from tests.real_hub import RealHub, Service, free_ports, is_healthy, running_hub, wait_until
 
-USERS = {"ada": ["researchers"], "lin": ["researchers"], "zoe@lab": ["researchers"]}
+USERS = {name: ["researchers"] for name in ("ada", "lin", "max", "new", "zoe@lab")}
+LOSS = [1.0, 0.5, 0.25, 0.125]
 
 
 @dataclass
@@ -23,8 +25,8 @@ class RealGateway:
     """`python -m labpool_logs`, and what it runs."""
 
     hub: RealHub
+    service: Service
     folder: Path
-    settings: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -35,21 +37,24 @@ class RealGateway:
     @property
     def own_url(self) -> str:
         """The gateway's address without the proxy."""
-        return f"http://127.0.0.1:{self.hub.services[0].port}"
+        return f"http://127.0.0.1:{self.service.port}"
 
     def start(self, **settings: str) -> None:
         """Start it and wait until it answers."""
-        service = self.hub.services[0]
         environment = os.environ | {
             "LABPOOL_DATA": str(self.folder),
-            "LABPOOL_LOGS_PORT": str(service.port),
+            "LABPOOL_LOGS_PORT": str(self.service.port),
             "JUPYTERHUB_API_URL": self.hub.api_url,
-            "JUPYTERHUB_API_TOKEN": service.token,
+            "JUPYTERHUB_API_TOKEN": self.service.token,
+            "JUPYTERHUB_SERVICE_NAME": self.service.name,
+            "JUPYTERHUB_SERVICE_PREFIX": self.service.prefix,
             **settings,
         }
         with (self.folder / "gateway.log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", "labpool_logs"], env=environment, stderr=log)
-        wait_until(lambda: is_healthy(f"{self.own_url}/logs/healthz"), f"the gateway's answer ({self.folder})")
+        wait_until(
+            lambda: is_healthy(f"{self.own_url}{self.service.prefix}healthz"), f"the gateway's answer ({self.folder})"
+        )
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         """Stop it."""
@@ -79,17 +84,34 @@ class RealGateway:
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
-    """A hub that knows the logs service."""
-    (port,) = free_ports(1)
-    service = Service("logs", "/logs/", port, "token-of-the-logs-service")
-    with running_hub(tmp_path_factory.mktemp("logs-hub"), [service], USERS) as hub:
+    """A hub that knows two logs services: one runs for many tests, the other for tests with own settings."""
+    port, other_port = free_ports(2)
+    services = [
+        Service("logs", "/logs/", port, "token-of-the-logs-service"),
+        Service("own-logs", "/own-logs/", other_port, "token-of-the-other-service"),
+    ]
+    with running_hub(tmp_path_factory.mktemp("logs-hub"), services, USERS) as hub:
         yield hub
 
 
+@pytest.fixture(scope="session")
+def gateway(hub: RealHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealGateway]:
+    """A running gateway that looks for links five times a second.
+
+    Its log store holds `ada/vision`, which tests leave as it is, and `lin/secret`, which nobody opens.
+    """
+    gateway = RealGateway(hub, hub.services[0], tmp_path_factory.mktemp("logs"))
+    log_scalars(gateway.store / "ada/vision/run-1", "loss", LOSS)
+    log_scalars(gateway.store / "lin/secret/run-1", "loss", [42.0])
+    gateway.start(LABPOOL_LOGS_CHECK_SECONDS="0.2")
+    yield gateway
+    gateway.stop()
+
+
 @pytest.fixture
-def gateway(hub: RealHub, tmp_path: Path) -> Iterator[RealGateway]:
-    """A gateway that isn't started yet, over an empty log store."""
-    gateway = RealGateway(hub, tmp_path)
+def own_gateway(hub: RealHub, tmp_path: Path) -> Iterator[RealGateway]:
+    """A gateway at /own-logs/ that isn't started yet, over an empty log store."""
+    gateway = RealGateway(hub, hub.services[1], tmp_path)
     gateway.store.mkdir()
     yield gateway
     if gateway.process is not None and gateway.process.poll() is None:

@@ -1,23 +1,28 @@
-"""Real event files, written by TensorBoard's own writer."""
+"""Real event files, written with TensorBoard's own record writer and messages."""
 
 from __future__ import annotations
 
-import sys
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
-sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))  # no TensorFlow in the tests
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
 
-from tensorboard.compat.proto.event_pb2 import Event  # noqa: E402
-from tensorboard.compat.proto.summary_pb2 import Summary  # noqa: E402
-from tensorboard.summary.writer.event_file_writer import EventFileWriter  # noqa: E402
+_NUMBERS = itertools.count(1)
+_FIRST_WALL_TIME = 1_700_000_000.0
 
 
-def log_scalars(run: Path, tag: str, values: Sequence[float], wall_time: float = 1_700_000_000.0) -> None:
+def log_scalars(run: Path, tag: str, values: Sequence[float]) -> None:
     """Log one value a step into a run's folder."""
-    writer = EventFileWriter(str(run))
-    for step, value in enumerate(values):
-        summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
-        writer.add_event(Event(wall_time=wall_time + step, step=step, summary=summary))
-    writer.close()
+    run.mkdir(parents=True, exist_ok=True)
+    name = f"events.out.tfevents.{int(_FIRST_WALL_TIME)}.test.{next(_NUMBERS)}"
+    with (run / name).open("wb") as file:
+        writer = RecordWriter(file)
+        writer.write(Event(wall_time=_FIRST_WALL_TIME, file_version="brain.Event:2").SerializeToString())
+        for step, value in enumerate(values):
+            summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
+            event = Event(wall_time=_FIRST_WALL_TIME + step, step=step, summary=summary)
+            writer.write(event.SerializeToString())
+        writer.flush()

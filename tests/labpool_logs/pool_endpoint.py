@@ -23,6 +23,7 @@ class PoolEndpoint:
     port: int = field(default_factory=lambda: free_ports(1)[0])
     claims: list[tuple[str, str]] = field(default_factory=list)
     polls: int = 0
+    asked: int = 0
     notice: Mapping[str, object] | None = None
     refusal: int | None = None
     _server: ThreadingHTTPServer | None = None
@@ -46,6 +47,7 @@ class PoolEndpoint:
 
     def answer_claim(self, path: str, authorization: str) -> int:
         """Return the status for a claim."""
+        self.asked += 1
         if self.refusal is not None:
             return self.refusal
         self.claims.append((path.removeprefix(PREFIX), authorization))

@@ -146,6 +146,10 @@ def test_refused_claim_is_said_in_the_log_and_not_repeated(leased: RealJupyterSe
     leased.ask("GET", "lab", headers=OPENED)
 
     wait_until(lambda: "doesn't take this server's claim" in leased.log(), "the line in the log")
+    leased.ask("GET", "lab", headers=OPENED)
+    before = pool.polls
+    wait_until(lambda: pool.polls > before + 5, "a few more polls")
+    assert pool.asked == 1
 
 
 def test_notice_is_in_the_runtime_folder_while_there_is_one(leased: RealJupyterServer, pool: PoolEndpoint):

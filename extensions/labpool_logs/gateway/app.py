@@ -35,7 +35,7 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self.signin = HubSignin(settings.signin())
-        self.pages = Pages(settings.prefix, settings.hub_prefix)
+        self.pages = Pages(settings.prefix, settings.hub_base_url)
         self.store = LogStore(settings.log_store)
         limits = Limits(settings.at_once, settings.idle_minutes * 60, settings.start_seconds)
         self.tensorboards = TensorBoards(self.store, settings.prefix, limits)

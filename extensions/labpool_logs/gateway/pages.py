@@ -25,10 +25,10 @@ class Pages:
 
     Args:
         prefix: path under which the proxy routes here, with both slashes.
-        hub_prefix: path of the hub's pages, with both slashes.
+        hub_base_url: path of the hub's address, with both slashes.
     """
 
-    def __init__(self, prefix: str, hub_prefix: str) -> None:
+    def __init__(self, prefix: str, hub_base_url: str) -> None:
         self._templates = Environment(
             loader=PackageLoader("labpool_logs.gateway"),
             autoescape=select_autoescape(),
@@ -36,7 +36,8 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals |= {"prefix": prefix, "hub": hub_prefix, "user": ""}
+        addresses = {"prefix": prefix, "hub": f"{hub_base_url}hub/", "pool": f"{hub_base_url}services/pool/"}
+        self._templates.globals |= addresses | {"user": ""}
 
     def projects(self, user: str, projects: Sequence[ProjectSummary], now: datetime) -> HTMLResponse:
         """Return the list of a user's projects."""
