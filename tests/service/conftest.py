@@ -12,7 +12,7 @@ from labpool.service.desk import NotNow
 from tests.real_hub import RealHub, Service, free_ports, running_hub, wait_until
 from tests.service.running_pool import POOL_TOKEN, POOL_YAML, RunningPool, hub_config, server_path
 
-USERS = [f"user-{number}" for number in range(40)]
+USERS = [f"user-{number}" for number in range(120)]
 _next_user = count()
 
 

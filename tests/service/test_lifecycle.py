@@ -206,6 +206,7 @@ def test_server_that_cannot_start_fails_after_its_tries(lab: Lab, new_user: NewU
     user = new_user()
     runtime = lab.pool.place().runtime / user
     runtime.parent.mkdir(exist_ok=True)
+    assert not runtime.exists()
     runtime.write_text("in the way of the server's folder")
     assert lab.start(user).status_code == 500
     ticket = lab.ticket_of(user)

@@ -21,6 +21,7 @@ from labpool.api_models.views import (
     ProfileView,
     TicketView,
     WaitView,
+    WithheldView,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "TicketView",
     "WaitView",
     "Waiting",
+    "WithheldView",
 ]

@@ -111,12 +111,22 @@ class ProfileView(_View):
     unavailable: str = Field("", description="Why no node can ever hold it; empty where one can.")
 
 
+class WithheldView(_View):
+    """A device that is there and not granted, with the reason in words."""
+
+    device: str
+    flavour: str
+    reason: str
+
+
 class PoolView(_View):
     """The pool at one moment."""
 
     engine: str
     simulated: bool
     flavours: tuple[FlavourView, ...]
+    withheld: tuple[WithheldView, ...] = ()
+    trouble: str = Field("", description="What keeps the pool from seeing its devices; empty where it sees them.")
     queued: int
     now: datetime
 

@@ -44,6 +44,11 @@ class Reconciler:
         self._trespassers: set[Trespasser] = set()
         self.sighting = Sighting(desk.clock())
 
+    @property
+    def trouble(self) -> str:
+        """What keeps the engine from seeing its devices, in words; empty where nothing does."""
+        return self._engine.trouble or ""
+
     def look_soon(self) -> None:
         """Look round without waiting for the interval to pass."""
         self._wake.set()

@@ -17,11 +17,13 @@ from labpool.api_models import (
     ProfileView,
     TicketView,
     WaitView,
+    WithheldView,
 )
 from labpool.domain.availability import availability, stand
 from labpool.domain.catalogue import Project
 from labpool.domain.ends import claim_by
 from labpool.domain.explain import place, why_waiting
+from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import Holder
 from labpool.domain.sentences import ended_sentence, wait_sentence
@@ -162,6 +164,8 @@ class Viewer:
             engine=self._engine,
             simulated=world.inventory.simulated,
             flavours=tuple(self._flavour(world, name, now) for name in world.catalogue.flavours),
+            withheld=_withheld(world.inventory),
+            trouble=self._reconciler.trouble,
             queued=sum(ticket.state is State.QUEUED for ticket in world.tickets),
             now=now,
         )
@@ -215,6 +219,14 @@ def _wait(ticket: Ticket, world: World, now: datetime) -> WaitView | None:
         message=said.message,
         remedy=said.remedy,
         holders=tuple(_holder(holder) for holder in wait.holders),
+    )
+
+
+def _withheld(inventory: Inventory) -> tuple[WithheldView, ...]:
+    flavours = {device.id: device.flavour for device in inventory.devices}
+    return tuple(
+        WithheldView(device=device, flavour=flavours.get(device, ""), reason=reason)
+        for device, reason in inventory.withheld
     )
 
 
