@@ -18,8 +18,6 @@ def test_device_that_somebody_uses_without_a_lease_is_shown_and_not_leased(pool:
     pool.call(pool.parts.reconciler.look())
     (withheld,) = view.withheld
     assert (withheld.device, withheld.reason) == (used, "python of ada runs on it without a lease")
-        (used, "python of ada runs on it without a lease")
-    ]
     assert view.flavours[0].free == 3
     assert answer.status_code == 202
 
