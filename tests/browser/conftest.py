@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, StorageState, expect, sync_playwright
 
 from tests.browser.person import Person, sign_in
 from tests.running_lab import RunningLab, running_lab
 
 SignIn = Callable[..., Person]
+SCREEN = {"width": 1280, "height": 900}
 
 expect.set_options(timeout=15_000)
 
@@ -31,17 +32,29 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
         yield lab
 
 
+@pytest.fixture(scope="module")
+def sessions() -> dict[str, StorageState]:
+    """Sessions of who has signed in at this module's lab."""
+    return {}
+
+
 @pytest.fixture
-def person(lab: RunningLab, chromium: Browser) -> Iterator[SignIn]:
+def person(lab: RunningLab, chromium: Browser, sessions: dict[str, StorageState]) -> Iterator[SignIn]:
     """Let people of the demo sign in; afterwards nothing of theirs runs or waits, and no script of ours failed."""
     contexts: list[BrowserContext] = []
     people: list[Person] = []
 
-    def enter(name: str, **options: object) -> Person:
-        context = chromium.new_context(viewport={"width": 1280, "height": 900}, **options)  # type: ignore[arg-type]
+    def enter(name: str, anew: bool = False, **options: object) -> Person:
+        session = None if anew else sessions.get(name)
+        context = chromium.new_context(storage_state=session, viewport=SCREEN, **options)  # type: ignore[arg-type]
         contexts.append(context)
-        people.append(sign_in(lab, context, name))
-        return people[-1]
+        newcomer = Person(name, lab, context, context.new_page())
+        people.append(newcomer)
+        if session is None:
+            sign_in(newcomer)
+        if not anew:
+            sessions[name] = context.storage_state()
+        return newcomer
 
     yield enter
     errors = [error for each in people for error in each.script_errors]

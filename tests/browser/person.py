@@ -26,6 +26,9 @@ class Person:
     page: Page
     script_errors: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.page.on("pageerror", lambda error: self.script_errors.append(str(error)))
+
     def open(self, path: str) -> Page:
         """Open an address in the page."""
         self.page.goto(self.lab.url + path)
@@ -73,19 +76,15 @@ class Person:
         return self.page.evaluate("window.stayed === true") is True
 
 
-def sign_in(lab: RunningLab, context: BrowserContext, name: str) -> Person:
-    """Let somebody sign in by the hub's form."""
-    page = context.new_page()
-    person = Person(name, lab, context, page)
-    page.on("pageerror", lambda error: person.script_errors.append(str(error)))
+def sign_in(person: Person) -> None:
+    """Sign in on the hub's own page."""
     person.open("/hub/login")
     fill_in_sign_in(person)
-    page.wait_for_url(lambda url: "/hub/login" not in url)
-    return person
+    person.page.wait_for_url(lambda url: "/hub/login" not in url)
 
 
 def fill_in_sign_in(person: Person) -> None:
     """Fill in the sign-in form that is shown, and send it."""
     person.page.get_by_label("Username").fill(person.name)
-    person.page.get_by_label("Password", exact=False).first.fill(person.lab.place.secret("demo_password"))
+    person.page.locator("#password_input").fill(person.lab.place.secret("demo_password"))
     person.page.get_by_role("button", name="Sign in").click()

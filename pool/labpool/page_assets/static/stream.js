@@ -17,7 +17,7 @@ export class Stream {
     Object.assign(this, { address, on });
     this.#open();
     setInterval(() => this.#look(), 1000);
-    document.addEventListener("visibilitychange", () => this.#look());
+    document.addEventListener("visibilitychange", () => this.#lookAgain());
     addEventListener("pagehide", () => this.#source.close());
     addEventListener("pageshow", (event) => event.persisted && this.#open());
   }
@@ -43,6 +43,13 @@ export class Stream {
     const cut = this.#source.readyState === EventSource.CONNECTING && quiet > CONNECTING;
     if (ended || cut || quiet > SILENCE) this.on.lost("Not connected to the pool; trying again.");
     if ((ended || quiet > SILENCE) && !this.#waiting) this.#openSoon();
+  }
+
+  // Somebody comes back to the page, perhaps from signing out elsewhere
+  async #lookAgain() {
+    if (document.visibilityState !== "visible") return;
+    if (await this.#isSignedOut()) this.on.signedOut();
+    else this.#look();
   }
 
   async #openSoon() {
