@@ -40,7 +40,7 @@ def run_script(script: str, environment: Mapping[str, str], folder: Path) -> str
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]

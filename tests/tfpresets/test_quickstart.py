@@ -17,7 +17,7 @@ NOTEBOOK = Path(__file__).parents[2] / "notebook_images" / "welcome" / "quicksta
 def run_notebook(environment: dict[str, str], folder: Path, *, times: int = 1) -> list[str]:
     """Run all cells `times` times in one kernel and return what each pass showed."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     shown = []
     with client.setup_kernel(env=environment):
         for _ in range(times):
