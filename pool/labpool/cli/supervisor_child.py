@@ -83,18 +83,20 @@ class Child:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # a Ctrl-C in the terminal reaches the supervisor only
-                preexec_fn=_end_with(os.getpid()),
+                preexec_fn=_prepare(os.getpid()),
             )
 
 
-def _end_with(parent: int) -> Callable[[], None]:
-    # SIGKILL, for a hub that is told politely would stop everybody's Lab
-    def ask_kernel() -> None:
+def _prepare(parent: int) -> Callable[[], None]:
+    def between_fork_and_exec() -> None:
+        # what a shell starts in the background ignores SIGINT, and the hub stops servers by it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # SIGKILL, for a hub that is told politely would stop everybody's Lab
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the kernel was asked
             os._exit(1)
 
-    return ask_kernel
+    return between_fork_and_exec
 
 
 def _set_aside_if_large(log: Path) -> None:
