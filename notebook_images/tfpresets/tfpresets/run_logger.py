@@ -23,7 +23,7 @@ class RunLogger(keras.callbacks.Callback):
     When the lab's notice for this server changes, it is printed at the end of the epoch.
     """
 
-    def __init__(self, folder: Path | None = None, *, every_steps: int | None = None) -> None:
+    def __init__(self, folder: Path | str | None = None, *, every_steps: int | None = None) -> None:
         """Prepare a log; nothing is written before training begins.
 
         Args:
@@ -36,7 +36,7 @@ class RunLogger(keras.callbacks.Callback):
         super().__init__()
         if every_steps is not None and every_steps < 1:
             raise ValueError(f"every_steps is {every_steps}; expected at least 1, or None for once an epoch.")
-        self.folder = run_dir() if folder is None else folder
+        self.folder = run_dir() if folder is None else Path(folder)
         self._every_steps = every_steps
         self._written_at = 0
         self._seen: Notice | None = None
