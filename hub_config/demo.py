@@ -55,7 +55,7 @@ c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = [
     "--ServerApp.jpserver_extensions={'labpool_logs.server_extension': True}",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    "--LabApp.news_url=",
+    "--LabApp.news_url=None",  # asks nobody about news, fetches none
     *(["--allow-root"] if os.geteuid() == 0 else []),  # a container's usual user
 ]
 c.Spawner.default_url = "/lab"
