@@ -21,7 +21,8 @@ c = get_config()
 place = Place.open(os.environ)
 ports = Ports.read(os.environ)
 pool_file = pool_file_in_use(os.environ)
-first_files = Path(__file__).resolve().parent.parent / "notebook_images" / "welcome"
+images = Path(__file__).resolve().parent.parent / "notebook_images"
+first_files = images / "welcome"
 
 # Addresses. The supervisor runs the proxy, so a restart of the hub cuts no connection to a Lab.
 c.JupyterHub.bind_url = ports.public_url
@@ -55,9 +56,10 @@ c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = [
     "--ServerApp.jpserver_extensions={'labpool_logs.server_extension': True}",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    "--LabApp.news_url=None",  # asks nobody about news, fetches none
+    "--LabApp.news_url=None",
     *(["--allow-root"] if os.geteuid() == 0 else []),  # a container's usual user
 ]
+c.Spawner.environment = {"JUPYTER_CONFIG_PATH": str(images / "jupyter")}
 c.Spawner.default_url = "/lab"
 c.Spawner.poll_interval = 5
 c.Spawner.http_timeout = 60
