@@ -12,8 +12,6 @@ from labpool.settings import Profile
 from gpuspawner.folders import UserFolders
 from gpuspawner.options import ServerOptions
 
-_PRESET_OF_UNNAMED_CARD = "single"
-
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -27,14 +25,19 @@ class Surroundings:
 def server_environment(
     options: ServerOptions, profile: Profile | None, lease: LeaseToApply | None, around: Surroundings
 ) -> dict[str, str]:
-    """Variables of one start. Without a lease no GPU is visible: a CPU server must not use somebody else's."""
+    """Variables of one start. Without a lease no GPU is visible: a CPU server must not use somebody else's.
+
+    What TensorFlow is to do comes with the lease, since the pool also makes profiles for cards that pool.yaml doesn't
+    name; a CPU profile is in pool.yaml always.
+    """
+    chosen = lease or profile
     return {
         "LABPOOL_PROJECT": options.project,
         "LABPOOL_PROFILE": options.profile,
         "LABPOOL_HOURS": repr(options.hours),
-        "LABPOOL_PRESET": profile.preset if profile else _PRESET_OF_UNNAMED_CARD,
-        "LABPOOL_PRECISION": profile.precision if profile else "auto",
-        "LABPOOL_XLA": profile.xla if profile else "auto",
+        "LABPOOL_PRESET": chosen.preset if chosen else "cpu",
+        "LABPOOL_PRECISION": chosen.precision if chosen else "auto",
+        "LABPOOL_XLA": chosen.xla if chosen else "auto",
         "LABPOOL_LOGS": str(around.folders.logs),
         "LABPOOL_RUNTIME": str(around.folders.runtime),
         "LABPOOL_POOL_URL": around.pool_url,

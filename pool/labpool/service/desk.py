@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from labpool.api_models import SpawnAsked
-from labpool.domain.catalogue import Catalogue
+from labpool.domain.catalogue import Catalogue, Profile
 from labpool.domain.ends import End, due
 from labpool.domain.inventory import Inventory
 from labpool.domain.planner import plan
@@ -199,6 +199,20 @@ class Desk:
             change.slots(),
             self._looked_at,
         )
+
+    def profile_of(self, ticket: Ticket) -> Profile:
+        """A ticket's profile; a plain one of its size where it was removed meanwhile: leases run out all the same."""
+        plain = Profile(
+            ticket.profile,
+            ticket.profile,
+            ticket.flavour,
+            ticket.gpus,
+            cpu=0,
+            memory_gib=0,
+            longest=ticket.duration,
+            preset="single" if ticket.gpus == 1 else "mirrored",
+        )
+        return self.catalogue.profiles.get(ticket.profile, plain)
 
     def finish(self, change: Transaction, ticket: Ticket, event: Event, reason: EndReason | None, actor: str) -> Ticket:
         """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running."""

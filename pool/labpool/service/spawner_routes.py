@@ -38,7 +38,7 @@ async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToAp
     match await pool.desk.ask(asked):
         case Holds(ticket=ticket, lease=lease):
             await pool.reconciler.clear_leftovers(ticket)
-            profile = pool.desk.catalogue.profiles[ticket.profile]
+            profile = pool.desk.profile_of(ticket)
             return LeaseToApply(
                 ticket=ticket.id,
                 ticket_token=pool.tokens.token(ticket.id, ticket.attempt),

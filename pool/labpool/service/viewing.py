@@ -119,7 +119,7 @@ class Viewer:
         catalogue, now = self._desk.catalogue, self._desk.clock()
         lease = view.lease_of(ticket.id)
         slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
-        project, profile = catalogue.projects.get(ticket.project), catalogue.profiles.get(ticket.profile)
+        project, profile = catalogue.projects.get(ticket.project), self._desk.profile_of(ticket)
         sighting, granted = self._reconciler.sighting, ticket.state is State.GRANTED
         return TicketView(
             id=ticket.id,
@@ -129,7 +129,7 @@ class Viewer:
             project=ticket.project,
             project_title=project.title if project else ticket.project,
             profile=ticket.profile,
-            profile_title=profile.title if profile else ticket.profile,
+            profile_title=profile.title,
             flavour=ticket.flavour,
             gpus=ticket.gpus,
             hours=ticket.duration / timedelta(hours=1),
