@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, StorageState, expect, sync_playwright
 
 from tests.browser.person import Person, sign_in
-from tests.running_lab import RunningLab, running_lab
+from tests.running_lab import POOL_YAML, RunningLab, running_lab
 
 SignIn = Callable[..., Person]
 SCREEN = {"width": 1280, "height": 900}
@@ -26,9 +26,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
-    """A lab whose servers start in a blink."""
-    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
+    """A lab whose servers start in a blink. A module may name its own POOL, or SERVER = () for real JupyterLabs."""
+    chosen = {"pool_yaml": getattr(request.module, "POOL", POOL_YAML)}
+    if hasattr(request.module, "SERVER"):
+        chosen["server"] = request.module.SERVER
+    with running_lab(tmp_path_factory.mktemp("lab"), **chosen) as lab:
         yield lab
 
 
