@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from logging import Logger, LoggerAdapter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from labpool.client import PoolRefused, PoolUnavailable
 
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 15.0
-Log = Logger | LoggerAdapter[Any]
+Log: TypeAlias = "Logger | LoggerAdapter[Any]"  # quoted: no subscript on LoggerAdapter before Python 3.11
 
 
 class ClaimsTickets(Protocol):
