@@ -15,6 +15,8 @@ from labpool.api_models import TicketView
 from tests.real_hub import is_healthy, wait_until
 from tests.running_lab import RunningLab, running_lab
 
+pytestmark = pytest.mark.hub
+
 PARTS = ("proxy", "hub", "pool", "logs")
 BACK_SECONDS = 30
 
