@@ -218,7 +218,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
 
     def _asked_by_pool(self) -> bool:
         caller = getattr(self.handler, "current_user", None)
-        return getattr(caller, "kind", "") == "service" and caller.name == self.pool_service
+        return caller is not None and (caller.kind, caller.name) == ("service", self.pool_service)
 
     def _told(self) -> Mapping[str, str]:
         """What the running server was told at its start, also where this hub did not start it."""
