@@ -230,6 +230,16 @@ def test_forged_and_changed_cookies_sign_nobody_in(hub: RealHub):
         assert httpx.get(f"{hub.url}{PREFIX}events", cookies=cookies).status_code == 401
 
 
+def test_session_cookie_is_worth_nothing_beside_another_hub_session(hub: RealHub):
+    ada, lin = hub.signed_in("ada"), hub.signed_in("lin")
+    ada.open(f"{PREFIX}page/")
+    taken = ada.client.cookies["labpool-sample"]
+    lin.client.cookies.set("labpool-sample", taken, domain="127.0.0.1", path=PREFIX)
+
+    assert lin.fetch(f"{PREFIX}events").status_code == 401
+    assert lin.open(f"{PREFIX}page/").json()["name"] == "lin"
+
+
 def test_while_the_hub_is_down_people_and_programs_are_told_to_try_again(hub: RealHub):
     browser = hub.signed_in("ada")
     browser.open(f"{PREFIX}page/")

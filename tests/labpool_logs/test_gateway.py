@@ -241,7 +241,7 @@ def test_post_must_come_from_the_same_origin(gateway: RealGateway, headers: dict
 
 
 def test_program_reads_scalars_with_a_token_of_the_hub(gateway: RealGateway):
-    scopes = ["access:services!service=logs", "read:users:name!user"]
+    scopes = ["access:services!service=logs"]
     headers = {"Authorization": f"token {gateway.hub.token_for('ada', scopes)}"}
     path = f"{gateway.hub.url}/logs/ada/vision/data/plugin/scalars/tags"
 
