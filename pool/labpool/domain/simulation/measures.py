@@ -1,0 +1,168 @@
+"""What a replay was like for the lab: use, waits, slowdown, fairness and promises."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from labpool.domain.catalogue import Catalogue
+from labpool.domain.simulation.replay import Outcome, Run
+from labpool.domain.simulation.timeline import averages, busy_changes
+
+SHORT_RUN_S = 600.0
+UNREPORTED = "unreported"
+"""Stands in place of a cause for a promise that broke without the planner saying so."""
+
+Key = TypeVar("Key", bound=Hashable)
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long so many tickets waited, in seconds."""
+
+    tickets: int
+    mean_s: float
+    p50_s: float
+    p95_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """All measures of one replay.
+
+    `utilisation` is the part of the devices' time in use while requests came, and `fairness` is Jain's index, 1 where
+    all are served alike; both are None where there is nothing to measure. `refused` counts requests by reason, `broken`
+    promises by cause, `promises` all that were made.
+    """
+
+    waits: Waits
+    waits_by_project: Mapping[str, Waits]
+    waits_by_gpus: Mapping[int, Waits]
+    bounded_slowdown: float
+    utilisation: float | None
+    fairness: float | None
+    refused: Mapping[str, int]
+    promises: int
+    broken: Mapping[str, int]
+
+
+def measure(outcome: Outcome, weights: Mapping[str, float]) -> Measures:
+    """Take all measures. `weights` say what a project's use is divided by.
+
+    Raises:
+        ValueError: nothing ran.
+    """
+    if not outcome.runs:
+        raise ValueError("no run to measure; expected at least one request that was let in")
+    return Measures(
+        waits=waits(outcome.runs),
+        waits_by_project=_grouped(outcome.runs, [run.arrival.project for run in outcome.runs]),
+        waits_by_gpus=_grouped(outcome.runs, [run.arrival.gpus for run in outcome.runs]),
+        bounded_slowdown=sum(map(bounded_slowdown, outcome.runs)) / len(outcome.runs),
+        utilisation=utilisation(outcome),
+        fairness=jain(list(use_while_waiting(outcome, weights).values())),
+        refused=dict(Counter(refused.reason.value for refused in outcome.refused)),
+        promises=sum(run.promised_s is not None for run in outcome.runs),
+        broken=broken_promises(outcome),
+    )
+
+
+def weights_of(catalogue: Catalogue) -> dict[str, float]:
+    """What each project's use is divided by: its nominal devices over all flavours, 1 for a project without any."""
+    return {name: float(sum(project.nominal.values()) or 1) for name, project in catalogue.projects.items()}
+
+
+def waits(runs: Sequence[Run]) -> Waits:
+    """Sum up the waits of at least one run."""
+    seconds = sorted(run.wait_s for run in runs)
+    mean = sum(seconds) / len(seconds)
+    return Waits(len(seconds), mean, percentile(seconds, 0.50), percentile(seconds, 0.95))
+
+
+def percentile(ordered: Sequence[float], part: float) -> float:
+    """The smallest of the ordered values that at least `part` of them do not exceed (nearest rank)."""
+    return ordered[max(math.ceil(part * len(ordered)), 1) - 1]
+
+
+def bounded_slowdown(run: Run) -> float:
+    """Time from asking to the end over the time it ran, at least 1, short runs counted as ten minutes.
+
+    Feitelson, "Metrics for parallel job scheduling and their convergence", JSSPP 2001.
+    """
+    ran = run.end_s - run.start_s
+    return max((run.wait_s + ran) / max(ran, SHORT_RUN_S), 1.0)
+
+
+def utilisation(outcome: Outcome) -> float | None:
+    """Part of all devices' time in use from the first to the last request; None where they came all at once."""
+    if outcome.until_s <= outcome.from_s or not outcome.devices:
+        return None
+    busy = averages(busy_changes(outcome), outcome.from_s, outcome.until_s, 1)[0]
+    return busy / outcome.devices
+
+
+def jain(shares: Sequence[float]) -> float | None:
+    """Jain's index: 1 where all shares are equal, 1/n where one of n has all; None for fewer than two, or all 0.
+
+    Jain, Chiu and Hawe, "A quantitative measure of fairness and discrimination for resource allocation in shared
+    computer systems", DEC-TR-301, 1984.
+    """
+    squares = len(shares) * sum(share * share for share in shares)
+    return sum(shares) ** 2 / squares if len(shares) > 1 and squares else None
+
+
+def use_while_waiting(outcome: Outcome, weights: Mapping[str, float]) -> dict[str, float]:
+    """Devices a project held on average while it wanted more, over its weight.
+
+    Only the time counts in which a ticket of the project waits, within the time in which requests came: a project that
+    uses little because it asks for little is not treated unfairly. Projects that never waited are left out.
+    """
+    uses = {}
+    for project in sorted({run.arrival.project for run in outcome.runs}):
+        own = [run for run in outcome.runs if run.arrival.project == project]
+        wanting = _united((run.arrival.submit_s, min(run.start_s, outcome.until_s)) for run in own)
+        length = sum(end - start for start, end in wanting)
+        if length > 0:
+            held = sum(len(run.devices) * _common((run.start_s, run.end_s), wanting) for run in own)
+            uses[project] = held / length / weights[project]
+    return uses
+
+
+def broken_promises(outcome: Outcome) -> dict[str, int]:
+    """Promises that broke, by cause; also those that the planner did not report, found by comparing start and promise.
+
+    A start within the turnover margin after the promise counts as kept.
+    """
+    causes = {report.ticket: report.cause.value for report in outcome.broken}
+    late = {
+        run.ticket: UNREPORTED
+        for run in outcome.runs
+        if run.promised_s is not None and run.start_s > run.promised_s + outcome.grace_s
+    }
+    return dict(Counter((late | causes).values()))
+
+
+def _grouped(runs: Sequence[Run], keys: Sequence[Key]) -> dict[Key, Waits]:
+    groups: dict[Key, list[Run]] = {}
+    for key, run in sorted(zip(keys, runs, strict=True), key=lambda pair: str(pair[0]).zfill(6)):
+        groups.setdefault(key, []).append(run)
+    return {key: waits(group) for key, group in groups.items()}
+
+
+def _united(spans: Iterable[Span]) -> list[Span]:
+    """The time that at least one of `spans` covers, as spans that do not touch; empty ones are left out."""
+    united: list[Span] = []
+    for start, end in sorted(span for span in spans if span[0] < span[1]):
+        if united and start <= united[-1][1]:
+            united[-1] = (united[-1][0], max(united[-1][1], end))
+        else:
+            united.append((start, end))
+    return united
+
+
+def _common(span: Span, spans: Iterable[Span]) -> float:
+    return sum(max(min(span[1], end) - max(span[0], start), 0.0) for start, end in spans)
