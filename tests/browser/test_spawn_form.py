@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import signal
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import SignIn
+from tests.browser.outage import pool_stopped
 from tests.browser.person import ON_TICKET, SLOW, Person
-from tests.real_hub import is_healthy, wait_until
+from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML, RunningLab
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser]
@@ -23,20 +21,6 @@ POOL = (
     .replace("members: {groups: [speech]}", "members: {groups: [speech, vision-owners]}")
     .replace("queued: 30}}", "queued: 30}, users: {olga: {gpus: 2}}}")
 )
-
-
-@contextlib.contextmanager
-def pool_stopped(lab: RunningLab) -> Iterator[None]:
-    """The pool is gone, and the supervisor is held so that it doesn't start it again."""
-    assert lab.supervisor is not None
-    lab.supervisor.send_signal(signal.SIGSTOP)
-    try:
-        lab.kill("pool")
-        wait_until(lambda: not lab.pids("pool"), "the pool's end")
-        yield
-    finally:
-        lab.supervisor.send_signal(signal.SIGCONT)
-        wait_until(lambda: is_healthy(f"{lab.ports.pool_url}/healthz"), "the pool's return")
 
 
 def test_form_shows_what_is_free_and_when_it_ends_and_what_it_costs(ada: Person):
