@@ -125,7 +125,8 @@ class Supervisor:
             stop.set()
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, told)
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+                loop.add_signal_handler(number, told)
         return stop
 
     async def _stop_all(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 from labpool.domain.planner import plan
 from labpool.domain.plans import Grant, Plan
@@ -65,7 +66,19 @@ def easy(world: World, now: datetime) -> Plan:
     return Plan(grants=tuple(grants))
 
 
-POLICIES: Mapping[str, Policy] = {"fifo": fifo, "easy": easy, "labpool": plan}
+class PolicyName(str, Enum):
+    """The policies by the names that people call them."""
+
+    FIFO = "fifo"
+    EASY = "easy"
+    LABPOOL = "labpool"
+
+
+POLICIES: Mapping[PolicyName, Policy] = {
+    PolicyName.FIFO: fifo,
+    PolicyName.EASY: easy,
+    PolicyName.LABPOOL: plan,
+}
 
 
 def _start_beside(schedule: Schedule, need: Need, heads: Mapping[str, _Head], world: World) -> Place | None:
