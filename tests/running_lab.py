@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -147,6 +148,18 @@ class RunningLab:
         """kill -9 of one part."""
         for pid in self.pids(part):
             os.kill(pid, signal.SIGKILL)
+
+    def kill_hub_before_it_saves(self, user: str) -> None:
+        """kill -9 of the hub as if just before it saved the start of the user's default server."""
+        for pid in self.pids("hub"):
+            os.kill(pid, signal.SIGSTOP)
+        with contextlib.closing(sqlite3.connect(self.place.hub_db)) as database, database:
+            database.execute(
+                "UPDATE spawners SET server_id = NULL, state = '{}' "
+                "WHERE name = '' AND user_id = (SELECT id FROM users WHERE name = ?)",
+                (user,),
+            )
+        self.kill("hub")
 
     def labs(self) -> list[int]:
         """Live processes of this lab's single-user servers."""

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -22,8 +23,10 @@ class Answer(BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-if os.path.exists(os.path.expanduser("~/break-the-server")):
+if Path("~/break-the-server").expanduser().exists():
     sys.exit(1)
+if Path("~/hang-the-server").expanduser().exists():
+    signal.pause()
 signal.signal(signal.SIGINT, lambda number, frame: sys.exit(0))
 port = int(os.environ["JUPYTERHUB_SERVICE_URL"].split(":")[2].split("/")[0])
 HTTPServer(("127.0.0.1", port), Answer).serve_forever()

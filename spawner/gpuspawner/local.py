@@ -16,6 +16,7 @@ from gpuspawner.catalogue_file import shared_catalogue
 from gpuspawner.claim import Claim, shared_client
 from gpuspawner.environment import Surroundings, server_environment, server_process_environment
 from gpuspawner.folders import UserFolders
+from gpuspawner.forgotten import end_forgotten, noting_its_pid
 from gpuspawner.form import render_form
 from gpuspawner.hub_errors import HUB_MAJOR, NotStarted
 from gpuspawner.options import OptionsRefused, Person, ServerOptions, names_nothing, parse_options
@@ -145,11 +146,17 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         lease = await self._obtain(options) if options.needs_gpu else None
         folders = self._folders()
         await asyncio.to_thread(folders.prepare, Path(self.first_files) if self.first_files else None)
+        if await end_forgotten(folders.runtime, self.user.name, self.name):
+            self.log.warning("ended a process of %s that a killed hub had forgotten", self._log_name)
         around = Surroundings(self.pool_url, self.pool_id, folders)
         profile = self.catalogue.profiles.get(options.profile)
         self._environment = server_environment(options, profile, lease, around)
         address: tuple[str, int] = await super().start()
         return address
+
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:
+        """Let the new process note itself, so that none is forgotten when the hub is killed right now."""
+        return noting_its_pid(self._folders().runtime, super().make_preexec_fn(name))
 
     def get_env(self) -> dict[str, str]:
         """Add this start's variables; without a lease no GPU is visible, whatever the configuration says."""

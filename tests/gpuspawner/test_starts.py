@@ -237,17 +237,30 @@ def _answers(lab: RunningLab) -> bool:
         return False
 
 
-def test_start_that_failed_keeps_the_lease_for_the_next_try(lab: RunningLab):
+@pytest.mark.parametrize("trouble", ["break-the-server", "hang-the-server"])
+def test_start_that_failed_keeps_the_lease_for_the_next_try(lab: RunningLab, trouble: str):
     home = lab.place.home_of("olga")
     home.mkdir(exist_ok=True)
-    (home / "break-the-server").touch()
-    olga = {"project": "vision", "profile": "gpu-1", "hours": 1}
-    lab.start_server("olga", olga)
+    (home / trouble).touch()
+    lab.start_server("olga", GPU_1)
     ticket = lab.ticket("olga")
     assert ticket is not None
     wait_until(lambda: not lab.is_active("olga"), "the hub's end of the failed start")
     assert list(lab.leased()) == [ticket.id]
-    (home / "break-the-server").unlink()
-    wait_until(lambda: lab.is_active("olga") or lab.start_server("olga", olga).is_success, "the next try")
+    (home / trouble).unlink()
+    wait_until(lambda: lab.is_ready("olga") or lab.start_server("olga", GPU_1).status_code == 201, "the next try")
     lab.wait_ready("olga")
     assert lab.told("olga")["LABPOOL_TICKET"] == ticket.id
+
+
+def test_process_that_a_killed_hub_forgot_is_ended_before_the_next_start(lab: RunningLab):
+    lab.start_server("ada", CPU)
+    lab.wait_ready("ada")
+    (forgotten,) = lab.labs()
+    lab.kill_hub_before_it_saves("ada")
+    wait_until(lambda: _answers(lab), "the hub's answer")
+    assert lab.labs() == [forgotten]
+    lab.start_server("ada", CPU)
+    lab.wait_ready("ada")
+    assert len(lab.labs()) == 1
+    assert "had forgotten" in lab.log("hub")
