@@ -159,16 +159,8 @@ class RealHub:
             return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
 
     def _config(self) -> str:
-        services = [
-            {
-                "name": service.name,
-                "api_token": service.token,
-                "oauth_client_id": f"service-{service.name}",
-                "oauth_redirect_uri": f"{service.prefix}oauth_callback",
-                "oauth_no_confirm": True,
-            }
-            for service in self.services
-        ] + [{"name": "test-admin", "api_token": self.admin_token, "admin": True}]
+        services = [_registration(service) for service in self.services]
+        services.append({"name": "test-admin", "api_token": self.admin_token, "admin": True})
         routes = {service.prefix: f"http://127.0.0.1:{service.port}" for service in self.services}
         members: dict[str, list[str]] = {}
         for user, groups in self.users.items():
@@ -258,6 +250,17 @@ def running_hub(
         yield hub
     finally:
         hub.stop()
+
+
+def _registration(service: Service) -> dict[str, object]:
+    """Return what the hub is told about a service."""
+    return {
+        "name": service.name,
+        "api_token": service.token,
+        "oauth_client_id": f"service-{service.name}",
+        "oauth_redirect_uri": f"{service.prefix}oauth_callback",
+        "oauth_no_confirm": True,
+    }
 
 
 def _stop(process: subprocess.Popen[bytes] | None) -> None:

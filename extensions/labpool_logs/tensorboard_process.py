@@ -48,7 +48,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _end_with_stdin(folder: Path) -> None:
     """End when the parent's end of the pipe closes, which the kernel sees to whatever the parent died of."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1024):  # not sys.stdin: its lock would be held while Python shuts down
+        pass
     shutil.rmtree(folder, ignore_errors=True)  # nobody else is left to do it
     os._exit(0)  # TensorBoard's data server watches a pipe of ours in the same way
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import http.client
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -17,21 +13,12 @@ import pytest
 
 from tests.labpool_logs.conftest import LOSS, RealGateway
 from tests.labpool_logs.event_files import log_scalars
+from tests.labpool_logs.reading import read_scalars
 from tests.real_hub import Browser, wait_until
 
 pytestmark = pytest.mark.hub
 
 SCALARS = "data/plugin/scalars/scalars?run=run-1&tag=loss"
-
-
-def read_scalars(browser: Browser, project: str, run: str = "run-1", prefix: str = "/logs/") -> list[float]:
-    """Return a run's values of `loss` as TensorBoard's page gets them."""
-    path = f"{prefix}{project}/data/plugin/timeseries/timeSeries"
-    form = {"requests": '[{"plugin": "scalars", "tag": "loss"}]'}
-    answer = browser.fetch(path, "POST", data=form)
-    assert answer.status_code == 200, answer.text
-    series = answer.json()[0]["runToSeries"]
-    return [point["value"] for point in series.get(run, [])]
 
 
 def test_signed_out_browser_gets_the_sign_in_page_and_then_the_project_it_asked_for(gateway: RealGateway):
@@ -267,87 +254,10 @@ def test_cookies_and_tokens_of_the_browser_do_not_reach_tensorboard(gateway: Rea
     assert "LABPOOL" not in environment
 
 
-def test_crashed_tensorboard_is_started_again_by_the_next_request(own_gateway: RealGateway):
-    log_scalars(own_gateway.store / "ada/vision/run-1", "loss", LOSS)
-    own_gateway.start()
-    browser = own_gateway.hub.signed_in("ada")
-    browser.open("/own-logs/ada/vision/")
-    first = own_gateway.tensorboards()["ada/vision"]
-    os.kill(first, signal.SIGKILL)
-
-    assert browser.open("/own-logs/ada/vision/").status_code == 200
-    assert own_gateway.tensorboards()["ada/vision"] != first
-    shown = functools.partial(read_scalars, browser, "ada/vision", prefix="/own-logs/")
-    wait_until(lambda: shown() == LOSS, "the logged values in TensorBoard")
-
-
-def test_least_recently_used_tensorboard_ends_for_a_new_one(own_gateway: RealGateway):
-    for project in ("a", "b", "c"):
-        log_scalars(own_gateway.store / f"ada/{project}/run-1", "loss", LOSS)
-    own_gateway.start(LABPOOL_LOGS_AT_ONCE="2")
-    browser = own_gateway.hub.signed_in("ada")
-    for project in ("a", "b", "a", "c"):
-        assert browser.open(f"/own-logs/ada/{project}/").status_code == 200
-
-    assert set(own_gateway.tensorboards()) == {"ada/a", "ada/c"}
-    assert browser.open("/own-logs/ada/b/").status_code == 200
-
-
-def test_idle_tensorboard_ends_and_comes_back_when_asked_for(own_gateway: RealGateway):
-    log_scalars(own_gateway.store / "ada/vision/run-1", "loss", LOSS)
-    own_gateway.start(LABPOOL_LOGS_IDLE_MINUTES="0.01", LABPOOL_LOGS_CHECK_SECONDS="0.1")
-    browser = own_gateway.hub.signed_in("ada")
-    assert browser.open("/own-logs/ada/vision/").status_code == 200
-
-    wait_until(lambda: own_gateway.tensorboards() == {}, "the end of the idle TensorBoard")
-
-    assert browser.open("/own-logs/ada/vision/").status_code == 200
-
-
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_no_tensorboard_outlives_the_gateway(own_gateway: RealGateway, how: int):
-    log_scalars(own_gateway.store / "ada/vision/run-1", "loss", LOSS)
-    own_gateway.start()
-    own_gateway.hub.signed_in("ada").open("/own-logs/ada/vision/")
-    (pid,) = own_gateway.tensorboards().values()
-    private = Path(f"/proc/{pid}/cwd").readlink()
-
-    own_gateway.stop(how)
-
-    wait_until(lambda: own_gateway.tensorboards() == {}, "the end of the TensorBoards")
-    wait_until(lambda: not private.exists(), "the removal of the socket's folder")
-
-
 def test_health_needs_no_sign_in(gateway: RealGateway):
     answer = httpx.get(f"{gateway.hub.url}/logs/healthz")
 
     assert answer.json() == {"status": "ok"}
-
-
-def test_log_is_one_json_event_a_line_without_secrets(own_gateway: RealGateway):
-    log_scalars(own_gateway.store / "ada/vision/run-1", "loss", LOSS)
-    own_gateway.start()
-    browser = own_gateway.hub.signed_in("ada")
-    browser.open("/own-logs/ada/vision/")
-    browser.open("/own-logs/lin/vision/")
-
-    events = own_gateway.events()
-    text = (own_gateway.folder / "gateway.log").read_text()
-
-    assert any(each["event"] == "tensorboard started" and each["user"] == "ada" for each in events)
-    assert any(each.get("reason") == "not_yours" for each in events)
-    assert own_gateway.service.token not in text
-    assert not [value for value in browser.client.cookies.values() if value.strip('"') in text]
-
-
-def test_gateway_without_settings_says_which_are_missing(own_gateway: RealGateway):
-    clean = {"PATH": os.environ["PATH"]}
-    command = [sys.executable, "-m", "labpool_logs"]
-    ended = subprocess.run(command, env=clean, capture_output=True, text=True, check=False)
-
-    assert ended.returncode == 2
-    for name in ("LABPOOL_LOG_STORE", "JUPYTERHUB_API_URL", "JUPYTERHUB_API_TOKEN"):
-        assert name in ended.stderr
 
 
 def test_page_of_a_refusal_is_for_people(gateway: RealGateway):

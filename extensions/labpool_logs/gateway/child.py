@@ -16,7 +16,6 @@ from pathlib import Path
 import httpx
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "HOME", "TZ")
-_END_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
 _LOG_TAIL = 2000
 
@@ -94,20 +93,12 @@ class TensorBoardChild:
             self._last_used = time.monotonic()
 
     async def end(self) -> None:
-        """End it, gently first, and remove what it leaves; answers under way break off."""
-        if self.is_running():
-            await self._terminate()
+        """End it at once, for it only reads, and remove what it leaves; answers under way break off."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
         await self.http.aclose()
         await asyncio.to_thread(shutil.rmtree, self._private, ignore_errors=True)
-
-    async def _terminate(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
-        try:
-            await asyncio.wait_for(self._process.wait(), _END_SECONDS)
-        except asyncio.TimeoutError:
-            self._process.kill()
-            await self._process.wait()
 
     async def _wait_until_it_listens(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
