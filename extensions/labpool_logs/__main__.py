@@ -6,9 +6,9 @@ import os
 import sys
 
 import uvicorn
+from labpool.log_lines import log_as_json_lines
 
 from labpool_logs.gateway import GatewaySettings, InvalidGatewaySettings, make_app
-from labpool_logs.json_log import log_as_json
 
 _SECONDS_TO_FINISH = 2
 
@@ -19,7 +19,7 @@ def main() -> int:
     Returns:
         the exit code: 0, or 2 where a setting is missing or wrong.
     """
-    log_as_json()
+    log_as_json_lines()
     try:
         settings = GatewaySettings.from_environment(os.environ)
     except InvalidGatewaySettings as error:
