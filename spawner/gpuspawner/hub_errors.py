@@ -52,7 +52,8 @@ class WaitingForGPU(NotStarted):
             headers["Retry-After"] = str(retry_after)
         super().__init__(303 if answers_a_page(handler) else 503, "waiting_for_gpu", message, headers)
         self.ticket_path = ticket_path
-        self.jupyterhub_html_message = f'{escape(message)} <a href="{escape(ticket_path)}">See your ticket</a>'
+        link = f'<a class="labpool-ticket" href="{escape(ticket_path)}">See your ticket</a>'
+        self.jupyterhub_html_message = f"{escape(message)} {link}"
 
 
 class GPUsUnavailable(NotStarted):
