@@ -35,7 +35,7 @@ def averages(changes: Iterable[Change], from_s: float, until_s: float, spans: in
     sums = [0.0] * spans
     level, since = 0.0, from_s
     for at, change in chain(sorted(changes), [(until_s, 0.0)]):
-        moment = min(max(at, from_s), until_s)
+        moment = max(at, from_s)
         _add_level(sums, level, (since - from_s) / length, (moment - from_s) / length)
         level, since = level + change, moment
     return sums

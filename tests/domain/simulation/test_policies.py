@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+from hypothesis import given
+from labpool.domain.planner import plan
+from labpool.domain.plans import Plan
+from labpool.domain.schedule import Place, Schedule, need_of
+from labpool.domain.simulation.policies import POLICIES, PolicyName, easy, fifo
+from labpool.domain.simulation.replay import BEGINNING
+from labpool.domain.simulation.trace import Arrival
+from labpool.domain.tickets import Ticket
+from labpool.domain.world import World
+
+from tests.domain.lab import catalogue
+from tests.domain.simulation.traces import HOUR, arrival, hours, played, traces
+
+MARGIN = 1 / 60
+ONE_NODE = {"n1": 4}
+
+
+def test_the_pools_own_policy_is_the_planner_itself():
+    assert POLICIES[PolicyName.LABPOOL] is plan
+
+
+def test_fifo_lets_nobody_slip_in():
+    outcome = played(
+        fifo,
+        arrival(0, gpus=3, wall=4, user="ada"),
+        arrival(0.1, gpus=2, wall=1, user="lin"),
+        arrival(0.2, gpus=1, wall=1, user="eve"),
+        nodes=ONE_NODE,
+    )
+    assert hours(outcome.runs) == {"ada": 0, "lin": 4, "eve": 4}
+
+
+def test_fifo_does_not_stand_still_for_somebody_at_the_own_limit():
+    outcome = played(
+        fifo,
+        arrival(0, gpus=2, wall=4, user="ada"),
+        arrival(0.1, gpus=1, wall=1, user="ada"),
+        arrival(0.2, gpus=1, wall=1, user="eve"),
+        nodes=ONE_NODE,
+        rules=catalogue({"vision": (4, 4)}, gpus=2),
+    )
+    assert [(run.arrival.user, run.start_s / HOUR) for run in outcome.runs] == [("ada", 0), ("eve", 0.2), ("ada", 4)]
+
+
+@given(traces)
+def test_fifo_starts_in_the_order_of_asking(trace: tuple[Arrival, ...]):
+    runs = played(fifo, *trace).runs
+    assert [run.ticket for run in runs] == sorted(run.ticket for run in runs)
+
+
+def test_easy_starts_what_is_over_before_the_first_in_line_can_start():
+    trace = (
+        arrival(0, gpus=3, wall=4, user="ada"),
+        arrival(0.1, gpus=4, wall=1, user="lin"),
+        arrival(0.2, gpus=1, wall=3.8, user="over in time"),
+        arrival(0.3, gpus=1, wall=8, user="too long"),
+    )
+    # lin's reservation is for 4 h and a margin; the run of 3.8 h ends at 4.0, its margin with lin's start
+    assert hours(played(easy, *trace, nodes=ONE_NODE).runs) == {
+        "ada": 0,
+        "over in time": 0.2,
+        "lin": 4,
+        "too long": 5,
+    }
+
+
+def test_easy_starts_what_uses_only_devices_that_the_first_in_line_leaves_free():
+    trace = (
+        arrival(0, gpus=2, wall=4, user="ada"),
+        arrival(0.1, gpus=3, wall=1, user="lin"),
+        arrival(0.2, gpus=1, wall=24, user="beside"),
+        arrival(0.3, gpus=1, wall=24, user="in the way"),
+    )
+    assert hours(played(easy, *trace, nodes=ONE_NODE).runs) == {"ada": 0, "beside": 0.2, "lin": 4, "in the way": 5}
+
+
+def test_easy_tries_the_other_node_before_it_gives_up():
+    trace = (
+        arrival(0, gpus=2, wall=4, user="ada"),
+        arrival(0, gpus=2, wall=8, user="bert"),
+        arrival(0.1, gpus=3, wall=1, user="lin"),
+        arrival(0.2, gpus=2, wall=24, user="eve"),
+    )
+    # ada holds the small node, bert half of the large one, where lin waits; eve may only have the small node
+    outcome = played(easy, *trace, nodes={"large": 4, "small": 2})
+    assert hours(outcome.runs) == {"ada": 0, "bert": 0, "eve": 4, "lin": 8}
+
+
+def test_easy_gives_a_reservation_to_the_first_in_line_only():
+    trace = (
+        arrival(0, gpus=4, wall=1, user="ada"),
+        arrival(0.1, gpus=3, wall=4, user="first"),
+        arrival(0.2, gpus=3, wall=1, user="second"),
+        arrival(0.3, gpus=1, wall=12, user="long"),
+    )
+    # long delays nobody who has a reservation; under promises it would have to let second go first
+    assert hours(played(easy, *trace, nodes=ONE_NODE).runs) == {"ada": 0, "first": 1, "long": 1, "second": 5}
+
+
+class _FirstReservations:
+    """EASY, with the earliest start noted that each ticket had when it first headed the line."""
+
+    def __init__(self) -> None:
+        self.reserved: dict[str, float] = {}
+
+    def __call__(self, world: World, now: datetime) -> Plan:
+        decided = easy(world, now)
+        granted = {grant.ticket: grant for grant in decided.grants}
+        waiting = [ticket for ticket in world.line() if ticket.id not in granted]
+        if waiting:
+            found = self._with(decided, world, now).earliest(need_of(waiting[0], world))
+            assert found
+            self.reserved.setdefault(waiting[0].id, (found.start - BEGINNING).total_seconds())
+        return decided
+
+    def _with(self, decided: Plan, world: World, now: datetime) -> Schedule:
+        schedule = Schedule(world, now)
+        tickets: dict[str, Ticket] = {ticket.id: ticket for ticket in world.tickets}
+        for grant in decided.grants:
+            schedule.book(need_of(tickets[grant.ticket], world), Place(grant.devices, grant.starts, grant.ends))
+        return schedule
+
+
+@given(traces)
+def test_easy_never_delays_the_first_in_line(trace: tuple[Arrival, ...]):
+    policy = _FirstReservations()
+    for run in played(policy, *trace).runs:
+        assert run.start_s <= policy.reserved.get(run.ticket, run.start_s)
