@@ -28,9 +28,9 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
     """A lab whose servers start in a blink. A module may name its own POOL, or SERVER = () for real JupyterLabs."""
-    chosen = {"pool_yaml": getattr(request.module, "POOL", POOL_YAML)}
+    chosen: dict[str, object] = {"pool_yaml": getattr(request.module, "POOL", POOL_YAML)}
     if hasattr(request.module, "SERVER"):
-        chosen["server"] = request.module.SERVER
+        chosen |= {"server": request.module.SERVER, "hub_config": "c.Spawner.http_timeout = 60"}
     with running_lab(tmp_path_factory.mktemp("lab"), **chosen) as lab:
         yield lab
 
