@@ -3,35 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Labpool
 from tests.settings.conftest import DEMO, SMALL
-
-Labpool = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def labpool(tmp_path_factory: pytest.TempPathFactory) -> Labpool:
-    """Runs the command in a window of 100 columns; an empty file shadows the driver's library if there is one."""
-    shadow = tmp_path_factory.mktemp("no-driver")
-    (shadow / "libnvidia-ml.so.1").touch()
-
-    def run(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-        return _run(arguments, {"LD_LIBRARY_PATH": str(shadow), **environ})
-
-    return run
-
-
-def _run(arguments: tuple[str | Path, ...], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from labpool.cli import main; main()", *arguments]
-    plain = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "100", **environ}
-    return subprocess.run(command, env=plain, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
