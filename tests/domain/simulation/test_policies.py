@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from hypothesis import given
@@ -44,6 +45,40 @@ def test_fifo_does_not_stand_still_for_somebody_at_the_own_limit():
         rules=catalogue({"vision": (4, 4)}, gpus=2),
     )
     assert [(run.arrival.user, run.start_s / HOUR) for run in outcome.runs] == [("ada", 0), ("eve", 0.2), ("ada", 4)]
+
+
+def test_fifo_keeps_the_order_among_those_who_wait_for_the_same_limit():
+    outcome = played(
+        fifo,
+        arrival(0, gpus=2, wall=4, user="ada"),
+        arrival(0.1, gpus=2, wall=1, user="lin"),
+        arrival(0.2, gpus=1, wall=1, user="eve"),
+        arrival(0.3, gpus=1, wall=1, user="bert", project="speech"),
+        nodes={"n1": 6},
+        rules=catalogue({"vision": (3, 0), "speech": (3, 0)}),
+    )
+    assert hours(outcome.runs) == {"ada": 0, "bert": 0.3, "lin": 4, "eve": 4}
+
+
+def test_easy_keeps_a_limit_for_the_first_who_waits_for_it_only_among_those_under_it():
+    outcome = played(
+        easy,
+        arrival(0, gpus=2, wall=4, user="ada"),
+        arrival(0.1, gpus=2, wall=1, user="lin"),
+        arrival(0.2, gpus=1, wall=8, user="beside lin"),
+        arrival(0.2, gpus=1, wall=8, user="not beside lin"),
+        arrival(0.3, gpus=1, wall=8, user="bert", project="speech"),
+        nodes={"n1": 6},
+        rules=catalogue({"vision": (3, 0), "speech": (3, 0)}),
+    )
+    assert hours(outcome.runs) == {"ada": 0, "beside lin": 0.2, "bert": 0.3, "lin": 4, "not beside lin": 5}
+
+
+@given(traces)
+def test_fifo_is_as_strict_where_a_project_and_a_user_may_hold_every_device(trace: tuple[Arrival, ...]):
+    alone = [replace(each, project="vision", user="ada") for each in trace]
+    runs = played(fifo, *alone, rules=catalogue({"vision": (6, 0)}, gpus=6)).runs
+    assert [run.ticket for run in runs] == sorted(run.ticket for run in runs)
 
 
 @given(traces)

@@ -1,69 +1,61 @@
 """Who starts next: the planner of production, and two well-known ways to compare it with.
 
 All of them see the same world, so nominal, borrowing, limits, nodes and turnover are the same for each. A ticket that
-its own user's or project's limit keeps waiting holds up nobody else in any of them; a baseline that stood still for it
-would be easy to beat.
+its own user's or project's limit keeps waiting holds up only those who asked later under the same limit; a baseline
+that stood still for it would be easy to beat.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from labpool.domain.planner import plan
 from labpool.domain.plans import Grant, Plan
-from labpool.domain.schedule import INSTANT, Need, Place, Schedule, need_of
+from labpool.domain.schedule import INSTANT, Cap, CapKey, Need, Place, Schedule, need_of
 from labpool.domain.world import World
 
 Policy = Callable[[World, datetime], Plan]
 
 
 def fifo(world: World, now: datetime) -> Plan:
-    """Strict first come, first served: nobody starts before one who asked earlier and waits for the same flavour."""
-    schedule = Schedule(world, now)
-    waiting: set[str] = set()
-    grants = []
-    for ticket in world.line():
-        if ticket.flavour in waiting:
+    """Strict first come, first served: nobody starts before one who asked earlier and waits for the same thing."""
+    moment = _Moment(world, now)
+    waited_for: set[CapKey] = set()
+    for need in moment.line:
+        if waited_for & moment.keys(need):
             continue
-        need = need_of(ticket, world)
-        place = schedule.earliest(need, now + INSTANT)
+        place = moment.place_now(need)
         if place:
-            grants.append(_start(schedule, need, place))
-        elif _within_caps(schedule, need):
-            waiting.add(ticket.flavour)
-    return Plan(grants=tuple(grants))
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """The first of a flavour's line that has to wait, and the earliest it can start by the hours of the leases."""
-
-    need: Need
-    start: datetime
+            moment.start(need, place)
+        else:
+            waited_for |= moment.lacking(need)
+    return Plan(grants=tuple(moment.grants))
 
 
 def easy(world: World, now: datetime) -> Plan:
     """EASY backfilling: only the first in line has a reservation, and whoever does not delay it may start.
 
     Lifka, "The ANL/IBM SP scheduling system", JSSPP 1995; Mu'alem and Feitelson, IEEE TPDS 12(6), 2001. The
-    reservation is made anew at each decision and is bound to a time, not to devices.
+    reservation is made anew at each decision and is bound to a time, not to devices. Each flavour has a line with a
+    first one, and so has each limit that somebody waits for.
     """
-    schedule = Schedule(world, now)
-    heads: dict[str, _Head] = {}
-    grants = []
-    for ticket in world.line():
-        need = need_of(ticket, world)
-        place = _start_beside(schedule, need, heads, world)
+    moment = _Moment(world, now)
+    heads: dict[CapKey, _Head] = {}
+    for need in moment.line:
+        mine = moment.keys(need)
+        place = _place_beside(moment, need, [head for head in heads.values() if head.keys & mine])
         if place:
-            grants.append(_grant(need, place))
-        elif ticket.flavour not in heads and _within_caps(schedule, need):
-            found = schedule.earliest(need)
+            moment.start(need, place)
+            continue
+        for key in moment.lacking(need) - heads.keys():
+            found = moment.schedule.earliest(need)
             if found:
-                heads[ticket.flavour] = _Head(need, found.start)
-    return Plan(grants=tuple(grants))
+                own = {cap.key for cap in need.caps} if key == _flavour_key(need) else set()
+                heads[key] = _Head(need, found.start, frozenset({key} | own))
+    return Plan(grants=tuple(moment.grants))
 
 
 class PolicyName(str, Enum):
@@ -81,41 +73,67 @@ POLICIES: Mapping[PolicyName, Policy] = {
 }
 
 
-def _start_beside(schedule: Schedule, need: Need, heads: Mapping[str, _Head], world: World) -> Place | None:
-    """Book a start at once that delays none of `heads`, on whichever node allows it; None where none does."""
-    best = schedule.earliest(need, schedule.now + INSTANT)
-    if best is None:
-        return None
-    if _book_unless_delaying(schedule, need, best, heads):
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The first that waits for something, the earliest it can start, and what others may not use up before it."""
+
+    need: Need
+    start: datetime
+    keys: frozenset[CapKey]
+
+
+class _Moment:
+    """One decision: the line, the leases and what has been started so far."""
+
+    def __init__(self, world: World, now: datetime) -> None:
+        self.schedule = Schedule(world, now)
+        self.line = [need_of(ticket, world) for ticket in world.line()]
+        self.nodes = {flavour: list(world.usable_devices(flavour).values()) for flavour in world.catalogue.flavours}
+        self.grants: list[Grant] = []
+
+    def place_now(self, need: Need, within: Collection[str] | None = None) -> Place | None:
+        """Devices on which `need` can start at once, if there are any."""
+        return self.schedule.earliest(need, self.schedule.now + INSTANT, within)
+
+    def start(self, need: Need, place: Place) -> None:
+        """Grant `need` its place."""
+        self.schedule.book(need, place)
+        self.grants.append(Grant(need.ticket, place.devices, place.start, place.end))
+
+    def keys(self, need: Need) -> set[CapKey]:
+        """Everything of which `need` takes some."""
+        return {_flavour_key(need), *(cap.key for cap in need.caps)}
+
+    def lacking(self, need: Need) -> set[CapKey]:
+        """What keeps `need` from starting now: the limits that are used up, else devices."""
+        whole = Place((), self.schedule.now, self.schedule.now + need.duration)
+        used_up = {cap.key for cap in need.caps if self._limits(cap, need) and not self.schedule.allows(cap, whole)}
+        return used_up or {_flavour_key(need)}
+
+    def _limits(self, cap: Cap, need: Need) -> bool:
+        """Whether a cap can be used up before the devices are; a project's counts those of one flavour only."""
+        flavours = [need.flavour] if cap.key[0] == "project" else list(self.nodes)
+        return cap.most < sum(len(node) for flavour in flavours for node in self.nodes[flavour])
+
+
+def _flavour_key(need: Need) -> CapKey:
+    return ("flavour", need.flavour)
+
+
+def _place_beside(moment: _Moment, need: Need, heads: Sequence[_Head]) -> Place | None:
+    """Devices for a start at once that delays none of `heads`, on whichever node allows it; None where none does."""
+    best = moment.place_now(need)
+    if best is None or not _delays(moment.schedule, need, best, heads):
         return best
-    for devices in world.usable_devices(need.flavour).values():
-        place = schedule.earliest(need, schedule.now + INSTANT, within=devices)
-        if place and _book_unless_delaying(schedule, need, place, heads):
+    for devices in moment.nodes[need.flavour]:
+        place = moment.place_now(need, within=devices)
+        if place and not _delays(moment.schedule, need, place, heads):
             return place
     return None
 
 
-def _book_unless_delaying(schedule: Schedule, need: Need, place: Place, heads: Mapping[str, _Head]) -> bool:
+def _delays(schedule: Schedule, need: Need, place: Place, heads: Sequence[_Head]) -> bool:
     schedule.book(need, place)
-    if all(_on_time(schedule, head) for head in heads.values()):
-        return True
+    late = any(schedule.earliest(head.need, head.start + INSTANT) is None for head in heads)
     schedule.release(need, place)
-    return False
-
-
-def _on_time(schedule: Schedule, head: _Head) -> bool:
-    return schedule.earliest(head.need, head.start + INSTANT) is not None
-
-
-def _within_caps(schedule: Schedule, need: Need) -> bool:
-    whole = Place((), schedule.now, schedule.now + need.duration)
-    return all(schedule.allows(cap, whole) for cap in need.caps)
-
-
-def _start(schedule: Schedule, need: Need, place: Place) -> Grant:
-    schedule.book(need, place)
-    return _grant(need, place)
-
-
-def _grant(need: Need, place: Place) -> Grant:
-    return Grant(need.ticket, place.devices, place.start, place.end)
+    return late
