@@ -1,0 +1,117 @@
+"""How does the pool's own planner do against first come, first served and EASY backfilling?
+
+One pool of 64 devices, made-up traces of sizes 1, 2, 4 and 8, log-normal runs and hours as people ask for them, at
+loads of 0.85, 0.95 and 1.10. The three policies play each trace in turn. Waits and use are medians over five seeds,
+broken promises those of the worst seed. Fairness is measured on traces of six projects whose demand for their weight
+differs 4 : 1. What an aim compares with stands under `baseline`: FIFO or EASY, as the name says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from random import Random
+
+from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, UserLimit
+from labpool.domain.inventory import Device, Inventory
+from labpool.domain.simulation.generate import Demand, Workload, generate, skewed
+from labpool.domain.simulation.measures import Measures, measure, weights_of
+from labpool.domain.simulation.policies import POLICIES, PolicyName
+from labpool.domain.simulation.replay import replay
+
+DEVICES = 64
+SEEDS = range(1, 6)
+LOADS = (0.85, 0.95, 1.10)
+CROWDED = (0.95, 1.10)
+NOMINAL = {"a": 5, "b": 5, "c": 9, "d": 9, "e": 18, "f": 18}  # weights 1, 1, 2, 2, 4, 4 of 64 devices
+FIFO, EASY, OURS = PolicyName.FIFO, PolicyName.EASY, PolicyName.LABPOOL
+
+Played = dict[PolicyName, Measures]
+
+
+def rules(nominal: dict[str, int]) -> Catalogue:
+    """Projects that may borrow all that is free, and no limit that binds anybody."""
+    projects = {
+        name: Project(name, name, everyone=True, nominal={"gpu": own}, borrow={"gpu": DEVICES - own})
+        for name, own in nominal.items()
+    }
+    limit = UserLimit(gpus=10 * DEVICES, servers=10 * DEVICES, queued=1_000_000)
+    return Catalogue({"gpu": Flavour("gpu", "GPU")}, {}, projects, Limits(limit))
+
+
+def play(workload: Workload, seed: int, nominal: dict[str, int], policies: Sequence[PolicyName]) -> Played:
+    """Play one trace through each of the policies."""
+    arrivals = generate(workload, Random(seed))
+    devices = Inventory((), tuple(Device(f"d{i:02}", "gpu", "pool", i) for i in range(DEVICES)))
+    catalogue = rules(nominal)
+    played = {
+        name: measure(replay(arrivals, devices, catalogue, POLICIES[name]), weights_of(catalogue)) for name in policies
+    }
+    print(f"load {workload.load}, seed {seed}: played", file=sys.stderr, flush=True)
+    return played
+
+
+def tell(name: str, unit: str, pairs: list[tuple[float, float]], ratio_aim: tuple[str, float] | None = None) -> None:
+    """Print one line for pairs of our value and the baseline's, one a seed; the aim is for the ratio of medians."""
+    ours, baseline = (statistics.median(values) for values in zip(*pairs, strict=True))
+    ratio = ours / baseline
+    line = {"name": name, "unit": unit, "ours": round(ours, 4), "baseline": round(baseline, 4)}
+    line |= {"ratio": round(ratio, 4), "n": len(pairs), "spread": _spread([one / other for one, other in pairs])}
+    if ratio_aim:
+        sign, bound = ratio_aim
+        line |= {"aim": f"ratio {sign} {bound}", "met": ratio <= bound if sign == "<=" else ratio >= bound}
+    print(json.dumps(line), flush=True)
+
+
+def tell_absolute(name: str, unit: str, ours: float, aim: str, met: bool, spread: list[float]) -> None:
+    """Print one line for a value whose aim needs no baseline."""
+    line = {"name": name, "unit": unit, "ours": round(ours, 4), "baseline": None, "ratio": None, "aim": aim, "met": met}
+    print(json.dumps(line | {"n": len(spread), "spread": _spread(spread)}), flush=True)
+
+
+def _spread(values: list[float]) -> list[float]:
+    return [round(min(values), 4), round(max(values), 4)]
+
+
+def compare(load: float, played: list[Played]) -> None:
+    """Answer for waits, slowdown, use and promises at one load."""
+    at, aimed = f"load {load:.2f}", load in CROWDED
+    mean = [{name: each.waits.mean_s for name, each in one.items()} for one in played]
+    tell(f"mean wait against FIFO, {at}", "s", [(m[OURS], m[FIFO]) for m in mean], ("<=", 0.65) if aimed else None)
+    tell(f"mean wait against EASY, {at}", "s", [(m[OURS], m[EASY]) for m in mean], ("<=", 0.85) if aimed else None)
+    slow = [(one[OURS].bounded_slowdown, one[EASY].bounded_slowdown) for one in played]
+    tell(f"bounded slowdown against EASY, {at}", "1", slow)
+    use = [(one[OURS].utilisation or 0.0, one[EASY].utilisation or 0.0) for one in played]
+    tell(f"devices in use against EASY, {at}", "1", use, (">=", 0.99) if aimed else None)
+    broken = [float(sum(one[OURS].broken.values())) for one in played]
+    tell_absolute(f"broken promises, worst seed, {at}", "promises", max(broken), "none", not any(broken), broken)
+
+
+def compare_fairness(load: float, played: list[Played]) -> None:
+    """Answer for fairness at one load."""
+    pairs = [(one[OURS].fairness or 0.0, one[EASY].fairness or 0.0) for one in played]
+    at, ours = f"skewed demand, load {load:.2f}", [one for one, _ in pairs]
+    median = statistics.median(ours)
+    tell(f"fairness against EASY, {at}", "1", pairs, (">=", 1.0))
+    tell_absolute(f"fairness, {at}", "1", median, "> 0.9", median > 0.9, ours)
+
+
+def main() -> None:
+    """Play 600 requests a trace or, with --full, 2,500."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the long form")
+    tickets = 2500 if parser.parse_args().full else 600
+    for load in LOADS:
+        workload = Workload(tickets, DEVICES, load, projects=(Demand("lab"),))
+        compare(load, [play(workload, seed, {"lab": DEVICES}, (FIFO, EASY, OURS)) for seed in SEEDS])
+    weights = {name: float(own) for name, own in NOMINAL.items()}
+    for load in CROWDED:
+        workload = Workload(tickets, DEVICES, load, projects=skewed(weights, 4))
+        compare_fairness(load, [play(workload, seed, NOMINAL, (EASY, OURS)) for seed in SEEDS])
+
+
+if __name__ == "__main__":
+    main()
