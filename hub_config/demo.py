@@ -9,18 +9,17 @@ import sys
 from pathlib import Path
 
 from gpuspawner.authenticator import DemoAuthenticator
-from gpuspawner.catalogue_file import pool_file_in_use
 from gpuspawner.hub_errors import HUB_MAJOR
 from gpuspawner.local import SimpleLocalGPUSpawner
 from gpuspawner.pages import TEMPLATES, template_vars
 from gpuspawner.static_files import HubStaticFiles
-from labpool.settings import Place, Ports
+from labpool.settings import Place, Ports, sound_pool_file
 
 c = get_config()
 
 place = Place.open(os.environ)
 ports = Ports.read(os.environ)
-pool_file = pool_file_in_use(os.environ)
+pool_file = sound_pool_file(os.environ)
 images = Path(__file__).resolve().parent.parent / "notebook_images"
 first_files = images / "welcome"
 

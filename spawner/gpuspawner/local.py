@@ -9,10 +9,9 @@ from pathlib import Path
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from labpool.api_models import LeaseToApply, SpawnAsked
-from labpool.settings import Catalogue, Place
+from labpool.settings import Catalogue, Place, watched_pool_file
 from traitlets import Float, TraitError, Unicode, default, validate
 
-from gpuspawner.catalogue_file import shared_catalogue
 from gpuspawner.claim import Claim, shared_client
 from gpuspawner.environment import Surroundings, server_environment, server_process_environment
 from gpuspawner.folders import UserFolders
@@ -98,7 +97,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
     @property
     def catalogue(self) -> Catalogue:
         """What the lab decided, as pool.yaml says now."""
-        return shared_catalogue(Path(self.pool_file)).current(self.log)
+        return watched_pool_file(Path(self.pool_file)).current(self.log).catalogue
 
     @property
     def person(self) -> Person:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -24,13 +25,14 @@ from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
-from labpool.settings import Place, load_pool_file
+from labpool.settings import Place, complete_catalogue, watched_pool_file
 from labpool.store import AuditEntry, Store, connect, migrate
 
 from tests.real_hub import wait_until
 from tests.running_lab import TINY_SERVER
 
 Done = TypeVar("Done")
+_LOG = logging.getLogger(__name__)
 SPAWNER_TOKEN = "spawner-token-for-tests"
 POOL_TOKEN = "pool-token-for-tests"
 POOL_YAML = """
@@ -159,13 +161,22 @@ class RunningPool:
     async def _make_parts(self) -> Parts:
         place = self.place()
         (self.folder / "pool.yaml").write_text(POOL_YAML)
-        pool_file = load_pool_file(self.folder / "pool.yaml")
+        watched = watched_pool_file(self.folder / "pool.yaml")
+        pool_file = watched.current(_LOG)
         self._engine = engine = WorkstationEngine(pool_file, place, place.pool_id)
         database = connect(f"sqlite:///{place.pool_db}")
         migrate(database)
         changes = Changes()
         desk = Desk(Store(database), pool_file.catalogue, await engine.inventory(), self.clock, changes)
-        reconciler = Reconciler(desk, engine, HubClient(self.hub_api_url, POOL_TOKEN), pool_file.reconcile_seconds)
+        reconciler = Reconciler(
+            desk,
+            engine,
+            HubClient(self.hub_api_url, POOL_TOKEN),
+            lambda devices: complete_catalogue(
+                watched_pool_file(self.folder / "pool.yaml").current(_LOG).catalogue, devices
+            ),
+            pool_file.reconcile_seconds,
+        )
         settings = SigninSettings("pool", f"{PREFIX}/", self.hub_api_url, POOL_TOKEN, b"k" * 32)
         viewer = Viewer(desk, reconciler, "workstation")
         return Parts(desk, viewer, reconciler, changes, HubSignin(settings), TicketTokens(b"ticket-key"), SPAWNER_TOKEN)

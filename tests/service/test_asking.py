@@ -122,3 +122,13 @@ def test_form_says_what_is_free_and_when_the_next_is(pool: RunningPool, new_user
     assert profiles["cpu"]["starts_now"]
     assert not profiles["gpu-1"]["starts_now"]
     assert profiles["gpu-1"]["next_start"]
+
+
+def test_other_request_under_a_name_that_waits_is_refused_and_the_ticket_stays(pool: RunningPool, new_user: NewUser):
+    pool.ask(new_user(), "gpu-4")
+    user = new_user()
+    ticket = pool.ask(user).json()["ticket"]
+    for answer in (pool.ask(user, "gpu-4"), pool.ask(user, hours=2)):
+        assert (answer.status_code, answer.json()["reason"]) == (409, "server_waits_for_other")
+        assert "Leave the queue" in answer.json()["remedy"]
+    assert [each.id for each in pool.tickets(user)] == [ticket]

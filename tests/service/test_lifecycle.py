@@ -272,3 +272,24 @@ def _process_of(lab: Lab, ticket: TicketView, script: str) -> subprocess.Popen[s
     process.stdout.readline()
     wait_until(lambda: process.pid in lab.pids(ticket), "the process found")
     return process
+
+
+def test_devices_are_free_only_when_nothing_that_the_stopped_server_started_is_left(lab: Lab, new_user: NewUser):
+    first, second = new_user(), new_user()
+    ticket = lab.running(first, "gpu-4")
+    left = _process_of(lab, ticket, f"import os; os.setsid(); {SLEEP}")
+    lab.start(second)
+    lab.stop(first)
+    wait_until(lambda: lab.pool.ticket(ticket.id).state == "ended", "the lease's end")
+    assert left.poll() == -signal.SIGKILL
+
+
+def test_lease_that_an_admin_ends_says_so(lab: Lab, new_user: NewUser):
+    running, waiting = new_user(), new_user()
+    ticket = lab.running(running, "gpu-4")
+    lab.start(waiting)
+    queued = lab.ticket_of(waiting)
+    lab.pool.call(lab.pool.parts.desk.leave(queued.id, "the-admin"))
+    lab.until(queued, "ended", "ended_by_admin")
+    lab.pool.call(lab.pool.parts.reconciler.give_back(lab.pool.call(lab.pool.parts.desk.find(ticket.id)), "the-admin"))
+    lab.until(ticket, "ended", "ended_by_admin")

@@ -134,8 +134,10 @@ class Supervisor:
         for child in self._children:
             await child.stop(self._hurry)
             if child.part.name == "hub":
-                # while it stops servers, the pool may have started the next in line
-                await end_labs(self._pool_id, 0 if self._hurry.is_set() else _LAB_SECONDS)
+                # one that it was just starting is none that it stops
+                left = await end_labs(self._pool_id, 0 if self._hurry.is_set() else _LAB_SECONDS)
+                if left:
+                    self._say(f"These processes of Labs could not be ended: {', '.join(map(str, left))}")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -44,8 +44,8 @@ def all_parts(place: Place, ports: Ports, environ: Mapping[str, str]) -> tuple[P
     """
     common = _common_environment(place, ports, environ)
     return (
-        _hub(ports, common, config_folder(environ)),
         _service("pool", "labpool.service", "/services/pool/", f"{ports.pool_url}/healthz", place, ports, common),
+        _hub(ports, common, config_folder(environ)),
         _service("logs", "labpool_logs", "/logs/", f"{ports.logs_url}/logs/healthz", place, ports, common),
         _proxy(place, ports, common),
     )

@@ -118,6 +118,8 @@ def _while_stopping(lease: Lease, ticket: Ticket, rules: QueueRules, now: dateti
 
 def _after_stop(lease: Lease, ticket: Ticket, rules: QueueRules, since: datetime) -> TakeBack | End:
     """Why a server was stopped follows from when: at its end, at the end of its claim window, or by a person."""
+    if lease.stopping_for is not None:
+        return End(lease.stopping_for)
     if since >= stop_at(lease, rules):
         return End(EndReason.TIME_LIMIT)
     if ticket.state is State.GRANTED and since >= claim_by(lease, rules):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from labpool.domain.tickets import EndReason
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -26,6 +28,7 @@ class Lease:
     ready_at: datetime | None = None
     start_tries: int = 0
     stopping_since: datetime | None = None
+    stopping_for: EndReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class RefusalReason(str, Enum):
     OVER_NODE = "over_node"
     TOO_MANY_QUEUED = "too_many_queued"
     SERVER_HOLDS_OTHER_LEASE = "server_holds_other_lease"
+    SERVER_WAITS_FOR_OTHER = "server_waits_for_other"
     SERVER_IS_ENDING = "server_is_ending"
 
 

@@ -10,6 +10,8 @@ from datetime import datetime, timezone
 
 import uvicorn
 
+from labpool.domain.catalogue import Catalogue
+from labpool.domain.inventory import Inventory
 from labpool.engines import WorkstationEngine
 from labpool.hub_api import HubClient
 from labpool.hub_signin import HubSignin, SigninSettings
@@ -23,12 +25,13 @@ from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
 from labpool.settings import (
     InvalidPoolFile,
+    InvalidSetting,
     Place,
     Ports,
     UnusablePlace,
     complete_catalogue,
-    load_pool_file,
     pool_file_path,
+    watched_pool_file,
 )
 from labpool.store import Store, connect, migrate
 
@@ -39,20 +42,31 @@ def _utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def _given(variable: str) -> str:
+    value = os.environ.get(variable, "")
+    if not value:
+        raise InvalidSetting(f"{variable} is not set; `labpool run` sets it, elsewhere it is the service's own.")
+    return value
+
+
 async def _parts(place: Place) -> Parts:
-    pool_file = load_pool_file(pool_file_path(os.environ))
+    watched = watched_pool_file(pool_file_path(os.environ))
+    pool_file = watched.current(_LOG)
     engine = WorkstationEngine(pool_file, place, place.pool_id)
     inventory = await engine.inventory()
-    catalogue = complete_catalogue(pool_file.catalogue, inventory)
+
+    def rules(devices: Inventory) -> Catalogue:
+        return complete_catalogue(watched.current(_LOG).catalogue, devices)
+
     if inventory.simulated:
         _LOG.warning("no GPU was found: the devices are simulated", extra={"simulated": len(inventory.devices)})
     changes = Changes()
     database = connect(f"sqlite:///{place.pool_db}")
     migrate(database)
-    desk = Desk(Store(database), catalogue, inventory, _utc_now, changes)
-    hub_url, token = os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"]
+    desk = Desk(Store(database), rules(inventory), inventory, _utc_now, changes)
+    hub_url, token = _given("JUPYTERHUB_API_URL"), _given("JUPYTERHUB_API_TOKEN")
     hub = HubClient(hub_url, token)
-    reconciler = Reconciler(desk, engine, hub, pool_file.reconcile_seconds)
+    reconciler = Reconciler(desk, engine, hub, rules, pool_file.reconcile_seconds)
     signin = HubSignin(SigninSettings("pool", f"{PREFIX}/", hub_url, token, bytes.fromhex(place.secret("signin_key"))))
     tokens = TicketTokens(place.secret("ticket_key").encode())
     viewer = Viewer(desk, reconciler, pool_file.engine)
@@ -73,7 +87,7 @@ def main() -> int:
     log_as_json_lines()
     try:
         asyncio.run(_serve())
-    except (InvalidPoolFile, UnusablePlace) as error:
+    except (InvalidPoolFile, InvalidSetting, UnusablePlace) as error:
         _LOG.error("%s", error)
         return 2
     return 0

@@ -13,7 +13,7 @@ from labpool.domain.leases import Lease
 from labpool.domain.reasons import Refusal, RefusalReason
 from labpool.domain.requests import Request, check_request
 from labpool.domain.tickets import Ticket
-from labpool.domain.words import count, server
+from labpool.domain.words import count, server, span
 from labpool.store import Transaction
 
 
@@ -73,7 +73,7 @@ def answer(
 
 def _again(ticket: Ticket, lease: Lease | None, asked: SpawnAsked) -> Holds | Waits | Refusal:
     if lease is None:
-        return Waits(ticket)
+        return Waits(ticket) if _same(ticket, asked) else _waits_for_other(ticket)
     if lease.stopping_since is not None:
         return _is_ending(ticket)
     if (ticket.project, ticket.profile) != (asked.project, asked.profile):
@@ -81,11 +81,25 @@ def _again(ticket: Ticket, lease: Lease | None, asked: SpawnAsked) -> Holds | Wa
     return Holds(ticket, lease)
 
 
+def _same(ticket: Ticket, asked: SpawnAsked) -> bool:
+    wanted = (asked.project, asked.profile, timedelta(hours=asked.hours))
+    return (ticket.project, ticket.profile, ticket.duration) == wanted
+
+
 def _needs_no_device(profile: str) -> Refusal:
     return Refusal(
         RefusalReason.PROFILE_NEEDS_NO_DEVICE,
         f"The profile {profile} uses no GPU, so there is nothing to lease for it.",
         "Start it without asking the pool.",
+    )
+
+
+def _waits_for_other(ticket: Ticket) -> Refusal:
+    return Refusal(
+        RefusalReason.SERVER_WAITS_FOR_OTHER,
+        f"{_server(ticket)} already waits for {count(ticket.gpus, 'GPU')} for {span(ticket.duration)} "
+        f"(profile {ticket.profile}, project {ticket.project}).",
+        "Leave the queue on the page of its ticket first, or ask for this under another server name.",
     )
 
 

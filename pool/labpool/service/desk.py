@@ -12,6 +12,7 @@ from labpool.api_models import SpawnAsked
 from labpool.domain.catalogue import Catalogue, Profile
 from labpool.domain.ends import End, due
 from labpool.domain.inventory import Inventory
+from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
 from labpool.domain.reasons import Refusal
 from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
@@ -73,19 +74,19 @@ class Desk:
             if ticket is None or lease is None:
                 return
             step = due(lease, ticket, self.catalogue.queue, self.clock(), alive=False)
-            time_is_up = lease.stopping_since is not None and step == End(EndReason.TIME_LIMIT)
-            reason = EndReason.TIME_LIMIT if time_is_up else EndReason.STOPPED
+            told = lease.stopping_since is not None and isinstance(step, End)
+            reason = step.reason if told and isinstance(step, End) else EndReason.STOPPED
             self.finish(change, ticket, Event.END, reason, actor)
 
         await self.change(end)
 
-    async def stopping(self, ticket_id: str, actor: str) -> None:
-        """Note that a ticket's server was told to stop; its lease ends once nothing of it runs."""
+    async def stopping(self, ticket_id: str, actor: str, reason: EndReason | None = None) -> None:
+        """Note that a ticket's server was told to stop; its lease ends, for `reason`, once nothing of it runs."""
 
         def write(change: Transaction) -> None:
             lease = change.lease_of(ticket_id)
             if lease is not None and lease.stopping_since is None:
-                change.save_lease(replace(lease, stopping_since=self.clock()))
+                change.save_lease(replace(lease, stopping_since=self.clock(), stopping_for=reason))
                 note(change, self.clock(), actor, "stopping", ticket_id)
 
         await self.change(write)
@@ -129,7 +130,8 @@ class Desk:
             ticket = self.get(change, ticket_id)
             if ticket.state is not State.QUEUED:
                 raise NotNow(f"This ticket is {ticket.state.value}; only one that waits can leave the queue.")
-            self.finish(change, ticket, Event.END, EndReason.CANCELLED, actor)
+            reason = EndReason.CANCELLED if actor == ticket.user else EndReason.ENDED_BY_ADMIN
+            self.finish(change, ticket, Event.END, reason, actor)
 
         await self.change(cancel)
 
@@ -152,6 +154,10 @@ class Desk:
     async def find(self, ticket_id: str) -> Ticket | None:
         """A ticket, open or ended."""
         return await self.view(lambda view: view.ticket(ticket_id))
+
+    async def find_lease(self, ticket_id: str) -> Lease | None:
+        """A ticket's live lease."""
+        return await self.view(lambda view: view.lease_of(ticket_id))
 
     async def note(self, actor: str, event: str, ticket: str | None, detail: str) -> None:
         """Add a row to the audit trail."""
@@ -176,7 +182,7 @@ class Desk:
         """Read in a transaction."""
 
         def run() -> Done:
-            with self._store.transaction() as view:
+            with self._store.view() as view:
                 return read(view)
 
         return await asyncio.to_thread(run)

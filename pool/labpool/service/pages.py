@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from labpool.api_models import TicketView
 from labpool.domain.words import ordinal
 from labpool.hub_signin import Refusal, RequestRefused, SignedIn
-from labpool.service.access import Person, PersonWatching, ThePool, own_ticket, person_watching
+from labpool.service.access import READ, Person, PersonWatching, ThePool, needs, own_ticket, person_watching
 from labpool.service.page_words import cpu_start_path, form_path, start_again_path, with_times
 from labpool.service.parts import Parts
 from labpool.service.viewing import PREFIX
@@ -41,6 +41,7 @@ routes = APIRouter(include_in_schema=False)
 @routes.get("/", response_class=HTMLResponse)
 async def my_tickets(request: Request, user: Person, pool: ThePool) -> HTMLResponse:
     """All tickets of mine, and how full the pool is."""
+    needs(user, READ)
     tickets = await pool.viewer.tickets_of(user.name)
     return _page("tickets.html", request, user, pool, {"tickets": tickets, "state": await pool.viewer.pool()})
 
@@ -48,6 +49,7 @@ async def my_tickets(request: Request, user: Person, pool: ThePool) -> HTMLRespo
 @routes.get("/tickets/{ticket}", response_class=HTMLResponse)
 async def ticket_page(ticket: str, request: Request, user: Person, pool: ThePool) -> HTMLResponse:
     """One ticket of mine: place, times, reason, what can be done."""
+    needs(user, READ)
     view = await pool.viewer.ticket((await own_ticket(ticket, user, pool)).id)
     return _page("ticket.html", request, user, pool, _about(view, pool))
 
@@ -60,6 +62,7 @@ async def ticket_events(
 
     The stream ends when the person signs out.
     """
+    needs(user, READ)
     found = await own_ticket(ticket, user, pool)
 
     async def render() -> str:

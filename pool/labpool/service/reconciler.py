@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from labpool.domain.ends import Action, End, Kill, Start, Stop, TakeBack, due, due_in_queue, notice_before_end, stop_at
+from labpool.domain.catalogue import Catalogue
+from labpool.domain.ends import (
+    Action,
+    End,
+    Kill,
+    NoteAbsent,
+    NotePresent,
+    Start,
+    Stop,
+    TakeBack,
+    due,
+    due_in_queue,
+    notice_before_end,
+    stop_at,
+)
+from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
-from labpool.domain.sentences import ended_sentence
 from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.engines import Engine, Trespasser
-from labpool.hub_api import HubClient, HubError, HubUnavailable
+from labpool.hub_api import HubClient, HubError
 from labpool.service.desk import Desk, NotNow
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
@@ -33,10 +48,14 @@ class Reconciler:
         desk: Where tickets and leases are changed.
         engine: Who provides the devices and knows the processes.
         hub: Who starts and stops servers.
+        rules: What the lab decided, for the devices there are; asked at each look, so a changed pool.yaml counts.
         interval: Longest time between two looks, in seconds.
     """
 
-    def __init__(self, desk: Desk, engine: Engine, hub: HubClient, interval: float) -> None:
+    def __init__(
+        self, desk: Desk, engine: Engine, hub: HubClient, rules: Callable[[Inventory], Catalogue], interval: float
+    ) -> None:
+        self._rules = rules
         self._desk, self._engine, self._hub = desk, engine, hub
         self._interval = interval
         self._starter = Starter(hub)
@@ -70,10 +89,11 @@ class Reconciler:
         held = await self._desk.view(_held)
         leases = [lease for _, lease in held]
         self._desk.inventory = await self._engine.inventory(leases)
+        self._desk.catalogue = self._rules(self._desk.inventory)
         await self._note_trespassers(leases)
         await self._see(held)
-        to_record = [(ticket, action) for ticket, lease in held if (action := await self._carry_out(ticket, lease))]
         await self._end_leftovers(held)
+        to_record = [(ticket, action) for ticket, lease in held if (action := await self._carry_out(ticket, lease))]
         await self._desk.change(lambda change: self._record_all(change, to_record))
         for ticket, action in to_record:
             if isinstance(action, End) and self.sighting.listed(ticket):
@@ -85,6 +105,14 @@ class Reconciler:
         if self.sighting.runs(ticket.id) or ticket.id in await self._engine.processes():
             _LOG.warning("ending what an earlier start left running", extra={"ticket": ticket.id})
             await self._engine.kill(ticket.id)
+
+    async def stopped(self, ticket_id: str, actor: str) -> None:
+        """End the lease of a server that a person stopped, once nothing that it started is left on its devices."""
+        if await self._engine.kill(ticket_id):
+            await self._desk.stopping(ticket_id, actor)
+        else:
+            await self._desk.stopped(ticket_id, actor)
+        self.look_soon()
 
     async def switch(self, ticket: Ticket) -> None:
         """Stop the other server of a granted ticket's name; the ticket's own is started at the next look.
@@ -105,9 +133,9 @@ class Reconciler:
         """
         if ticket.state not in HOLDING:
             raise NotNow(f"This ticket is {ticket.state.value} and holds no GPU to give back.")
+        await self._desk.stopping(ticket.id, actor, _reason_of(ticket, actor))
         if self.sighting.listed(ticket):
             await self._stop_at_hub(ticket)
-        await self._desk.stopping(ticket.id, actor)
         await self._engine.terminate(ticket.id)
         self.look_soon()
 
@@ -122,7 +150,7 @@ class Reconciler:
         processes = await self._engine.processes()
         try:
             servers = await self._hub.servers()
-        except HubUnavailable as error:
+        except HubError as error:
             _LOG.warning("the hub can't be asked which servers run: %s", error)
             servers = None
         seen = Sighting(self._desk.clock(), processes, servers, self._starter.under_way())
@@ -174,22 +202,18 @@ class Reconciler:
         match action:
             case End(reason=reason):
                 self._desk.finish(change, ticket, Event.END, reason, "pool")
-                self._say_ended(change, ticket, reason)
             case TakeBack():
                 self._desk.finish(change, ticket, Event.UNCLAIMED, None, "pool")
+            case NoteAbsent():
+                self._note(change, ticket, replace(lease, absent_since=self._desk.clock()))
+            case NotePresent():
+                self._note(change, ticket, replace(lease, absent_since=None))
             case _:
                 self._note(change, ticket, lease)
 
     def _note(self, change: Transaction, ticket: Ticket, lease: Lease) -> None:
         now = self._desk.clock()
-        present = self.sighting.servers is None or self.sighting.listed(ticket)
-        noted = replace(
-            lease,
-            absent_since=None if present else lease.absent_since or now,
-            ready_at=lease.ready_at or (now if self.sighting.ready(ticket) else None),
-        )
-        if noted != lease:
-            change.save_lease(noted)
+        change.save_lease(replace(lease, ready_at=lease.ready_at or (now if self.sighting.ready(ticket) else None)))
         before_end = notice_before_end(lease, self._desk.catalogue.queue, now)
         if before_end is not None:
             self._say_ending(change, ticket, lease, before_end, now)
@@ -200,10 +224,6 @@ class Reconciler:
         key = f"{lease.starts.isoformat()}/ending/{before_end.total_seconds():g}"
         message = "Your GPU hours end soon. Save your work: the server is stopped then, and your files stay."
         change.add_notice(Notice(ticket.id, key, "ending", now, message, lease.ends))
-
-    def _say_ended(self, change: Transaction, ticket: Ticket, reason: EndReason) -> None:
-        message = ended_sentence(reason)
-        change.add_notice(Notice(ticket.id, "ended", "ended", self._desk.clock(), message))
 
     def _record_all(self, change: Transaction, actions: list[tuple[Ticket, Action]]) -> None:
         for ticket, action in actions:
@@ -248,6 +268,10 @@ class Reconciler:
 def _held(view: Transaction) -> list[Held]:
     leases = {lease.ticket: lease for lease in view.live_leases()}
     return [(ticket, leases[ticket.id]) for ticket in view.open_tickets() if ticket.id in leases]
+
+
+def _reason_of(ticket: Ticket, actor: str) -> EndReason:
+    return EndReason.STOPPED if actor == ticket.user else EndReason.ENDED_BY_ADMIN
 
 
 def _in_transit(ticket: Ticket, lease: Lease) -> bool:

@@ -23,7 +23,9 @@ from labpool.service.asking import Holds, Waits
 from labpool.service.parts import Parts
 from labpool.service.problems import Rejected
 
-_CONFLICTS = frozenset({RefusalReason.SERVER_HOLDS_OTHER_LEASE, RefusalReason.SERVER_IS_ENDING})
+_CONFLICTS = frozenset(
+    {RefusalReason.SERVER_HOLDS_OTHER_LEASE, RefusalReason.SERVER_WAITS_FOR_OTHER, RefusalReason.SERVER_IS_ENDING}
+)
 
 routes = APIRouter(tags=["spawner"], dependencies=[Depends(only_the_spawner)], responses={401: {"model": Problem}})
 
@@ -70,8 +72,7 @@ async def started(server: ServerStarted, pool: ThePool) -> None:
 @routes.post("/spawns/stopped", status_code=204, summary="A person stopped a leased server")
 async def stopped(server: ServerStopped, pool: ThePool) -> None:
     """End its lease. Nothing happens where the ticket has ended, waits or is unknown."""
-    await pool.desk.stopped(server.ticket, server.user)
-    pool.reconciler.look_soon()
+    await pool.reconciler.stopped(server.ticket, server.user)
 
 
 @routes.get("/users/{user}/form", summary="The live part of a user's spawn form")

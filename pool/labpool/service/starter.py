@@ -43,7 +43,9 @@ class Starter:
         task.add_done_callback(lambda _: self._done(ticket.id, then))
 
     def _done(self, ticket_id: str, then: Callable[[], None]) -> None:
-        self._tasks.pop(ticket_id, None)
+        task = self._tasks.pop(ticket_id)
+        if not task.cancelled() and task.exception() is not None:
+            _LOG.error("a start broke off", extra={"ticket": ticket_id}, exc_info=task.exception())
         then()
 
     async def _try(self, ticket: Ticket, desk: Desk) -> None:
@@ -52,6 +54,8 @@ class Starter:
             "profile": ticket.profile,
             "hours": ticket.duration / timedelta(hours=1),
         }
+        if await desk.find_lease(ticket.id) is None:
+            return  # it ended since the look that wanted it started
         try:
             await self._hub.start(ticket.user, ticket.name, options)
             outcome = "the hub starts it"

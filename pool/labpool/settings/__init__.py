@@ -8,6 +8,7 @@ from labpool.settings.overcommitment import overcommitted_findings
 from labpool.settings.place import Place, UnusablePlace
 from labpool.settings.pool_file import PoolFile, load_pool_file
 from labpool.settings.ports import InvalidSetting, Ports, config_folder, pool_file_path
+from labpool.settings.watched_pool_file import WatchedPoolFile, sound_pool_file, watched_pool_file
 
 __all__ = [
     "DEMO_ACCOUNTS",
@@ -22,6 +23,7 @@ __all__ = [
     "Profile",
     "Project",
     "UnusablePlace",
+    "WatchedPoolFile",
     "complete_catalogue",
     "config_folder",
     "flavour_of_card",
@@ -29,4 +31,6 @@ __all__ = [
     "load_pool_file",
     "overcommitted_findings",
     "pool_file_path",
+    "sound_pool_file",
+    "watched_pool_file",
 ]

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+READS_ONLY = "labpool_reads_only"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -18,12 +19,13 @@ def connect(url: str) -> Engine:
     """An engine for `url`, such as sqlite:////data/pool.sqlite.
 
     SQLite gets write-ahead logging with `synchronous=FULL`, so that what was committed is there after a power cut,
-    and takes its write lock at the beginning of each transaction: two writers wait for each other, none fails later.
+    and takes its write lock at the beginning of each transaction that may write: two writers wait for each other, none
+    fails later.
     """
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediately)
+        event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -48,5 +50,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, entry: ConnectionPoolEntry) 
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_immediately(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    reads_only = connection.get_execution_options().get(READS_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

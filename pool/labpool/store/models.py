@@ -96,6 +96,7 @@ class LeaseRow(Base):
     ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     start_tries: Mapped[int]
     stopping_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    stopping_for: Mapped[str | None] = mapped_column(String(32))
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     devices: Mapped[list[LeasedDeviceRow]] = relationship(
         cascade="all, delete-orphan", order_by="LeasedDeviceRow.position", lazy="selectin"

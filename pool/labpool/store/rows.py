@@ -74,6 +74,7 @@ def update_lease(row: LeaseRow, lease: Lease) -> None:
     row.starts, row.ends = lease.starts, lease.ends
     row.absent_since, row.ready_at = lease.absent_since, lease.ready_at
     row.start_tries, row.stopping_since = lease.start_tries, lease.stopping_since
+    row.stopping_for = lease.stopping_for.value if lease.stopping_for else None
 
 
 def lease_from(row: LeaseRow) -> Lease:
@@ -91,6 +92,7 @@ def lease_from(row: LeaseRow) -> Lease:
         ready_at=row.ready_at,
         start_tries=row.start_tries,
         stopping_since=row.stopping_since,
+        stopping_for=EndReason(row.stopping_for) if row.stopping_for else None,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
+from labpool.store.database import READS_ONLY
 from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
 from labpool.store.records import AuditEntry, Notice
 
@@ -26,6 +27,12 @@ class Store:
     def transaction(self) -> Iterator[Transaction]:
         """A transaction: all of it is kept, or, where an error leaves the block, nothing."""
         with Session(self._engine) as session, session.begin():
+            yield Transaction(session)
+
+    @contextmanager
+    def view(self) -> Iterator[Transaction]:
+        """A transaction for reading: one moment's state, without making a writer wait."""
+        with Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
             yield Transaction(session)
 
     def close(self) -> None:
@@ -68,12 +75,6 @@ class Transaction:
     def lease_of(self, ticket: str) -> Lease | None:
         """A ticket's live lease."""
         row = self._live_lease(ticket)
-        return rows.lease_from(row) if row else None
-
-    def last_lease_of(self, ticket: str) -> Lease | None:
-        """A ticket's live lease, or its last one."""
-        query = select(LeaseRow).where(LeaseRow.ticket == ticket).order_by(LeaseRow.id.desc()).limit(1)
-        row = self._session.scalars(query).first()
         return rows.lease_from(row) if row else None
 
     def save_lease(self, lease: Lease) -> None:
@@ -121,10 +122,6 @@ class Transaction:
         query = select(NoticeRow).where(NoticeRow.ticket == ticket).order_by(NoticeRow.id.desc()).limit(1)
         row = self._session.scalars(query).first()
         return Notice(row.ticket, row.key, row.kind, row.at, row.message, row.ends_at) if row else None
-
-    def notice_keys(self, ticket: str) -> frozenset[str]:
-        """Keys of all notices a ticket's owner was told."""
-        return frozenset(self._session.scalars(select(NoticeRow.key).where(NoticeRow.ticket == ticket)))
 
     def audit(self, entry: AuditEntry) -> None:
         """Add a row to the audit trail."""

@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("ready_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("start_tries", sa.Integer(), nullable=False),
         sa.Column("stopping_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stopping_for", sa.String(length=32), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["ticket"],

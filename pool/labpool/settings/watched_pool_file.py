@@ -1,4 +1,4 @@
-"""The lab's pool.yaml as the hub sees it: read again when it changes, and the last good one kept when it is broken."""
+"""pool.yaml in use: read again when it changes, and the last good one kept when it is broken."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from functools import cache
 from logging import Logger
 from pathlib import Path
 
-from labpool.settings import Catalogue, InvalidPoolFile, load_pool_file, pool_file_path
+from labpool.settings.findings import InvalidPoolFile
+from labpool.settings.pool_file import PoolFile, load_pool_file
+from labpool.settings.ports import pool_file_path
 
 
-class CatalogueFile:
-    """A pool.yaml in use.
+class WatchedPoolFile:
+    """A pool.yaml in use, by the hub or by the pool.
 
     Args:
         path: The file.
@@ -22,19 +24,19 @@ class CatalogueFile:
 
     def __init__(self, path: Path) -> None:
         self._path, self._seen = path, _stamp(path)
-        self._catalogue = load_pool_file(path).catalogue
+        self._file = load_pool_file(path)
 
-    def current(self, log: Logger) -> Catalogue:
-        """The values in force now."""
+    def current(self, log: Logger) -> PoolFile:
+        """The values in force now; a change is said to `log`."""
         stamp = _stamp(self._path)
         if stamp != self._seen:
             self._seen = stamp
             self._read_again(log)
-        return self._catalogue
+        return self._file
 
     def _read_again(self, log: Logger) -> None:
         try:
-            self._catalogue = load_pool_file(self._path).catalogue
+            self._file = load_pool_file(self._path)
         except InvalidPoolFile as error:
             log.error("pool.yaml changed and is broken; the values from before stay in force\n%s", error)
         else:
@@ -42,9 +44,23 @@ class CatalogueFile:
 
 
 @cache
-def shared_catalogue(path: Path) -> CatalogueFile:
-    """One CatalogueFile for all spawners of this hub."""
-    return CatalogueFile(path)
+def watched_pool_file(path: Path) -> WatchedPoolFile:
+    """One WatchedPoolFile for all who ask in this process."""
+    return WatchedPoolFile(path)
+
+
+def sound_pool_file(environ: Mapping[str, str]) -> Path:
+    """Path of the pool.yaml that `environ` names, once it is known to be sound.
+
+    Raises:
+        SystemExit: it is broken; the message is that of `labpool check`.
+    """
+    path = pool_file_path(environ)
+    try:
+        watched_pool_file(path)
+    except InvalidPoolFile as error:
+        raise SystemExit(str(error)) from error
+    return path
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -53,17 +69,3 @@ def _stamp(path: Path) -> tuple[int, int]:
     except FileNotFoundError:
         return (0, 0)
     return (status.st_mtime_ns, status.st_size)
-
-
-def pool_file_in_use(environ: Mapping[str, str]) -> Path:
-    """Path of the pool.yaml that `environ` names, once it is known to be sound.
-
-    Raises:
-        SystemExit: it is broken; the message is that of `labpool check`.
-    """
-    path = pool_file_path(environ)
-    try:
-        shared_catalogue(path)
-    except InvalidPoolFile as error:
-        raise SystemExit(str(error)) from error
-    return path
