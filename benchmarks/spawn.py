@@ -45,6 +45,7 @@ c.JupyterHub.concurrent_spawn_limit = 0
 c.Authenticator.allow_all = True
 c.Spawner.http_timeout = 120
 c.Spawner.start_timeout = 120
+c.SimpleLocalGPUSpawner.pool_timeout = 60  # so that a slow machine gives a slow answer instead of none
 c.JupyterHub.tornado_settings = {**c.JupyterHub.tornado_settings, "slow_spawn_timeout": 120}
 """
 STOCK = """
