@@ -146,13 +146,16 @@ class RunningLab:
 
     def kill(self, part: str) -> None:
         """kill -9 of one part."""
+        self.signal(part, signal.SIGKILL)
+
+    def signal(self, part: str, number: signal.Signals) -> None:
+        """Send a signal to one part."""
         for pid in self.pids(part):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
 
     def kill_hub_before_it_saves(self, user: str) -> None:
         """kill -9 of the hub as if just before it saved the start of the user's default server."""
-        for pid in self.pids("hub"):
-            os.kill(pid, signal.SIGSTOP)
+        self.signal("hub", signal.SIGSTOP)
         with contextlib.closing(sqlite3.connect(self.place.hub_db)) as database, database:
             database.execute(
                 "UPDATE spawners SET server_id = NULL, state = '{}' "

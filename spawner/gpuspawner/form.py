@@ -16,6 +16,7 @@ from gpuspawner.claim import shared_client
 from gpuspawner.options import OptionsRefused, Person, parse_options
 
 _SECONDS_PER_HOUR = 3600.0
+_LONGEST_WAIT = 2.0
 
 
 class FormSpawner(Protocol):
@@ -149,7 +150,9 @@ def _unnamed_card(view: ProfileView, flavours: Mapping[str, FlavourView]) -> Pro
 
 
 async def _live(spawner: FormSpawner) -> FormView | None:
-    client = shared_client(spawner.pool_url, spawner.pool_token, spawner.pool_timeout)
+    # a form without counts after a moment is better than one with counts after the pool's longest wait
+    timeout = min(spawner.pool_timeout, _LONGEST_WAIT)
+    client = shared_client(spawner.pool_url, spawner.pool_token, timeout)
     try:
         return await client.form(spawner.person.name, sorted(spawner.person.groups))
     except PoolError:

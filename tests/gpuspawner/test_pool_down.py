@@ -1,5 +1,6 @@
-"""What still works while the pool gives no answer: the spawner asks where nobody listens."""
+"""What still works while the pool gives no answer."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,17 +13,24 @@ from tests.running_lab import RunningLab, running_lab
 pytestmark = pytest.mark.hub
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
-    nowhere = f"http://127.0.0.1:{free_ports(1)[0]}/services/pool"
-    configuration = f"""
-c.SimpleLocalGPUSpawner.pool_url = {nowhere!r}
+NOBODY_LISTENS = """
 from gpuspawner.pages import template_vars
-c.JupyterHub.template_vars = template_vars({nowhere!r}, "token")
+c.SimpleLocalGPUSpawner.pool_url = "http://127.0.0.1:{port}/services/pool"
+c.JupyterHub.template_vars = template_vars(c.SimpleLocalGPUSpawner.pool_url, "token")
 """
+HANGS = "c.SimpleLocalGPUSpawner.pool_timeout = 0.5"
+
+
+@pytest.fixture(scope="module", params=["nobody listens", "it hangs"])
+def lab(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[RunningLab]:
+    hangs = request.param == "it hangs"
+    configuration = HANGS if hangs else NOBODY_LISTENS.format(port=free_ports(1)[0])
     with running_lab(tmp_path_factory.mktemp("lab"), hub_config=configuration) as lab:
         lab.signed_in("ada")
+        if hangs:
+            lab.signal("pool", signal.SIGSTOP)
         yield lab
+        lab.signal("pool", signal.SIGCONT)
 
 
 def test_cpu_server_starts_and_stops(lab: RunningLab):
