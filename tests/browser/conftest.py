@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, StorageState, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, StorageState, ViewportSize, expect, sync_playwright
 
 from tests.browser.person import Person, sign_in
 from tests.running_lab import POOL_YAML, RunningLab, running_lab
 
 SignIn = Callable[..., Person]
-SCREEN = {"width": 1280, "height": 900}
+SCREEN: ViewportSize = {"width": 1280, "height": 900}
 
 expect.set_options(timeout=15_000)
 
