@@ -21,6 +21,7 @@ class UserFolders:
         """Make what is missing. Files a user changed, or deleted after the first start, stay as they are."""
         for folder in (self.home, self.logs, self.runtime):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.runtime / "notice.json").unlink(missing_ok=True)  # said to the last server, and not true of this one
         if first_files is not None:
             _copy_once(first_files, self.home)
         _lead_to(self.home / "logs", self.logs)
