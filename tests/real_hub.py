@@ -128,6 +128,12 @@ class RealHub:
         _stop(self._hub)
         self._hub = None
 
+    def kill_hub(self) -> None:
+        """kill -9 of the hub, which stops no server."""
+        assert self._hub is not None
+        self._hub.kill()
+        self._hub.wait()
+
     def stop(self) -> None:
         """Stop everything."""
         self.stop_hub()

@@ -37,7 +37,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
     pool_id = Unicode("", help="Which pool this is, so that two on one machine don't mix. No default.").tag(config=True)
 
     pool_timeout = Float(
-        5.0,
+        10.0,
         min=0.5,
         max=60.0,
         help="Longest wait for the pool's answer in seconds, 0.5 to 60. Past it a GPU profile is refused; CPU profiles "
@@ -64,6 +64,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         help="The lab's data folder, with homes, logs and runtime folders below. Default: for a trial only.",
     ).tag(config=True)
 
+    user_options: object  # set by the hub: whatever was sent or stored
     _environment: Mapping[str, str] = {}
     _is_up = False
     _report: asyncio.Task[None] | None = None
@@ -141,6 +142,8 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         """
         self._environment, self._is_up = {}, False
         options = self.parse(self.user_options)
+        if self.user_options:  # what the hub shows and stores is what was understood
+            self.user_options = self.orm_spawner.user_options = options.to_store()
         self._check_number_of_servers()
         lease = await self._obtain(options) if options.needs_gpu else None
         folders = self._folders()

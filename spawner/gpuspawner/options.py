@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
+from labpool.api_models import MOST_HOURS
 from labpool.settings import Catalogue, Profile, Project
 
 KEYS = ("project", "profile", "hours")
@@ -148,8 +149,8 @@ def _hours(value: object, profile: Profile | None) -> float:
         message = "The hours are missing; a GPU is leased for a time."
         raise OptionsRefused("hours_missing", message, "Say for how many hours you need it, such as 4 or 0.5.")
     hours = _number(value)
-    if hours is None or not math.isfinite(hours) or hours <= 0:
-        message = f"The hours are {quoted(value)}, expected a number above 0."
+    if hours is None or not math.isfinite(hours) or not 0 < hours <= MOST_HOURS:
+        message = f"The hours are {quoted(value)}, expected a number above 0 and at most {MOST_HOURS:g}."
         raise OptionsRefused("bad_hours", message, "Say for how many hours you need it, such as 4 or 0.5.")
     return hours
 

@@ -69,8 +69,9 @@ def test_an_unclaimed_server_is_stopped_and_its_devices_taken_back_once():
     assert step(stopping, again, 31.6, alive=False) == End(EndReason.EXPIRED)
 
 
-def test_a_grant_that_never_became_a_server_is_taken_back_too():
-    assert step(replace(FRESH, start_tries=1), GRANTED, 30, alive=False) == TakeBack()
+def test_a_grant_that_never_became_a_server_is_not_held_against_the_user_who_could_not_use_it():
+    assert step(replace(FRESH, start_tries=1), GRANTED, 31, alive=False) == Start()
+    assert step(replace(FRESH, start_tries=3), GRANTED, 31, alive=False) == End(EndReason.FAILED)
 
 
 def test_a_running_server_is_left_alone_until_its_end_comes_near():

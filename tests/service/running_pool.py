@@ -128,6 +128,12 @@ class RunningPool:
         lease = self.call(self.parts.desk.view(lambda view: view.lease_of(ticket)))
         return lease is not None and lease.absent_since is not None
 
+    def token(self, ticket: str) -> str:
+        """What the ticket's server has in LABPOOL_TICKET_TOKEN."""
+        found = self.call(self.parts.desk.find(ticket))
+        assert found is not None
+        return self.parts.tokens.token(found)
+
     def open_tickets(self) -> tuple[Ticket, ...]:
         return self.call(self.parts.desk.view(lambda view: view.open_tickets()))
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from labpool.service.app import PREFIX
 
-from tests.real_hub import RealHub
+from tests.real_hub import RealHub, wait_until
 from tests.service.running_pool import RunningPool
 
 NewUser = Callable[[], str]
@@ -77,8 +77,7 @@ def test_giving_back_a_granted_ticket_frees_its_devices(pool: RunningPool, hub: 
     ticket = pool.ask(user, "gpu-4").json()["ticket"]
     program = Program(hub, user, [ACCESS, READ, WRITE])
     assert program.post(f"/tickets/{ticket}/end").status_code == 200
-    pool.call(pool.parts.reconciler.look())
-    assert pool.ticket(ticket).end_reason == "stopped"
+    wait_until(lambda: pool.ticket(ticket).end_reason == "stopped", "the lease's end")
     assert program.get("/pool").json()["flavours"][0]["free"] == 4
 
 
@@ -102,3 +101,20 @@ def test_invalid_request_names_the_field(pool: RunningPool):
 def test_unknown_path_is_a_problem_too(pool: RunningPool):
     answer = httpx.get(f"{pool.url}/nothing", trust_env=False)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_body_that_is_too_large_is_refused_before_anybody_reads_it(pool: RunningPool):
+    answer = httpx.post(f"{pool.url}/api/v1/spawns", content=b"[" * 1_000_000, trust_env=False)
+    assert (answer.status_code, answer.json()["reason"]) == (413, "too_large")
+
+
+def test_stream_of_somebody_elses_ticket_is_refused_with_its_status(pool: RunningPool, hub: RealHub, new_user: NewUser):
+    ticket = pool.ask(new_user()).json()["ticket"]
+    headers = {"Authorization": f"Bearer {hub.token_for(new_user(), [ACCESS, READ])}"}
+    answer = httpx.get(f"{pool.url}/tickets/{ticket}/events", headers=headers, trust_env=False)
+    assert answer.status_code == 404
+
+
+def test_page_needs_the_same_scope_as_the_api(pool: RunningPool, hub: RealHub, new_user: NewUser):
+    headers = {"Authorization": f"Bearer {hub.token_for(new_user(), [ACCESS])}"}
+    assert httpx.get(f"{pool.url}/", headers=headers, trust_env=False).status_code == 403

@@ -57,7 +57,7 @@ class Lab:
 
     def use(self, ticket: TicketView) -> None:
         """Use the server as a person does, which its own extension reports."""
-        token = self.pool.parts.tokens.token(ticket.id, ticket.attempt)
+        token = self.pool.token(ticket.id)
         headers = {"Authorization": f"Bearer {token}"}
         url = f"{self.pool.url}/api/v1/tickets/{ticket.id}/claim"
         assert httpx.post(url, headers=headers, trust_env=False).status_code == 204
@@ -293,3 +293,55 @@ def test_lease_that_an_admin_ends_says_so(lab: Lab, new_user: NewUser):
     lab.until(queued, "ended", "ended_by_admin")
     lab.pool.call(lab.pool.parts.reconciler.give_back(lab.pool.call(lab.pool.parts.desk.find(ticket.id)), "the-admin"))
     lab.until(ticket, "ended", "ended_by_admin")
+
+
+def test_process_with_an_odd_ticket_in_its_environment_stops_nobodys_lease_from_ending(lab: Lab, new_user: NewUser):
+    ticket = lab.running(new_user())
+    environment = {
+        b"LABPOOL_TICKET": b"\xff",
+        b"LABPOOL_POOL": lab.pool.place().pool_id.encode(),
+        b"PATH": b"/usr/bin:/bin",
+    }
+    odd = subprocess.Popen(["sleep", "99"], env=environment)
+    os.kill(lab.pids(ticket)[0], signal.SIGKILL)
+    wait_until(lambda: lab.pool.absent(ticket.id), "absence noted")
+    lab.pool.pass_time(timedelta(minutes=5, seconds=1))
+    lab.until(ticket, "ended", "lost")
+    odd.kill()
+    odd.wait()
+
+
+def test_nothing_is_granted_while_no_hub_could_start_it(lab: Lab, new_user: NewUser):
+    first, second = new_user(), new_user()
+    ticket = lab.running(first, "gpu-4")
+    lab.start(second)
+    lab.hub.kill_hub()
+    lab.pool.call(lab.pool.parts.reconciler.look())
+    lab.pool.call(lab.pool.parts.desk.stopped(ticket.id, first))
+    assert lab.ticket_of(second).state == "queued"
+    lab.hub.start_hub()
+    assert lab.until_ready(second).state == "granted"
+
+
+def test_ticket_of_a_user_whom_the_hub_no_longer_knows_ends_at_once(lab: Lab, new_user: NewUser):
+    first, gone = new_user(), new_user()
+    lab.running(first, "gpu-4")
+    lab.start(gone)
+    ticket = lab.ticket_of(gone)
+    lab.hub.api("DELETE", f"/users/{gone}")
+    lab.stop(first)
+    lab.until(ticket, "ended", "no_longer_member")
+
+
+def test_token_of_an_unclaimed_start_does_not_claim_the_next_one(lab: Lab, new_user: NewUser):
+    user = new_user()
+    lab.start(user)
+    ticket = lab.until_ready(user)
+    old = lab.pool.token(ticket.id)
+    lab.pool.pass_time(timedelta(minutes=30, seconds=1))
+    lab.until(ticket, "queued")
+    lab.pool.call(lab.pool.parts.desk.ready(ticket.id, user))
+    lab.until_ready(user)
+    headers = {"Authorization": f"Bearer {old}"}
+    answer = httpx.post(f"{lab.pool.url}/api/v1/tickets/{ticket.id}/claim", headers=headers, trust_env=False)
+    assert answer.status_code == 401

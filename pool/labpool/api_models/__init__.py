@@ -2,6 +2,7 @@
 
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
 from labpool.api_models.spawns import (
+    MOST_HOURS,
     LeasedDevice,
     LeaseToApply,
     ServerStarted,
@@ -25,6 +26,7 @@ from labpool.api_models.views import (
 )
 
 __all__ = [
+    "MOST_HOURS",
     "PROBLEM_MEDIA_TYPE",
     "FlavourView",
     "FormView",

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MOST_HOURS = 366 * 24.0
+"""No request is longer than a leap year; profiles say how long they may be."""
+
 
 class _Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,7 +24,7 @@ class SpawnAsked(_Wire):
     name: str = Field("", max_length=255, description='The server\'s name; "" is the default server.')
     project: str
     profile: str
-    hours: float = Field(gt=0, allow_inf_nan=False, description="Wall time asked for, in hours.")
+    hours: float = Field(gt=0, le=MOST_HOURS, allow_inf_nan=False, description="Wall time asked for, in hours.")
 
 
 class LeasedDevice(_Wire):

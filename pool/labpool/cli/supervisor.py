@@ -109,12 +109,16 @@ class Supervisor:
         for child in self._children:
             if child.part.name in {"proxy", "hub"}:
                 await self._wait_until_healthy(child)
+        while not await self._has_restored(headers):
+            await asyncio.sleep(1.0)  # noqa: ASYNC110 (nothing tells when the hub can be asked again)
+
+    async def _has_restored(self, headers: dict[str, str]) -> bool:
         try:
             (await self._http.post(f"{self._ports.hub_api_url}/proxy", headers=headers)).raise_for_status()
         except httpx.HTTPError as error:
             self._say(f"The proxy's routes could not be restored ({error}); trying again")
-            await asyncio.sleep(1.0)
-            await self._restore_routes()
+            return False
+        return True
 
     def _stop_at_signals(self) -> asyncio.Event:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()

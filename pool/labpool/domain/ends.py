@@ -60,8 +60,11 @@ Action = Nothing | NoteAbsent | NotePresent | Start | Stop | Kill | TakeBack | E
 
 
 def claim_by(lease: Lease, rules: QueueRules) -> datetime:
-    """Until when the server of a granted ticket must have been used once; counted from when it was ready."""
-    return min((lease.ready_at or lease.starts) + rules.claim, lease.ends)
+    """Until when the server of a granted ticket must have been used once.
+
+    Counted from when it was ready, or could be switched to. Before that nobody can use it, so its end is the limit.
+    """
+    return min(lease.ready_at + rules.claim, lease.ends) if lease.ready_at else lease.ends
 
 
 def stop_at(lease: Lease, rules: QueueRules) -> datetime:
@@ -89,8 +92,11 @@ def due_in_queue(ticket: Ticket, catalogue: Catalogue, now: datetime) -> Nothing
     project = catalogue.projects.get(ticket.project)
     if project is None:
         return End(EndReason.PROJECT_REMOVED)
-    if ticket.profile not in catalogue.profiles or ticket.profile not in project.profiles:
+    profile = catalogue.profiles.get(ticket.profile)
+    if profile is None or ticket.profile not in project.profiles:
         return End(EndReason.PROFILE_REMOVED)
+    if (profile.flavour, profile.gpus) != (ticket.flavour, ticket.gpus):
+        return End(EndReason.PROFILE_REMOVED)  # another one bears its name now
     if not project.has_member(ticket.user, ticket.groups):
         return End(EndReason.NO_LONGER_MEMBER)
     if not ticket.ready and now >= ticket.in_line_since + catalogue.queue.expiry:

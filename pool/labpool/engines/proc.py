@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 
 _PROC = "/proc"
 _TICKET = b"LABPOOL_TICKET="
+_TICKET_ID = re.compile(rb"[0-9a-f]{8,32}")
 _BLOCK = 32 * 1024
 _MOST_ANCESTORS = 64
 
@@ -79,8 +81,11 @@ class ProcessTable:
         if mark not in environ:  # nearly always; the exact look below is slower
             return None
         variables = environ.split(b"\0")
-        tickets = (os.fsdecode(each[len(_TICKET) :]) for each in variables if each.startswith(_TICKET))
-        return next(tickets, None) or None if mark in variables else None
+        if mark not in variables:
+            return None
+        named = next((each[len(_TICKET) :] for each in variables if each.startswith(_TICKET)), b"")
+        # anybody may put anything there: what is no ticket's id is none of ours
+        return named.decode() if _TICKET_ID.fullmatch(named) else None
 
     @cached_property
     def _mark(self) -> bytes:
@@ -101,7 +106,7 @@ def describe(pid: int) -> ProcessWords | None:
         uid = Path(_PROC, str(pid)).stat().st_uid
     except OSError:
         return None
-    program = os.fsdecode(_read(f"{_PROC}/{pid}/comm")).strip()
+    program = _read(f"{_PROC}/{pid}/comm").decode(errors="replace").strip()
     try:
         owner = pwd.getpwuid(uid).pw_name
     except KeyError:

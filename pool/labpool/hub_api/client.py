@@ -158,7 +158,7 @@ def _refused_or_unavailable(response: httpx.Response) -> HubRefused | HubUnavail
     # Behind a proxy 503 means that the hub itself isn't there; a spawner of ours says 503 to wait.
     if response.status_code in {httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT}:
         return HubUnavailable(f"the hub answered {response.status_code}: {message}")
-    return HubRefused(response.status_code, message)
+    return HubRefused(response.status_code, message, response.headers.get("Labpool-Reason", ""))
 
 
 def _seen(user: str, name: str, server: _Server) -> HubServer:

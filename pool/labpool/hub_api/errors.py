@@ -12,9 +12,10 @@ class HubUnavailable(HubError):
 
 
 class HubRefused(HubError):
-    """The hub said no. `status` is its HTTP status."""
+    """The hub said no. `status` is its HTTP status; `reason` is our spawner's word for why, if it was asked."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, reason: str = "") -> None:
         super().__init__(f"the hub refused with status {status}: {message}")
         self.status = status
         self.message = message
+        self.reason = reason

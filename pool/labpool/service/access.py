@@ -44,14 +44,14 @@ def only_the_spawner(request: Request, pool: ThePool) -> None:
 
 
 async def only_the_server(ticket: str, request: Request, pool: ThePool) -> Ticket:
-    """Let only the server of `ticket` pass, by the token of the ticket's present attempt.
+    """Let only the server of `ticket` pass, by the token of the ticket's present grant.
 
     Raises:
         Rejected: no such ticket or another token; the answer doesn't tell which.
     """
     token = bearer_token(request)
     found = await pool.desk.find(ticket)
-    if found is None or not pool.tokens.fits(token, found.id, found.attempt):
+    if found is None or not pool.tokens.fits(token, found):
         raise Rejected(
             Refusal(
                 401,
@@ -115,4 +115,21 @@ async def own_ticket(ticket: str, user: SignedIn, pool: Parts) -> Ticket:
 
 Person = Annotated[SignedIn, Depends(person)]
 PersonWatching = Annotated[SignedIn, Depends(person_watching)]
+
+
+async def reader_watching(user: PersonWatching) -> SignedIn:
+    """The person behind an EventSource, who may read; refused before the stream begins, so with its own status."""
+    needs(user, READ)
+    return user
+
+
+ReaderWatching = Annotated[SignedIn, Depends(reader_watching)]
+
+
+async def own_ticket_watched(ticket: str, user: ReaderWatching, pool: ThePool) -> Ticket:
+    """The ticket of an EventSource, which its person may see."""
+    return await own_ticket(ticket, user, pool)
+
+
+OwnTicketWatched = Annotated[Ticket, Depends(own_ticket_watched)]
 TheServersTicket = Annotated[Ticket, Depends(only_the_server)]

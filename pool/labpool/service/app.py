@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import APIRouter, FastAPI
 
 from labpool.service import pages, spawner_routes, ticket_routes
+from labpool.service.body_limit import BodyLimit
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
 from labpool.service.problems import install_problems
@@ -39,6 +40,7 @@ def make_app(parts: Parts) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
+    app.add_middleware(BodyLimit)
     parts.signin.install(app, pages.refusal_page)
     install_problems(app, parts.signin)
     app.include_router(spawner_routes.routes, prefix=f"{PREFIX}/api/v1")

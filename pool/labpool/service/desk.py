@@ -58,6 +58,7 @@ class Desk:
         self.clock = clock
         self.changes = changes
         self.wakes_at: datetime | None = None
+        self.hub_answers = False
         self._looked_at: datetime | None = None
         self._store = store
         self._one_at_a_time = asyncio.Lock()
@@ -101,6 +102,16 @@ class Desk:
 
         await self.change(write)
 
+    async def end(self, ticket_id: str, reason: EndReason, actor: str) -> None:
+        """End a ticket that holds a lease and of which nothing runs."""
+
+        def write(change: Transaction) -> None:
+            ticket = self.get(change, ticket_id)
+            if ticket.state in HOLDING:
+                self.finish(change, ticket, Event.END, reason, actor)
+
+        await self.change(write)
+
     async def claim(self, ticket_id: str) -> None:
         """Note that a person used the ticket's server: from now on the lease is theirs to its end.
 
@@ -111,6 +122,9 @@ class Desk:
 
         def use(change: Transaction) -> None:
             ticket = self.get(change, ticket_id)
+            lease = change.lease_of(ticket_id)
+            if lease is not None and lease.stopping_since is not None:
+                raise NotNow("This server is being stopped, so using it claims nothing any more.")
             if ticket.state is State.GRANTED:
                 self._save(change, ticket.after(Event.FIRST_USE, self.clock()), ticket.user, "first_use")
             elif ticket.state not in HOLDING:
@@ -169,7 +183,7 @@ class Desk:
         def run() -> Done:
             with self._store.transaction() as change:
                 done = work(change)
-                if replan:
+                if replan and self.hub_answers:  # a grant that no hub can start would only use up its hours
                     self.decide(change)
                 return done
 
@@ -235,6 +249,7 @@ class Desk:
 
     def _file(self, change: Transaction, ticket: Ticket) -> Holds | Waits:
         self._save(change, ticket, ticket.user, "filed")
+        self.hub_answers = True  # it is the hub that asks
         self.decide(change)
         lease = change.lease_of(ticket.id)
         filed = self.get(change, ticket.id)

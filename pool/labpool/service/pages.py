@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from labpool.api_models import TicketView
 from labpool.domain.words import ordinal
 from labpool.hub_signin import Refusal, RequestRefused, SignedIn
-from labpool.service.access import READ, Person, PersonWatching, ThePool, needs, own_ticket, person_watching
+from labpool.service.access import READ, OwnTicketWatched, Person, ThePool, needs, own_ticket, person_watching
 from labpool.service.page_words import cpu_start_path, form_path, start_again_path, with_times
 from labpool.service.parts import Parts
 from labpool.service.viewing import PREFIX
@@ -42,7 +42,7 @@ routes = APIRouter(include_in_schema=False)
 async def my_tickets(request: Request, user: Person, pool: ThePool) -> HTMLResponse:
     """All tickets of mine, and how full the pool is."""
     needs(user, READ)
-    tickets = await pool.viewer.tickets_of(user.name)
+    tickets = await pool.viewer.tickets_of(user.name) if user.kind == "user" else []
     return _page("tickets.html", request, user, pool, {"tickets": tickets, "state": await pool.viewer.pool()})
 
 
@@ -55,15 +55,11 @@ async def ticket_page(ticket: str, request: Request, user: Person, pool: ThePool
 
 
 @routes.get("/tickets/{ticket}/events", response_class=EventSourceResponse)
-async def ticket_events(
-    ticket: str, request: Request, user: PersonWatching, pool: ThePool
-) -> AsyncIterator[ServerSentEvent]:
+async def ticket_events(found: OwnTicketWatched, request: Request, pool: ThePool) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `ticket` with the live part of the page whenever it changed, and `heartbeat`.
 
     The stream ends when the person signs out.
     """
-    needs(user, READ)
-    found = await own_ticket(ticket, user, pool)
 
     async def render() -> str:
         view = await pool.viewer.ticket(found.id)

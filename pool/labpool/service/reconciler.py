@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -60,6 +60,7 @@ class Reconciler:
         self._interval = interval
         self._starter = Starter(hub)
         self._wake = asyncio.Event()
+        self._one_look = asyncio.Lock()
         self._trespassers: set[Trespasser] = set()
         self.sighting = Sighting(desk.clock())
 
@@ -86,19 +87,30 @@ class Reconciler:
 
     async def look(self) -> float:
         """Compare, do what is due, decide anew; give the seconds until the next look is due."""
+        async with self._one_look:
+            return await self._look()
+
+    async def _look(self) -> float:
         held = await self._desk.view(_held)
         leases = [lease for _, lease in held]
         self._desk.inventory = await self._engine.inventory(leases)
         self._desk.catalogue = self._rules(self._desk.inventory)
-        await self._note_trespassers(leases)
         await self._see(held)
-        await self._end_leftovers(held)
+        await self._apart(self._note_trespassers(leases))
+        await self._apart(self._end_leftovers(held))
         to_record = [(ticket, action) for ticket, lease in held if (action := await self._carry_out(ticket, lease))]
         await self._desk.change(lambda change: self._record_all(change, to_record))
         for ticket, action in to_record:
             if isinstance(action, End) and self.sighting.listed(ticket):
                 await self._tell_hub(ticket)
         return self._pause(await self._desk.view(_held))
+
+    async def _apart(self, work: Coroutine[None, None, None]) -> None:
+        """Do what must not keep leases from ending where it fails: somebody's odd process, say."""
+        try:
+            await work
+        except Exception:
+            _LOG.exception("a part of a look round failed; going on without it")
 
     async def clear_leftovers(self, ticket: Ticket) -> None:
         """End what still runs of a lease that is about to be applied again: nobody can reach it any more."""
@@ -153,6 +165,7 @@ class Reconciler:
         except HubError as error:
             _LOG.warning("the hub can't be asked which servers run: %s", error)
             servers = None
+        self._desk.hub_answers = servers is not None
         seen = Sighting(self._desk.clock(), processes, servers, self._starter.under_way())
         self.sighting = replace(seen, unlisted=still_unlisted(self.sighting, seen, tickets))
 
@@ -171,6 +184,8 @@ class Reconciler:
             case Start() | TakeBack() | End() if self.sighting.runs(ticket.id):
                 await self._engine.kill(ticket.id)
                 self.look_soon()
+            case Start() if self.sighting.name_taken(ticket):
+                return action
             case Start():
                 self._start(ticket)
             case _:
@@ -183,7 +198,7 @@ class Reconciler:
         await self._engine.terminate(ticket.id)
 
     def _start(self, ticket: Ticket) -> None:
-        if self.sighting.servers is None or self.sighting.name_taken(ticket):
+        if self.sighting.servers is None:
             return
         self._starter.start(ticket, self._desk, then=self.look_soon)
 
@@ -194,10 +209,10 @@ class Reconciler:
         except HubError as error:
             _LOG.info("the hub could not be told of an ended server: %s", error, extra={"ticket": ticket.id})
 
-    def _record(self, change: Transaction, ticket_id: str, action: Action) -> None:
+    def _record(self, change: Transaction, seen: Ticket, action: Action) -> None:
         """Write down one step on a ticket, unless it moved on while the look was under way."""
-        ticket, lease = change.ticket(ticket_id), change.lease_of(ticket_id)
-        if ticket is None or lease is None:
+        ticket, lease = change.ticket(seen.id), change.lease_of(seen.id)
+        if ticket is None or lease is None or ticket.state is not seen.state:
             return
         match action:
             case End(reason=reason):
@@ -213,7 +228,8 @@ class Reconciler:
 
     def _note(self, change: Transaction, ticket: Ticket, lease: Lease) -> None:
         now = self._desk.clock()
-        change.save_lease(replace(lease, ready_at=lease.ready_at or (now if self.sighting.ready(ticket) else None)))
+        usable = self.sighting.ready(ticket) or self.sighting.name_taken(ticket)
+        change.save_lease(replace(lease, ready_at=lease.ready_at or (now if usable else None)))
         before_end = notice_before_end(lease, self._desk.catalogue.queue, now)
         if before_end is not None:
             self._say_ending(change, ticket, lease, before_end, now)
@@ -227,7 +243,7 @@ class Reconciler:
 
     def _record_all(self, change: Transaction, actions: list[tuple[Ticket, Action]]) -> None:
         for ticket, action in actions:
-            self._record(change, ticket.id, action)
+            self._record(change, ticket, action)
         self._tidy_queue(change)
 
     def _tidy_queue(self, change: Transaction) -> None:

@@ -40,10 +40,13 @@ async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToAp
     match await pool.desk.ask(asked):
         case Holds(ticket=ticket, lease=lease):
             await pool.reconciler.clear_leftovers(ticket)
+            devices = pool.viewer.leased_devices(lease)
+            if len(devices) < len(lease.devices):
+                raise Rejected(_device_gone())
             profile = pool.desk.profile_of(ticket)
             return LeaseToApply(
                 ticket=ticket.id,
-                ticket_token=pool.tokens.token(ticket.id, ticket.attempt),
+                ticket_token=pool.tokens.token(ticket),
                 project=ticket.project,
                 profile=ticket.profile,
                 preset=profile.preset,
@@ -51,7 +54,7 @@ async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToAp
                 xla=profile.xla,
                 cpu=profile.cpu,
                 memory_gib=profile.memory_gib,
-                devices=pool.viewer.leased_devices(lease),
+                devices=devices,
                 starts=lease.starts,
                 ends=lease.ends,
             )
@@ -91,6 +94,16 @@ async def _waiting(ticket_id: str, pool: Parts) -> Waiting:
     view = await pool.viewer.ticket(ticket_id)
     wait = view.wait.message if view.wait else "Your ticket is in the queue."
     return Waiting(ticket=ticket_id, path=view.path, retry_after=pool.viewer.retry_after(view), message=wait)
+
+
+def _device_gone() -> Refused:
+    return Refused(
+        409,
+        "device_gone",
+        "A GPU is gone",
+        "A GPU of this server's lease is no longer in the pool.",
+        "Give the lease back on the page of its ticket, and ask again.",
+    )
 
 
 def _as_problem(refusal: Refusal) -> Refused:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from labpool.domain.tickets import Ticket
+import httpx
+
+from labpool.domain.tickets import EndReason, Ticket
 from labpool.hub_api import HubClient, HubRefused, HubUnavailable
 from labpool.service.desk import Desk
 from labpool.service.trail import note
@@ -17,6 +19,12 @@ from labpool.store import Transaction
 BETWEEN_TRIES = 10.0
 """Seconds from a failed try to the next one: a hub that is busy gets time to recover."""
 
+_FINAL = {
+    "not_a_member": EndReason.NO_LONGER_MEMBER,
+    "unknown_project": EndReason.PROJECT_REMOVED,
+    "unknown_profile": EndReason.PROFILE_REMOVED,
+    "profile_not_in_project": EndReason.PROFILE_REMOVED,
+}
 _LOG = logging.getLogger(__name__)
 
 
@@ -66,7 +74,17 @@ class Starter:
         except HubRefused as error:
             outcome = str(error)
             _LOG.warning("a server was not started: %s", error, extra={"ticket": ticket.id})
+            if (reason := _final(error)) is not None:
+                await desk.end(ticket.id, reason, "pool")
+                return
         await desk.change(lambda change: _count_try(change, ticket.id, outcome, desk), replan=False)
+
+
+def _final(error: HubRefused) -> EndReason | None:
+    """Why trying again is of no use; None where it may be."""
+    if error.status == httpx.codes.NOT_FOUND:  # the hub no longer knows the user
+        return EndReason.NO_LONGER_MEMBER
+    return _FINAL.get(error.reason)
 
 
 def _count_try(change: Transaction, ticket_id: str, outcome: str, desk: Desk) -> None:

@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from labpool.api_models import NoticeView, PoolView, Problem, TicketView
 from labpool.domain.tickets import OPEN
-from labpool.service.access import READ, WRITE, Person, PersonWatching, ThePool, TheServersTicket, needs, own_ticket
+from labpool.service.access import READ, WRITE, Person, ReaderWatching, ThePool, TheServersTicket, needs, own_ticket
 from labpool.service.watching import notices_of
 
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI has it
@@ -32,7 +32,7 @@ async def pool_state(user: Person, pool: ThePool) -> PoolView:
 async def tickets(user: Person, pool: ThePool) -> list[TicketView]:
     """Open and ended ones, 50 at the most."""
     needs(user, READ)
-    return await pool.viewer.tickets_of(user.name)
+    return await pool.viewer.tickets_of(user.name) if user.kind == "user" else []
 
 
 @routes.get("/tickets/{ticket}", responses=_ABOUT_ONE, summary="One ticket")
@@ -80,9 +80,8 @@ async def end(ticket: str, user: Person, pool: ThePool) -> TicketView:
 
 
 @routes.get("/me/notices", responses=_REFUSALS, response_class=EventSourceResponse, summary="My notices as they come")
-async def my_notices(user: PersonWatching, pool: ThePool) -> AsyncIterator[ServerSentEvent]:
+async def my_notices(user: ReaderWatching, pool: ThePool) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `notice` with a NoticeView, and a `heartbeat` every 5 s so that a dead stream is noticed."""
-    needs(user, READ)
     async for event in notices_of(user.name, pool):
         yield event
 

@@ -7,7 +7,7 @@ that stood still for it would be easy to beat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -45,16 +45,14 @@ def easy(world: World, now: datetime) -> Plan:
     moment = _Moment(world, now)
     heads: dict[CapKey, _Head] = {}
     for need in moment.line:
-        mine = moment.keys(need)
-        place = _place_beside(moment, need, [head for head in heads.values() if head.keys & mine])
-        if place:
-            moment.start(need, place)
-            continue
-        for key in moment.lacking(need) - heads.keys():
-            found = moment.schedule.earliest(need)
-            if found:
-                own = {cap.key for cap in need.caps} if key == _flavour_key(need) else set()
-                heads[key] = _Head(need, found.start, frozenset({key} | own))
+        free = moment.place_now(need)
+        if free:
+            mine = moment.keys(need)
+            place = _beside(moment, need, free, [head for head in heads.values() if head.keys & mine])
+            if place:
+                moment.start(need, place)
+        else:
+            heads = _new_heads(moment, need, heads.keys()) | heads
     return Plan(grants=tuple(moment.grants))
 
 
@@ -120,11 +118,23 @@ def _flavour_key(need: Need) -> CapKey:
     return ("flavour", need.flavour)
 
 
-def _place_beside(moment: _Moment, need: Need, heads: Sequence[_Head]) -> Place | None:
-    """Devices for a start at once that delays none of `heads`, on whichever node allows it; None where none does."""
-    best = moment.place_now(need)
-    if best is None or not _delays(moment.schedule, need, best, heads):
-        return best
+def _new_heads(moment: _Moment, need: Need, taken: Set[CapKey]) -> dict[CapKey, _Head]:
+    """`need` as the first that waits for what keeps it from starting, except where somebody else is the first."""
+    first_for = moment.lacking(need) - taken
+    found = moment.schedule.earliest(need) if first_for else None
+    if found is None:
+        return {}
+    caps = {cap.key for cap in need.caps}
+    return {
+        key: _Head(need, found.start, frozenset({key} | (caps if key == _flavour_key(need) else set())))
+        for key in first_for
+    }
+
+
+def _beside(moment: _Moment, need: Need, free: Place, heads: Sequence[_Head]) -> Place | None:
+    """The place `free`, or one at once on another node, that delays none of `heads`; None where each does."""
+    if not _delays(moment.schedule, need, free, heads):
+        return free
     for devices in moment.nodes[need.flavour]:
         place = moment.place_now(need, within=devices)
         if place and not _delays(moment.schedule, need, place, heads):
