@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, StorageState, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, StorageState, ViewportSize, expect
 
 from tests.browser.person import Person, sign_in
 from tests.running_lab import POOL_YAML, RunningLab, running_lab
@@ -14,15 +14,6 @@ SignIn = Callable[..., Person]
 SCREEN: ViewportSize = {"width": 1280, "height": 900}
 
 expect.set_options(timeout=15_000)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from tests.gpuspawner.test_starts import GPU_4
 from tests.running_lab import RunningLab, running_lab
@@ -20,18 +20,15 @@ def lab(tmp_path: Path) -> Iterator[RunningLab]:
         yield lab
 
 
-def test_browser_is_led_on_to_the_ticket(lab: RunningLab):
+def test_browser_is_led_on_to_the_ticket(lab: RunningLab, chromium: Browser):
     lab.signed_in("ada")
     lab.start_server("ada", GPU_4)
     lab.wait_ready("ada")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page()
-        page.goto(f"{lab.url}/hub/login")
-        page.fill("input[name=username]", "bert")
-        page.fill("input[name=password]", lab.place.secret("demo_password"))
-        page.click("input[type=submit]")
-        page.goto(f"{lab.url}/hub/spawn/bert?opt-project=speech&opt-profile=gpu-1&opt-hours=1")
-        page.wait_for_url("**/services/pool/tickets/**")
-        browser.close()
+    page = chromium.new_page()
+    page.goto(f"{lab.url}/hub/login")
+    page.fill("input[name=username]", "bert")
+    page.fill("input[name=password]", lab.place.secret("demo_password"))
+    page.click("input[type=submit]")
+    page.goto(f"{lab.url}/hub/spawn/bert?opt-project=speech&opt-profile=gpu-1&opt-hours=1")
+    page.wait_for_url("**/services/pool/tickets/**")
     assert lab.ticket("bert") is not None

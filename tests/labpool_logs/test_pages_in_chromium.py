@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.labpool_logs.conftest import LOSS, RealGateway
 from tests.labpool_logs.event_files import log_scalars
@@ -15,14 +13,6 @@ pytestmark = [pytest.mark.hub, pytest.mark.browser]
 
 AXE = REPOSITORY / "node_modules/axe-core/axe.min.js"
 PAGES = {"the list": "/logs/", "the hint": "/logs/max/not-yet/", "a refusal": "/logs/lin/secret/"}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def sign_in(page: Page, gateway: RealGateway, path: str, user: str) -> None:
