@@ -222,7 +222,8 @@ class Browser:
         """Fill in the hub's login form and follow where it leads."""
         form = BeautifulSoup(login_page.text, "html.parser").find("form")
         assert form is not None, f"no login form at {login_page.url}: {login_page.text[:500]}"
-        fields = {each["name"]: each.get("value", "") for each in form.find_all("input") if each.get("name")}
+        inputs = [each for each in form.find_all("input") if each.get("name")]
+        fields = {str(each["name"]): str(each.get("value", "")) for each in inputs}
         fields |= {"username": user, "password": password}
         action = urljoin(str(login_page.url), str(form["action"]))
         return self.client.post(action, data=fields, headers=NAVIGATION, follow_redirects=True)

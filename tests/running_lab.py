@@ -195,9 +195,12 @@ class RunningLab:
         for user in PEOPLE:
             self.leave_queue(user)
             for name in self.servers(user):
-                wait_until(lambda user=user, name=name: self._settled(user, name), f"an end of {user}'s {name!r}")
-                self.stop_server(user, name)
+                self._end(user, name)
         wait_until(lambda: not self.leased(), "the end of all leases")
+
+    def _end(self, user: str, name: str) -> None:
+        wait_until(lambda: self._settled(user, name), f"an end of {user}'s {name!r}")
+        self.stop_server(user, name)
 
     def leave_queue(self, user: str) -> None:
         """Take all waiting tickets of a user out of the queue."""

@@ -10,6 +10,7 @@ from labpool.domain.tickets import State
 from labpool.service.desk import NotNow
 
 from tests.real_hub import RealHub, Service, free_ports, running_hub, wait_until
+from tests.service.lab import Lab
 from tests.service.running_pool import POOL_TOKEN, POOL_YAML, RunningPool, hub_config, server_path
 
 USERS = [f"user-{number}" for number in range(120)]
@@ -57,6 +58,11 @@ def give_everything_back(pool: RunningPool, hub: RealHub) -> None:
         with contextlib.suppress(NotNow):
             pool.call(pool.parts.reconciler.give_back(ticket, ticket.user))
     wait_until(lambda: not pool.open_tickets(), "all leases given back")
+
+
+@pytest.fixture
+def lab(pool: RunningPool, hub: RealHub) -> Lab:
+    return Lab(pool, hub)
 
 
 @pytest.fixture
