@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from hypothesis import given
+from labpool.domain.catalogue import Flavour
+from labpool.domain.inventory import Device, Inventory
 from labpool.domain.planner import plan
 from labpool.domain.plans import Plan
 from labpool.domain.schedule import Place, Schedule, need_of
 from labpool.domain.simulation.policies import POLICIES, PolicyName, easy, fifo
-from labpool.domain.simulation.replay import BEGINNING
+from labpool.domain.simulation.replay import BEGINNING, replay
 from labpool.domain.simulation.trace import Arrival
 from labpool.domain.tickets import Ticket
 from labpool.domain.world import World
@@ -60,6 +62,23 @@ def test_fifo_keeps_the_order_among_those_who_wait_for_the_same_limit():
     assert hours(outcome.runs) == {"ada": 0, "bert": 0.3, "lin": 4, "eve": 4}
 
 
+def test_easy_keeps_the_reservation_of_the_first_when_a_second_waits_too():
+    trace = (
+        arrival(0, gpus=2, wall=4, user="ada"),
+        arrival(0, gpus=1, wall=8, user="bert"),
+        arrival(0.1, gpus=3, wall=1, user="first"),
+        arrival(0.2, gpus=4, wall=1, user="second"),
+        arrival(0.3, gpus=1, wall=6, user="in the first's way"),
+    )
+    assert hours(played(easy, *trace, nodes=ONE_NODE).runs) == {
+        "ada": 0,
+        "bert": 0,
+        "first": 4,
+        "second": 8,
+        "in the first's way": 9,
+    }
+
+
 def test_easy_keeps_a_limit_for_the_first_who_waits_for_it_only_among_those_under_it():
     outcome = played(
         easy,
@@ -75,9 +94,8 @@ def test_easy_keeps_a_limit_for_the_first_who_waits_for_it_only_among_those_unde
 
 
 @given(traces)
-def test_fifo_is_as_strict_where_a_project_and_a_user_may_hold_every_device(trace: tuple[Arrival, ...]):
-    alone = [replace(each, project="vision", user="ada") for each in trace]
-    runs = played(fifo, *alone, rules=catalogue({"vision": (6, 0)}, gpus=6)).runs
+def test_fifo_is_as_strict_where_projects_and_users_may_hold_every_device(trace: tuple[Arrival, ...]):
+    runs = played(fifo, *trace, rules=catalogue({"vision": (6, 0), "speech": (6, 0)}, gpus=6)).runs
     assert [run.ticket for run in runs] == sorted(run.ticket for run in runs)
 
 
@@ -134,6 +152,38 @@ def test_easy_gives_a_reservation_to_the_first_in_line_only():
     )
     # long delays nobody who has a reservation; under promises it would have to let second go first
     assert hours(played(easy, *trace, nodes=ONE_NODE).runs) == {"ada": 0, "first": 1, "long": 1, "second": 5}
+
+
+def test_easy_keeps_no_devices_for_somebody_who_waits_for_a_limit():
+    outcome = played(
+        easy,
+        arrival(0, gpus=2, wall=4, user="ada"),
+        arrival(0.1, gpus=3, wall=1, user="lin"),
+        arrival(0.3, gpus=2, wall=8, user="bert", project="speech"),
+        nodes=ONE_NODE,
+        rules=catalogue({"vision": (3, 0), "speech": (3, 0)}),
+    )
+    assert hours(outcome.runs) == {"ada": 0, "bert": 0.3, "lin": 8.3}
+
+
+def test_easy_lets_nobody_use_up_the_own_limit_with_another_flavour():
+    rules = catalogue({"vision": (4, 0)}, gpus=4)
+    vision = replace(rules.projects["vision"], nominal={"gpu": 4, "slice": 4})
+    rules = replace(rules, flavours={**rules.flavours, "slice": Flavour("slice", "Slice")}, projects={"vision": vision})
+    devices = Inventory((), tuple(Device(f"{kind}{i}", kind, "n1", i) for kind in ("gpu", "slice") for i in range(4)))
+    trace = (
+        arrival(0, gpus=3, wall=4, user="bert"),
+        arrival(0.1, gpus=2, wall=1, user="ada"),
+        replace(arrival(0.2, gpus=3, wall=8, user="ada"), flavour="slice"),
+        replace(arrival(0.3, gpus=3, wall=8, user="lin"), flavour="slice"),
+    )
+    runs = replay(trace, devices, rules, easy).runs
+    assert [(run.arrival.user, run.start_s / HOUR) for run in runs] == [
+        ("bert", 0),
+        ("lin", 0.3),
+        ("ada", 4),
+        ("ada", 8.3),
+    ]
 
 
 class _FirstReservations:

@@ -55,6 +55,6 @@ traces = st.lists(
         user=st.sampled_from(("ada", "bert", "lin", "eve")),
         project=st.sampled_from(tuple(ROOMY.projects)),
     ),
-    min_size=12,
-    max_size=25,
+    min_size=8,
+    max_size=16,
 ).map(_sorted)
