@@ -142,7 +142,7 @@ class RunningLab:
             "logs": "labpool_logs",
             "proxy": f"--port\0{self.ports.proxy}\0",
         }
-        return [pid for pid in _processes_with(f"LABPOOL_DATA={self.place.root}") if marks[part] in _command(pid)]
+        return [pid for pid in _processes_with(f"LABPOOL_DATA={self.place.root}") if marks[part] in _read(pid, "cmdline")]
 
     def kill(self, part: str) -> None:
         """kill -9 of one part."""
@@ -290,10 +290,6 @@ def running_lab(folder: Path, **arguments: object) -> Iterator[RunningLab]:
 def _processes_with(variable: str) -> list[int]:
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [pid for pid in pids if f"\0{variable}\0" in f"\0{_read(pid, 'environ')}\0"]
-
-
-def _command(pid: int) -> str:
-    return _read(pid, "cmdline")
 
 
 def _read(pid: int, name: str) -> str:
