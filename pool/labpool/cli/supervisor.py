@@ -109,8 +109,8 @@ class Supervisor:
         for child in self._children:
             if child.part.name in {"proxy", "hub"}:
                 await self._wait_until_healthy(child)
-        while not await self._has_restored(headers):
-            await asyncio.sleep(1.0)  # noqa: ASYNC110 (nothing tells when the hub can be asked again)
+        while not await self._has_restored(headers):  # noqa: ASYNC110 (nothing tells when it can be asked again)
+            await asyncio.sleep(1.0)
 
     async def _has_restored(self, headers: dict[str, str]) -> bool:
         try:
