@@ -39,6 +39,7 @@ queue:
   notice_minutes: [0.4]
   reconcile_seconds: 0.5
 """
+RECONCILE_SECONDS = 0.5
 NOTICE_SECONDS = 0.4 * 60
 HUB = """
 c.Spawner.http_timeout = 150
