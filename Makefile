@@ -11,7 +11,7 @@ LOCK := uv pip compile --universal --python-version 3.10 --generate-hashes --no-
   --excludes requirements/in-this-repository.txt $(if $(UPGRADE),--upgrade)
 ALL := pyproject.toml --extra hub --extra notebook --extra test
 
-.PHONY: help setup hub hub5 test soak test-python lint lock schema bench clean
+.PHONY: help setup hub hub5 test soak test-python lint lock schema bench screenshots clean
 
 help: ## this list
 	@awk -F ' *## *' '/^[a-z0-9-]+:.*## /{split($$1, t, ":"); printf "  make %-12s %s\n", t[1], $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ schema: setup ## write the JSON Schema of pool.yaml, and its reference in docs/c
 
 bench: setup ## run every benchmark and write docs/benchmarks.md; up to 10 minutes each
 	@$(RUN) python tools/bench.py
+
+screenshots: setup ## take the README's pictures of the real pages, into docs/images; three minutes
+	@$(RUN) python -m tools.screenshots
 
 clean: ## remove what setup and the tools made; data folders of the hub stay
 	rm -rf .venv .venv-3.* node_modules build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
