@@ -5,4 +5,4 @@ The pool serves this folder for its pages and the hub for its own, so that a for
 
 from pathlib import Path
 
-ASSETS = Path(__file__).parent / "static"
+ASSETS = Path(__file__).resolve().parent / "static"
