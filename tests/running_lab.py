@@ -142,7 +142,8 @@ class RunningLab:
             "logs": "labpool_logs",
             "proxy": f"--port\0{self.ports.proxy}\0",
         }
-        return [pid for pid in _processes_with(f"LABPOOL_DATA={self.place.root}") if marks[part] in _read(pid, "cmdline")]
+        mine = _processes_with(f"LABPOOL_DATA={self.place.root}")
+        return [pid for pid in mine if marks[part] in _read(pid, "cmdline")]
 
     def kill(self, part: str) -> None:
         """kill -9 of one part."""
