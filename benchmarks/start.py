@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from socket import socket
 
 import httpx
 from playwright.sync_api import Page, sync_playwright
@@ -79,7 +80,7 @@ class _WayOut(socketserver.ThreadingTCPServer):
     daemon_threads = True
     asked = 0
 
-    def process_request(self, request: object, client_address: object) -> None:
+    def process_request(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         """Count, and hang up."""
         self.asked += 1
         self.shutdown_request(request)
