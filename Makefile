@@ -56,5 +56,5 @@ screenshots: setup ## take the README's pictures of the real pages, into docs/im
 	@$(RUN) python -m tools.screenshots
 
 clean: ## remove what setup and the tools made; data folders of the hub stay
-	rm -rf .venv .venv-3.* node_modules build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-3.* .venv-hub5 node_modules build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -98,7 +98,8 @@ class RunLogger(keras.callbacks.Callback):
         except NoticeError as error:
             say_once(str(error))
             return
-        if current is not None and current != self._seen:
+        # that the GPUs were granted is no news to who trains on them
+        if current is not None and current.kind != "granted" and current != self._seen:
             say(current.message)
         self._seen = current
 

@@ -13,8 +13,9 @@ from labpool.service.body_limit import BodyLimit
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
 from labpool.service.problems import install_problems
+from labpool.service.viewing import PREFIX
 
-PREFIX = "/services/pool"
+__all__ = ["PREFIX", "make_app"]
 
 
 def make_app(parts: Parts) -> FastAPI:
