@@ -62,8 +62,10 @@ function told(profile, asked) {
   return `${whenItRuns(profile, asked)} and costs ${price(profile, asked)}.`;
 }
 
-function showSummary() {
+// The end moves on with the clock; only what the person changed is worth reading out.
+function showSummary({ aloud = false } = {}) {
   const words = told(chosen(), Number(hours.value));
+  summary.ariaLive = aloud ? "polite" : "off";
   if (summary.textContent !== words) summary.textContent = words;
 }
 
@@ -100,14 +102,14 @@ if (project) {
   restore();
   showProject();
   keepTimes(document);
-  project.addEventListener("change", showProject);
   form.addEventListener("change", (event) => {
+    if (event.target === project) showProject();
     if (event.target.name === "profile") choose(event.target);
-    showSummary();
+    showSummary({ aloud: true });
   });
   hours.addEventListener("input", () => {
     hoursAreMine = true;
-    showSummary();
+    showSummary({ aloud: true });
   });
   form.addEventListener("submit", () => {
     remember();
@@ -121,7 +123,7 @@ if (project) {
     button.disabled = false;
     button.textContent = "Start";
   });
-  setInterval(showSummary, 15_000);
+  setInterval(() => showSummary(), 15_000);
   new Fresh(location.pathname, 10, { taken: takeOver });
   // A refused form leaves its token in the address; loaded again, that would be refused once more
   if (new URLSearchParams(location.search).has("_xsrf")) history.replaceState(null, "", location.pathname);
