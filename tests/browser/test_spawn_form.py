@@ -117,7 +117,7 @@ def test_two_tabs_that_press_start_at_once_get_one_server_or_ticket(all_leased: 
     for page in (bert.page, second):
         page.evaluate("document.getElementById('labpool-start').click()")
     for page in (bert.page, second):
-        page.wait_for_url(ON_TICKET)
+        expect(page).to_have_url(ON_TICKET, timeout=SLOW)
     assert bert.page.url == second.url
     assert len(lab.home("bert").tickets) == 1
 
