@@ -2,26 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from logging import Logger
 
 from labpool.api_models import LeaseToApply, Problem, ServerStarted, ServerStopped, SpawnAsked, Waiting
-from labpool.client import PoolClient, PoolError, PoolRefused, PoolUnavailable
+from labpool.client import PoolClient, PoolRefused, PoolUnavailable
 
 from gpuspawner.hub_errors import GPUsUnavailable, NotStarted, WaitingForGPU
+
+_AT_ONCE = 8
+_DELIVERY_SECONDS = 600.0
+_LONGEST_STOP = 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+
+
+class SharedPool:
+    """One client for all spawners of this hub, and turns, so that hundreds of starts at once ask a few at a time.
+
+    Args:
+        client: The client.
+        timeout: Longest wait in seconds of somebody who needs an answer now.
+    """
+
+    def __init__(self, client: PoolClient, timeout: float) -> None:
+        self.client, self.timeout = client, timeout
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._deliveries: dict[str, asyncio.Task[None]] = {}
+
+    @asynccontextmanager
+    async def turn(self, timeout: float | None) -> AsyncIterator[None]:
+        """Wait for one's turn to ask; without a timeout as long as it takes.
+
+        Raises:
+            PoolUnavailable: those before got no answer in time either.
+        """
+        try:
+            await asyncio.wait_for(self._turns.acquire(), timeout)
+        except asyncio.TimeoutError as error:
+            raise PoolUnavailable(f"{_AT_ONCE} questions before this one wait for an answer") from error
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def deliver(self, server: str, delivery: Coroutine[None, None, None]) -> None:
+        """Go on with `delivery` in the background, in place of an earlier one about the same server."""
+        self.withdraw(server)
+        task = self._deliveries[server] = asyncio.ensure_future(delivery)
+        task.add_done_callback(lambda done: self._forget(server, done))
+
+    def withdraw(self, server: str) -> None:
+        """Deliver no more what is on the way about a server: it is out of date."""
+        if task := self._deliveries.pop(server, None):
+            task.cancel()
+
+    def _forget(self, server: str, task: asyncio.Task[None]) -> None:
+        if self._deliveries.get(server) is task:
+            del self._deliveries[server]
 
 
 class Claim:
     """Asks the pool for leases and reports what became of the servers that got one.
 
     Args:
-        client: The pool's client, signed with the spawner's token.
+        pool: The pool's client, signed with the spawner's token, and its turns.
         log: Where a report that could not be delivered is noted.
     """
 
-    def __init__(self, client: PoolClient, log: Logger) -> None:
-        self._client, self._log = client, log
+    def __init__(self, pool: SharedPool, log: Logger) -> None:
+        self._pool, self._client, self._log = pool, pool.client, log
 
     async def obtain(self, asked: SpawnAsked, handler: object) -> LeaseToApply:
         """The lease of (user, server).
@@ -31,8 +83,10 @@ class Claim:
             NotStarted: the pool refused the request for good, with its reason and remedy.
             GPUsUnavailable: the pool gives no answer.
         """
+        self._pool.withdraw(_server(asked.user, asked.name))  # a stop that the pool has not heard of is undone
         try:
-            answer = await self._client.apply(asked)
+            async with self._pool.turn(self._pool.timeout):
+                answer = await self._client.apply(asked)
         except PoolRefused as refusal:
             raise refused(refusal.problem) from refusal
         except PoolUnavailable as error:
@@ -42,19 +96,46 @@ class Claim:
             raise WaitingForGPU(handler, answer.path, answer.message, answer.retry_after)
         return answer
 
-    async def report_started(self, user: str, name: str, ticket: str) -> None:
-        """Say that the server is up. The pool also sees it at its next look at the hub, so a loss is only logged."""
-        await self._report(self._client.started(ServerStarted(user=user, name=name, ticket=ticket)), user, name)
+    def report_started(self, user: str, name: str, ticket: str) -> None:
+        """Say, without waiting, that the server is up. The pool would also see it at its next look at the hub."""
+        server = ServerStarted(user=user, name=name, ticket=ticket)
+        self._deliver(lambda: self._client.started(server), _server(user, name))
 
     async def report_stopped(self, user: str, name: str, ticket: str) -> None:
-        """Say that a person stopped the server; without it the lease ends restart_minutes later."""
-        await self._report(self._client.stopped(ServerStopped(user=user, name=name, ticket=ticket)), user, name)
+        """Say that a person stopped the server. Where the pool doesn't answer now, it is told as soon as it does.
 
-    async def _report(self, sending: Awaitable[None], user: str, name: str) -> None:
-        try:
-            await sending
-        except PoolError as error:
-            self._log.warning("report on %s did not reach the pool: %s", _server(user, name), error)
+        Never fails: the server is stopped either way. Lost, as when the hub ends too, the lease ends restart_minutes
+        later.
+        """
+        server = ServerStopped(user=user, name=name, ticket=ticket)
+        tried = self._deliver(lambda: self._client.stopped(server), _server(user, name))
+        # until then the hub says that the server is stopping, and the pool doesn't take it for one that died
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(tried.wait(), _LONGEST_STOP)
+
+    def _deliver(self, send: Callable[[], Awaitable[None]], server: str) -> asyncio.Event:
+        tried = asyncio.Event()
+        self._pool.deliver(server, self._deliver_until(send, server, tried))
+        return tried
+
+    async def _deliver_until(self, send: Callable[[], Awaitable[None]], server: str, tried: asyncio.Event) -> None:
+        clock = asyncio.get_running_loop().time
+        deadline, pause = clock() + _DELIVERY_SECONDS, _FIRST_PAUSE
+        while True:
+            try:
+                async with self._pool.turn(None):
+                    await send()
+                return tried.set()
+            except PoolRefused as refusal:
+                self._log.warning("the pool refused a report on %s: %s", server, refusal)
+                return tried.set()
+            except PoolUnavailable as error:
+                if clock() > deadline:
+                    self._log.warning("report on %s did not reach the pool: %s", server, error)
+                    return None
+            tried.set()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def refused(problem: Problem) -> NotStarted:
@@ -63,8 +144,14 @@ def refused(problem: Problem) -> NotStarted:
 
 
 @cache
+def shared_pool(url: str, token: str, timeout: float) -> SharedPool:
+    """The one SharedPool of an address in this hub. `timeout` in seconds."""
+    return SharedPool(shared_client(url, token, timeout), timeout)
+
+
+@cache
 def shared_client(url: str, token: str, timeout: float) -> PoolClient:
-    """One client for all spawners of this hub, so that they share its connections. `timeout` in seconds."""
+    """One client of an address in this hub, so that all share its connections. `timeout` in seconds."""
     return PoolClient(url, token, timeout)
 
 

@@ -12,7 +12,7 @@ from labpool.api_models import LeaseToApply, SpawnAsked
 from labpool.settings import Catalogue, Place, watched_pool_file
 from traitlets import Float, TraitError, Unicode, default, validate
 
-from gpuspawner.claim import Claim, shared_client
+from gpuspawner.claim import Claim, shared_pool
 from gpuspawner.environment import Surroundings, server_environment, server_process_environment
 from gpuspawner.folders import UserFolders
 from gpuspawner.forgotten import end_forgotten, noting_its_pid
@@ -67,7 +67,6 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
     user_options: object  # set by the hub: whatever was sent or stored
     _environment: Mapping[str, str] = {}
     _is_up = False
-    _report: asyncio.Task[None] | None = None
 
     @default("options_form")
     def _live_form(self) -> Callable[[SimpleLocalGPUSpawner], object]:
@@ -108,7 +107,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
     @property
     def claim(self) -> Claim:
         """Asks the pool for this server's lease."""
-        return Claim(shared_client(self.pool_url, self.pool_token, self.pool_timeout), self.log)
+        return Claim(shared_pool(self.pool_url, self.pool_token, self.pool_timeout), self.log)
 
     def parse(self, raw: object) -> ServerOptions:
         """Read what was asked for.
@@ -170,7 +169,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         super().add_poll_callback(callback, *args, **kwargs)
         self._is_up = True
         if ticket := self._told().get("LABPOOL_TICKET"):
-            self._report = asyncio.ensure_future(self.claim.report_started(self.user.name, self.name, ticket))
+            self.claim.report_started(self.user.name, self.name, ticket)
 
     async def stop(self, now: bool = False) -> None:
         """Stop the process, and end the lease if a person stopped a server that was up.

@@ -264,3 +264,15 @@ def test_process_that_a_killed_hub_forgot_is_ended_before_the_next_start(lab: Ru
     lab.wait_ready("ada")
     assert len(lab.labs()) == 1
     assert "had forgotten" in lab.log("hub")
+
+
+def test_stop_while_the_pool_hangs_is_told_as_soon_as_it_answers(lab: RunningLab):
+    lab.start_server("ada", GPU_1)
+    lab.wait_ready("ada")
+    ends_so_far = lab.log("pool").count('"stopped"')
+    lab.signal("pool", signal.SIGSTOP)
+    lab.stop_server("ada")
+    lab.signal("pool", signal.SIGCONT)
+    wait_until(lambda: lab.log("pool").count('"stopped"') > ends_so_far, "the end of the lease by its user")
+    assert lab.leased() == {}
+    assert not lab.is_active("ada")
