@@ -47,7 +47,6 @@ def take_lab_and_curves(ada: Person) -> None:
     expect(curves.locator("scalar-card").first).to_contain_text("/train", timeout=SLOW)
     curves.get_by_label("Toggle settings side pane").click()
     ada.page.get_by_role("tab", name="File Browser").click()  # folds it away
-    ada.page.locator(".jp-WindowedPanel-outer").first.evaluate("notebook => notebook.scrollTo(0, 0)")
     _save("lab", _beside(_picture(ada.page), _picture(curves)))
 
 
