@@ -54,6 +54,10 @@ class SharedPool:
         task = self._deliveries[server] = asyncio.ensure_future(delivery)
         task.add_done_callback(lambda done: self._forget(server, done))
 
+    def delivers(self, server: str) -> bool:
+        """Whether something about a server is still on the way."""
+        return server in self._deliveries
+
     def withdraw(self, server: str) -> None:
         """Deliver no more what is on the way about a server: it is out of date."""
         if task := self._deliveries.pop(server, None):
@@ -80,17 +84,21 @@ class Claim:
 
         Raises:
             WaitingForGPU: no lease yet; the ticket is filed.
-            NotStarted: the pool refused the request for good, with its reason and remedy.
+            NotStarted: the pool refused the request for good, with its reason and remedy; or it wants to start what
+                a person has just stopped.
             GPUsUnavailable: the pool gives no answer.
         """
-        self._pool.withdraw(_server(asked.user, asked.name))  # a stop that the pool has not heard of is undone
+        server = _server(asked.user, asked.name)
+        if asked.granted_only and self._pool.delivers(server):
+            raise NotStarted(409, "server_is_ending", f"The pool has yet to hear that {server} was stopped.")
+        self._pool.withdraw(server)  # the user wants it again: a stop that the pool has not heard of is undone
         try:
             async with self._pool.turn(self._pool.timeout):
                 answer = await self._client.apply(asked)
         except PoolRefused as refusal:
             raise refused(refusal.problem) from refusal
         except PoolUnavailable as error:
-            self._log.warning("pool gave no answer for %s: %s", _server(asked.user, asked.name), error)
+            self._log.warning("pool gave no answer for %s: %s", server, error)
             raise GPUsUnavailable from error
         if isinstance(answer, Waiting):
             raise WaitingForGPU(handler, answer.path, answer.message, answer.retry_after)

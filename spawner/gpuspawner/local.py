@@ -213,6 +213,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
             project=options.project,
             profile=options.profile,
             hours=options.hours,
+            granted_only=self._asked_by_pool(),
         )
         return await self.claim.obtain(asked, self.handler)
 

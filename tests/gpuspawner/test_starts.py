@@ -276,3 +276,10 @@ def test_stop_while_the_pool_hangs_is_told_as_soon_as_it_answers(lab: RunningLab
     wait_until(lambda: lab.log("pool").count('"stopped"') > ends_so_far, "the end of the lease by its user")
     assert lab.leased() == {}
     assert not lab.is_active("ada")
+
+
+def test_pool_that_starts_what_has_just_ended_gets_no_new_ticket(lab: RunningLab):
+    token = lab.place.secret("pool_token")
+    response = lab.api("POST", "/users/ada/server", {"user_options": GPU_1}, token)
+    assert (response.status_code, reason(response)) == (409, "server_is_ending")
+    assert lab.home("ada").tickets == ()

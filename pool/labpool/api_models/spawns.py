@@ -25,6 +25,7 @@ class SpawnAsked(_Wire):
     project: str
     profile: str
     hours: float = Field(gt=0, le=MOST_HOURS, allow_inf_nan=False, description="Wall time asked for, in hours.")
+    granted_only: bool = Field(False, description="The pool starts what it granted: without a ticket none is filed.")
 
 
 class LeasedDevice(_Wire):

@@ -47,6 +47,8 @@ def answer(
     for ticket in open_tickets:
         if (ticket.user, ticket.name) == (asked.user, asked.name):
             return _again(ticket, view.lease_of(ticket.id), asked)
+    if asked.granted_only:
+        return _has_ended(asked)
     profile = catalogue.profiles.get(asked.profile)
     if profile is not None and profile.flavour is None:
         return _needs_no_device(asked.profile)
@@ -117,6 +119,15 @@ def _is_ending(ticket: Ticket) -> Refusal:
         RefusalReason.SERVER_IS_ENDING,
         f"{_server(ticket)} is being stopped.",
         "Try again in a minute: a new ticket is filed then.",
+    )
+
+
+def _has_ended(asked: SpawnAsked) -> Refusal:
+    named = server(asked.name)
+    return Refusal(
+        RefusalReason.SERVER_IS_ENDING,
+        f"The lease of {named} ended before the pool could start it.",
+        "Start it yourself if you still need it.",
     )
 
 
