@@ -18,7 +18,7 @@ from pathlib import Path
 
 _PROC = "/proc"
 _TICKET = b"LABPOOL_TICKET="
-_TICKET_ID = re.compile(rb"[0-9a-f]{8,32}")
+_TICKET_ID = re.compile(rb"[0-9A-Za-z_-]{1,64}")
 _BLOCK = 32 * 1024
 _MOST_ANCESTORS = 64
 
