@@ -141,7 +141,8 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         """
         self._environment, self._is_up = {}, False
         options = self.parse(self.user_options)
-        if self.user_options:  # what the hub shows and stores is what was understood
+        if isinstance(self.user_options, Mapping) and not names_nothing(self.user_options):
+            # what the hub shows and stores is what was understood
             self.user_options = self.orm_spawner.user_options = options.to_store()
         self._check_number_of_servers()
         lease = await self._obtain(options) if options.needs_gpu else None

@@ -12,8 +12,8 @@ NOW = datetime(2026, 12, 31, 22, 15, tzinfo=timezone.utc)
 @pytest.mark.parametrize(
     "ahead", [timedelta(0), timedelta(hours=1), timedelta(hours=5), timedelta(days=3), -timedelta(days=9)]
 )
-def test_times_in_a_sentence_of_the_pool_are_marked_with_their_moment(hours: int):
-    moment = NOW + timedelta(hours=hours)
+def test_times_in_a_sentence_of_the_pool_are_marked_with_their_moment(ahead: timedelta):
+    moment = NOW + ahead
     said = clock(moment, timezone.utc, NOW)
     assert with_times(f"It ends at {said} at the latest.", NOW) == (
         f'It ends at <time datetime="{moment.isoformat()}">{said}</time> at the latest.'
