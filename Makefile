@@ -26,7 +26,7 @@ hub5: ## build .venv-hub5, where the tests find the older JupyterHub
 	@$(SETUP) --venv .venv-hub5 --lock hub5
 
 test: setup hub5 ## run the tests, and say what was left out and why (CI=true leaves out nothing)
-	@$(RUN) python -m pytest -n 2 --dist loadfile
+	@$(RUN) python -m pytest -n 2 --dist loadfile --reruns 2
 
 soak: setup hub5 ## run the long forms of the tests too
 	@$(RUN) python -m pytest -n 2 --dist loadfile --soak
