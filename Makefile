@@ -11,6 +11,9 @@ LOCK := uv pip compile --universal --python-version 3.10 --generate-hashes --no-
   --excludes requirements/in-this-repository.txt $(if $(UPGRADE),--upgrade)
 ALL := pyproject.toml --extra hub --extra notebook --extra test
 
+# A file's tests share their hub. They wait for processes more than they compute, hence one worker more than cores.
+SIDE_BY_SIDE := -n $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
+
 .PHONY: help setup hub hub5 test soak test-python lint lock schema bench screenshots clean
 
 help: ## this list
@@ -26,10 +29,10 @@ hub5: ## build .venv-hub5, where the tests find the older JupyterHub
 	@$(SETUP) --venv .venv-hub5 --lock hub5
 
 test: setup hub5 ## run the tests, and say what was left out and why (CI=true leaves out nothing)
-	@$(RUN) python -m pytest -n 2 --dist loadfile --reruns 2
+	@$(RUN) python -m pytest $(SIDE_BY_SIDE)
 
 soak: setup hub5 ## run the long forms of the tests too
-	@$(RUN) python -m pytest -n 2 --dist loadfile --soak
+	@$(RUN) python -m pytest $(SIDE_BY_SIDE) --soak
 
 test-python: ## run the quick tests on the oldest and newest Python (PYTHON=python3.12: on that one)
 	@python3 tools/test_pythons.py $(PYTHON)

@@ -49,7 +49,7 @@ def run_on(name: str) -> Result:
     if subprocess.run(setup, cwd=ROOT, check=False).returncode:
         return Result(name, "setup failed", failed=True)
     env = {**os.environ, "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    tests = ["python", "-m", "pytest", "-n", "2", "--dist", "loadfile", "--reruns", "2", "-m", QUICK]
+    tests = ["python", "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", QUICK]
     with subprocess.Popen(tests, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         last = ""
         for line in process.stdout or ():

@@ -13,7 +13,7 @@ from tests.browser.person import SLOW, Person
 from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML, RunningLab
 
-pytestmark = [pytest.mark.hub, pytest.mark.browser]
+pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.long]
 
 POOL = POOL_YAML.replace("queue:\n  {", "queue:\n  {notice_minutes: [1, 0.1], claim_minutes: 0.1, ")
 A_MINUTE_AND_A_BIT, SECONDS = 0.0185, 0.004

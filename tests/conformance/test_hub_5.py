@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.hub_tests import outcomes, stock_outcomes
 from tests.running_lab import HUB_5
 
-pytestmark = [pytest.mark.hub, pytest.mark.hub5]
+pytestmark = [pytest.mark.hub, pytest.mark.hub5, pytest.mark.long]
 
 
 def test_our_spawner_gives_the_outcomes_of_the_hubs_own(tmp_path: Path):

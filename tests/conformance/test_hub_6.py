@@ -7,7 +7,7 @@ import pytest
 
 from tests.conformance.hub_tests import outcomes, stock_outcomes
 
-pytestmark = pytest.mark.hub
+pytestmark = [pytest.mark.hub, pytest.mark.long]
 
 
 def test_our_spawner_gives_the_outcomes_of_the_hubs_own(tmp_path: Path):

@@ -15,7 +15,7 @@ from labpool.api_models import TicketView
 from tests.real_hub import is_healthy, wait_until
 from tests.running_lab import RunningLab, running_lab
 
-pytestmark = pytest.mark.hub
+pytestmark = [pytest.mark.hub, pytest.mark.long]
 
 PARTS = ("proxy", "hub", "pool", "logs")
 BACK_SECONDS = 30

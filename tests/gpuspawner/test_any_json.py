@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.real_hub import wait_until
 from tests.running_lab import ADMIN_TOKEN, RunningLab, running_lab
 
-pytestmark = pytest.mark.hub
+pytestmark = [pytest.mark.hub, pytest.mark.long]
 
 # the hub ends at the first start that it counts as a failure of its own
 HUB = "c.Spawner.consecutive_failure_limit = 1\nc.JupyterHub.concurrent_spawn_limit = 0"

@@ -12,7 +12,7 @@ from tests.lab_story.kernel import Kernel
 from tests.lab_story.lab_server import LabServer
 from tests.real_hub import REPOSITORY, Browser, wait_until
 
-pytestmark = pytest.mark.hub
+pytestmark = [pytest.mark.hub, pytest.mark.long]
 
 NOTEBOOK = "quickstart.ipynb"
 CONTENTS = f"api/contents/{NOTEBOOK}"

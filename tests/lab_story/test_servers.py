@@ -15,7 +15,7 @@ from tests.lab_story.kernel import Kernel
 from tests.lab_story.lab_server import SLOW, LabServer, lives
 from tests.real_hub import wait_until
 
-pytestmark = pytest.mark.hub
+pytestmark = [pytest.mark.hub, pytest.mark.long]
 
 POLLS = ("api/status", "api/kernels", "api/sessions", "lab/api/settings")
 LEAVE_BEHIND = """

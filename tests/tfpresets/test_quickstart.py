@@ -11,6 +11,8 @@ from nbclient import NotebookClient
 from tests.tfpresets.environments import leased_environment, plain_environment
 from tests.tfpresets.scalars import read_scalars
 
+pytestmark = pytest.mark.long
+
 NOTEBOOK = Path(__file__).parents[2] / "notebook_images" / "welcome" / "quickstart.ipynb"
 
 
