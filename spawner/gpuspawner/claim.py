@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import cache
 from logging import Logger
 
-from labpool.api_models import LeaseToApply, Problem, ServerStarted, ServerStopped, SpawnAsked, Waiting
+from labpool.api_models import LeaseToApply, Problem, ServerStopped, SpawnAsked, Waiting
 from labpool.client import PoolClient, PoolRefused, PoolUnavailable
 
 from gpuspawner.hub_errors import GPUsUnavailable, NotStarted, WaitingForGPU
@@ -103,11 +103,6 @@ class Claim:
         if isinstance(answer, Waiting):
             raise WaitingForGPU(handler, answer.path, answer.message, answer.retry_after)
         return answer
-
-    def report_started(self, user: str, name: str, ticket: str) -> None:
-        """Say, without waiting, that the server is up. The pool would also see it at its next look at the hub."""
-        server = ServerStarted(user=user, name=name, ticket=ticket)
-        self._deliver(lambda: self._client.started(server), _server(user, name))
 
     async def report_stopped(self, user: str, name: str, ticket: str) -> None:
         """Say that a person stopped the server. Where the pool doesn't answer now, it is told as soon as it does.

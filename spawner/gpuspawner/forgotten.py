@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 from gpuspawner.environment import server_process_environment
@@ -15,19 +14,13 @@ _PID_FILE = "server.pid"
 _LOOK_SECONDS = 0.1
 
 
-def noting_its_pid(runtime: Path, prepare: Callable[[], None]) -> Callable[[], None]:
-    """A preexec function that notes the new process in `runtime`, then does what `prepare` does.
+def note_process(runtime: Path, pid: int | None) -> None:
+    """Note in `runtime` which process is the server; None just before it is forked.
 
-    The process writes its own number before it becomes the server, so there is no moment in which a hub that dies
-    leaves a server that nobody knows.
+    A hub that dies between the two leaves a note without a number, and then the process is looked for: there is no
+    moment in which a server is left that nobody knows.
     """
-
-    def between_fork_and_exec() -> None:
-        with contextlib.suppress(OSError):
-            (runtime / _PID_FILE).write_text(str(os.getpid()), encoding="ascii")
-        prepare()
-
-    return between_fork_and_exec
+    (runtime / _PID_FILE).write_text(str(pid or ""), encoding="ascii")
 
 
 async def end_forgotten(runtime: Path, user: str, name: str, patience: float = 5.0) -> bool:
@@ -42,7 +35,7 @@ async def end_forgotten(runtime: Path, user: str, name: str, patience: float = 5
     Returns:
         Whether there was one.
     """
-    pid = _noted(runtime)
+    pid = _noted(runtime, user, name)
     if not _runs(pid, user, name):
         return False
     _signal(pid, signal.SIGTERM)
@@ -54,11 +47,15 @@ async def end_forgotten(runtime: Path, user: str, name: str, patience: float = 5
     return True
 
 
-def _noted(runtime: Path) -> int:
+def _noted(runtime: Path, user: str, name: str) -> int:
     try:
-        return int((runtime / _PID_FILE).read_text(encoding="ascii"))
+        noted = (runtime / _PID_FILE).read_text(encoding="ascii")
     except (OSError, ValueError):
         return 0
+    if noted:
+        return int(noted) if noted.isdecimal() else 0
+    running = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return next((pid for pid in running if _runs(pid, user, name)), 0)
 
 
 def _runs(pid: int, user: str, name: str) -> bool:

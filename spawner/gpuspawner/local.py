@@ -15,7 +15,7 @@ from traitlets import Float, TraitError, Unicode, default, validate
 from gpuspawner.claim import Claim, shared_pool
 from gpuspawner.environment import Surroundings, server_environment, server_process_environment
 from gpuspawner.folders import UserFolders
-from gpuspawner.forgotten import end_forgotten, noting_its_pid
+from gpuspawner.forgotten import end_forgotten, note_process
 from gpuspawner.form import render_form
 from gpuspawner.hub_errors import HUB_MAJOR, NotStarted
 from gpuspawner.options import OptionsRefused, Person, ServerOptions, names_nothing, parse_options
@@ -65,6 +65,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
     ).tag(config=True)
 
     user_options: object  # set by the hub: whatever was sent or stored
+    popen_kwargs: Mapping[str, object]
     _environment: Mapping[str, str] = {}
     _is_up = False
 
@@ -153,12 +154,14 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         around = Surroundings(self.pool_url, self.pool_id, folders)
         profile = self.catalogue.profiles.get(options.profile)
         self._environment = server_environment(options, profile, lease, around)
+        self.popen_kwargs = {**self.popen_kwargs, "cwd": self.home_dir}
+        note_process(folders.runtime, None)
         address: tuple[str, int] = await super().start()
+        note_process(folders.runtime, self.pid)
         return address
 
-    def make_preexec_fn(self, name: str) -> Callable[[], None]:
-        """Let the new process note itself, so that none is forgotten when the hub is killed right now."""
-        return noting_its_pid(self._folders().runtime, super().make_preexec_fn(name))
+    def make_preexec_fn(self, name: str) -> None:
+        """Nothing to do in the new process, and so no need to copy the hub's whole memory map for it."""
 
     def get_env(self) -> dict[str, str]:
         """Add this start's variables; without a lease no GPU is visible, whatever the configuration says."""
@@ -169,8 +172,6 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         """Learn that the server is up: the hub adds its callback then, after a start and after its own restart."""
         super().add_poll_callback(callback, *args, **kwargs)
         self._is_up = True
-        if ticket := self._told().get("LABPOOL_TICKET"):
-            self.claim.report_started(self.user.name, self.name, ticket)
 
     async def stop(self, now: bool = False) -> None:
         """Stop the process, and end the lease if a person stopped a server that was up.

@@ -253,11 +253,14 @@ def test_start_that_failed_keeps_the_lease_for_the_next_try(lab: RunningLab, tro
     assert lab.told("olga")["LABPOOL_TICKET"] == ticket.id
 
 
-def test_process_that_a_killed_hub_forgot_is_ended_before_the_next_start(lab: RunningLab):
+@pytest.mark.parametrize("killed", ["after the note of its number", "just before"])
+def test_process_that_a_killed_hub_forgot_is_ended_before_the_next_start(lab: RunningLab, killed: str):
     lab.start_server("ada", CPU)
     lab.wait_ready("ada")
     (forgotten,) = lab.labs()
     lab.kill_hub_before_it_saves("ada")
+    if killed == "just before":
+        (lab.place.runtime_of("ada", "") / "server.pid").write_text("")
     wait_until(lambda: _answers(lab), "the hub's answer")
     assert lab.labs() == [forgotten]
     lab.start_server("ada", CPU)

@@ -29,7 +29,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
     migrate(engine)
     store = Store(engine)
     yield store
+    assert looked_at(store) == looked_at(Store(engine)), "what is kept in memory is not what the database holds"
     store.close()
+
+
+def looked_at(store: Store) -> tuple[object, ...]:
+    with store.view() as view:
+        return view.open_tickets(), view.live_leases(), view.slots()
 
 
 def test_what_was_saved_comes_back_equal(store: Store):
@@ -38,10 +44,19 @@ def test_what_was_saved_comes_back_equal(store: Store):
         change.save_ticket(TICKET)
         change.save_lease(LEASE)
         change.replace_slots([slot])
-    with store.transaction() as view:
-        assert view.open_tickets() == (TICKET,)
-        assert view.live_leases() == (LEASE,)
-        assert view.slots() == (slot,)
+    assert looked_at(store) == ((TICKET,), (LEASE,), (slot,))
+
+
+def test_slots_are_replaced_one_by_one(store: Store):
+    first, second, third = (Slot(name, ("demo-1",), NOW, NOW + timedelta(hours=1)) for name in ("t1", "t2", "t3"))
+    moved = replace(second, devices=("demo-2",))
+    with store.transaction() as change:
+        for name in ("t1", "t2", "t3"):
+            change.save_ticket(replace(TICKET, id=name, user=name))
+        change.replace_slots([first, second])
+    with store.transaction() as change:
+        change.replace_slots([moved, third])
+    assert looked_at(store)[2] == (moved, third)
 
 
 def test_nothing_of_a_failed_transaction_is_kept(store: Store):

@@ -76,11 +76,3 @@ class ServerStopped(_Wire):
     user: str
     name: str = ""
     ticket: str
-
-
-class ServerStarted(_Wire):
-    """A server that was started with a lease answered its first health check or reported that it is up."""
-
-    user: str
-    name: str = ""
-    ticket: str

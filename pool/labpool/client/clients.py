@@ -7,7 +7,7 @@ from types import TracebackType
 
 import httpx
 
-from labpool.api_models import FormView, HomeView, NoticeView, ServerStarted, ServerStopped, SpawnAnswer, SpawnAsked
+from labpool.api_models import FormView, HomeView, NoticeView, ServerStopped, SpawnAnswer, SpawnAsked
 from labpool.client import wire
 
 
@@ -41,10 +41,6 @@ class PoolClient:
     async def apply(self, asked: SpawnAsked) -> SpawnAnswer:
         """The lease of (user, server), or the ticket that was filed for it."""
         return await self._send(wire.apply(asked))
-
-    async def started(self, started: ServerStarted) -> None:
-        """Say that a leased server is up."""
-        await self._send(wire.started(started))
 
     async def stopped(self, stopped: ServerStopped) -> None:
         """Say that a person stopped a leased server: its lease ends."""

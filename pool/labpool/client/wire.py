@@ -15,7 +15,6 @@ from labpool.api_models import (
     HomeView,
     NoticeView,
     Problem,
-    ServerStarted,
     ServerStopped,
     SpawnAnswer,
     SpawnAsked,
@@ -63,11 +62,6 @@ class Call(Generic[Answer]):
 def apply(asked: SpawnAsked) -> Call[SpawnAnswer]:
     """Ask for the lease of (user, server)."""
     return Call("POST", "/api/v1/spawns", _SPAWN_ANSWER.validate_json, body=asked)
-
-
-def started(server: ServerStarted) -> Call[None]:
-    """Report a server that is up."""
-    return Call("POST", "/api/v1/spawns/started", _nothing, body=server)
 
 
 def stopped(server: ServerStopped) -> Call[None]:

@@ -92,16 +92,6 @@ class Desk:
 
         await self.change(write)
 
-    async def started(self, ticket_id: str) -> None:
-        """Note that a leased server's process runs."""
-
-        def write(change: Transaction) -> None:
-            lease = change.lease_of(ticket_id)
-            if lease is not None and lease.absent_since is not None:
-                change.save_lease(replace(lease, absent_since=None))
-
-        await self.change(write)
-
     async def end(self, ticket_id: str, reason: EndReason, actor: str) -> None:
         """End a ticket that holds a lease and of which nothing runs."""
 

@@ -37,6 +37,9 @@ from labpool.store import Notice, Transaction
 SOON = 1.0
 """Seconds between two looks while somebody waits for a server to come up or go down."""
 
+BREATHS = 4
+"""A look is followed by so many times its own length without one: of 200 starts at once each asks for a look."""
+
 _LOG = logging.getLogger(__name__)
 Held = tuple[Ticket, Lease]
 
@@ -75,12 +78,15 @@ class Reconciler:
 
     async def run(self) -> None:
         """Look round until cancelled. A look that fails is logged and tried again: the pool goes on answering."""
+        clock = asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 pause = await self.look()
             except Exception:
                 _LOG.exception("a look round failed; trying again")
                 pause = SOON
+            await asyncio.sleep(min(BREATHS * (clock() - began), self._interval))
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
             self._wake.clear()

@@ -11,7 +11,6 @@ from labpool.api_models import (
     HomeView,
     LeaseToApply,
     Problem,
-    ServerStarted,
     ServerStopped,
     SpawnAsked,
     Waiting,
@@ -40,6 +39,7 @@ async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToAp
     match await pool.desk.ask(asked):
         case Holds(ticket=ticket, lease=lease):
             await pool.reconciler.clear_leftovers(ticket)
+            pool.reconciler.look_soon()
             devices = pool.viewer.leased_devices(lease)
             if len(devices) < len(lease.devices):
                 raise Rejected(_device_gone())
@@ -63,13 +63,6 @@ async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToAp
             return await _waiting(ticket.id, pool)
         case Refusal() as refusal:
             raise Rejected(_as_problem(refusal))
-
-
-@routes.post("/spawns/started", status_code=204, summary="A leased server's process runs")
-async def started(server: ServerStarted, pool: ThePool) -> None:
-    """Note it, and look soon whether it answers."""
-    await pool.desk.started(server.ticket)
-    pool.reconciler.look_soon()
 
 
 @routes.post("/spawns/stopped", status_code=204, summary="A person stopped a leased server")

@@ -13,27 +13,39 @@ from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
 from labpool.store.database import READS_ONLY
+from labpool.store.kept import Kept, read
 from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
 from labpool.store.records import AuditEntry, Notice
 
 
 class Store:
-    """All the pool remembers, in one database."""
+    """All the pool remembers, in one database that nobody else writes.
+
+    What every decision looks at stays in memory between transactions; after a failed one it is read anew.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._kept: Kept | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """A transaction: all of it is kept, or, where an error leaves the block, nothing."""
-        with Session(self._engine) as session, session.begin():
-            yield Transaction(session)
+        """A transaction: all of it is kept, or, where an error leaves the block, nothing. One at a time."""
+        try:
+            with Session(self._engine) as session, session.begin():
+                kept = self._kept.copy() if self._kept else read(session)
+                yield Transaction(session, kept)
+        except BaseException:
+            self._kept = None
+            raise
+        self._kept = kept
 
     @contextmanager
     def view(self) -> Iterator[Transaction]:
-        """A transaction for reading: one moment's state, without making a writer wait."""
+        """A transaction for reading, without making a writer wait."""
+        known = self._kept
         with Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
-            yield Transaction(session)
+            yield Transaction(session, known or read(session))
 
     def close(self) -> None:
         """Give the connections back."""
@@ -41,21 +53,21 @@ class Store:
 
 
 class Transaction:
-    """Reading and writing domain values; only `Store.transaction` makes one."""
+    """Reading and writing domain values; only a `Store` makes one."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, kept: Kept) -> None:
+        self._session, self._kept = session, kept
 
     def ticket(self, ticket: str) -> Ticket | None:
         """One ticket, open or ended."""
+        if ticket in self._kept.tickets:
+            return self._kept.tickets[ticket]
         row = self._session.get(TicketRow, ticket)
         return rows.ticket_from(row) if row else None
 
     def open_tickets(self) -> tuple[Ticket, ...]:
         """All tickets that have not ended, oldest request first."""
-        query = select(TicketRow).where(TicketRow.state != State.ENDED.value)
-        found = self._session.scalars(query.order_by(TicketRow.requested_at, TicketRow.id))
-        return tuple(rows.ticket_from(row) for row in found)
+        return tuple(sorted(self._kept.tickets.values(), key=lambda ticket: (ticket.requested_at, ticket.id)))
 
     def tickets_of(self, user: str, limit: int = 50) -> tuple[Ticket, ...]:
         """A user's newest tickets, open and ended, newest first."""
@@ -66,16 +78,17 @@ class Transaction:
         """Add a ticket, or write a known one's new state."""
         self._session.merge(rows.ticket_row(ticket))
         self._session.flush()
+        self._kept.tickets.pop(ticket.id, None)
+        if ticket.state is not State.ENDED:
+            self._kept.tickets[ticket.id] = ticket
 
     def live_leases(self) -> tuple[Lease, ...]:
-        """All leases whose devices are held."""
-        query = select(LeaseRow).where(LeaseRow.ended_at.is_(None)).order_by(LeaseRow.id)
-        return tuple(rows.lease_from(row) for row in self._session.scalars(query))
+        """All leases whose devices are held, oldest first."""
+        return tuple(self._kept.leases.values())
 
     def lease_of(self, ticket: str) -> Lease | None:
         """A ticket's live lease."""
-        row = self._live_lease(ticket)
-        return rows.lease_from(row) if row else None
+        return self._kept.leases.get(ticket)
 
     def save_lease(self, lease: Lease) -> None:
         """Add a lease, or write a live one's new values. Its devices never change.
@@ -83,12 +96,14 @@ class Transaction:
         Raises:
             sqlalchemy.exc.IntegrityError: a device is in another live lease; the transaction is undone.
         """
-        row = self._live_lease(lease.ticket)
-        if row is None:
-            self._session.add(rows.lease_row(lease))
-        else:
+        if self._kept.leases.get(lease.ticket) == lease:
+            return
+        if row := self._live_lease(lease.ticket):
             rows.update_lease(row, lease)
+        else:
+            self._session.add(rows.lease_row(lease))
         self._session.flush()
+        self._kept.leases[lease.ticket] = lease
 
     def end_lease(self, ticket: str, at: datetime) -> None:
         """Free the devices of a ticket's live lease; nothing happens where it has none."""
@@ -99,16 +114,25 @@ class Transaction:
         for device in row.devices:
             device.live = False
         self._session.flush()
+        self._kept.leases.pop(ticket, None)
 
     def slots(self) -> tuple[Slot, ...]:
         """The stored slots of queued tickets."""
-        return tuple(rows.slot_from(row) for row in self._session.scalars(select(SlotRow)))
+        return tuple(self._kept.slots.values())
 
     def replace_slots(self, slots: Iterable[Slot]) -> None:
-        """Make `slots` the stored ones."""
-        self._session.execute(delete(SlotRow))
-        self._session.add_all(rows.slot_row(slot) for slot in slots)
+        """Make `slots` the stored ones; only those that differ are written."""
+        wanted = {slot.ticket: slot for slot in slots}
+        stored = self._kept.slots
+        gone = [ticket for ticket in stored if ticket not in wanted]
+        if gone:
+            self._session.execute(delete(SlotRow).where(SlotRow.ticket.in_(gone)))
+        for slot in wanted.values():
+            if stored.get(slot.ticket) != slot:
+                self._session.merge(rows.slot_row(slot))
         self._session.flush()
+        stored.clear()
+        stored.update(wanted)
 
     def add_notice(self, notice: Notice) -> None:
         """Keep a notice unless its key was said already."""
@@ -137,5 +161,7 @@ class Transaction:
         return tuple(AuditEntry(row.at, row.actor, row.event, row.ticket, row.detail) for row in found)
 
     def _live_lease(self, ticket: str) -> LeaseRow | None:
+        if ticket not in self._kept.leases:
+            return None
         query = select(LeaseRow).where(LeaseRow.ticket == ticket, LeaseRow.ended_at.is_(None))
         return self._session.scalars(query).first()
