@@ -30,18 +30,12 @@ from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
 from labpool.service.desk import Desk, NotNow
+from labpool.service.pace import BREATHS, SOON, Held, seconds_to_next
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
 from labpool.store import Notice, Transaction
 
-SOON = 1.0
-"""Seconds between two looks while somebody waits for a server to come up or go down."""
-
-BREATHS = 4
-"""A look is followed by so many times its own length without one: of 200 starts at once each asks for a look."""
-
 _LOG = logging.getLogger(__name__)
-Held = tuple[Ticket, Lease]
 
 
 class Reconciler:
@@ -109,7 +103,8 @@ class Reconciler:
         for ticket, action in to_record:
             if isinstance(action, End) and self.sighting.listed(ticket):
                 await self._tell_hub(ticket)
-        return self._pause(await self._desk.view(_held))
+        held, rules = await self._desk.view(_held), self._desk.catalogue.queue
+        return seconds_to_next(held, self._desk.wakes_at, rules, self._desk.clock(), self._interval)
 
     async def _apart(self, work: Coroutine[None, None, None]) -> None:
         """Do what must not keep leases from ending where it fails: somebody's odd process, say."""
@@ -277,15 +272,6 @@ class Reconciler:
                 _LOG.warning("ending a process of a ticket that holds nothing", extra={"ticket": ticket_id})
                 await self._engine.kill(ticket_id)
 
-    def _pause(self, held: list[Held]) -> float:
-        now, rules = self._desk.clock(), self._desk.catalogue.queue
-        if any(_in_transit(ticket, lease) for ticket, lease in held):
-            return min(SOON, self._interval)
-        moments = [moment for _, lease in held for moment in _moments(lease, rules.notices, stop_at(lease, rules))]
-        moments += [self._desk.wakes_at] if self._desk.wakes_at else []
-        ahead = [(moment - now).total_seconds() for moment in moments if moment > now]
-        return min([self._interval, *ahead])
-
 
 def _held(view: Transaction) -> list[Held]:
     leases = {lease.ticket: lease for lease in view.live_leases()}
@@ -294,11 +280,3 @@ def _held(view: Transaction) -> list[Held]:
 
 def _reason_of(ticket: Ticket, actor: str) -> EndReason:
     return EndReason.STOPPED if actor == ticket.user else EndReason.ENDED_BY_ADMIN
-
-
-def _in_transit(ticket: Ticket, lease: Lease) -> bool:
-    return lease.stopping_since is not None or (ticket.state is State.GRANTED and lease.ready_at is None)
-
-
-def _moments(lease: Lease, notices: tuple[timedelta, ...], stop: datetime) -> list[datetime]:
-    return [lease.ends, stop, *(lease.ends - notice for notice in notices)]

@@ -1,0 +1,42 @@
+"""How often the pool looks round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from labpool.domain.catalogue import QueueRules
+from labpool.domain.ends import stop_at
+from labpool.domain.leases import Lease
+from labpool.domain.tickets import State, Ticket
+
+SOON = 1.0
+"""Seconds between two looks while somebody waits for a server to come up or go down."""
+
+BREATHS = 4
+"""A look is followed by so many times its own length without one: of 200 starts at once each asks for a look."""
+
+Held = tuple[Ticket, Lease]
+
+
+def seconds_to_next(
+    held: Sequence[Held], wakes_at: datetime | None, rules: QueueRules, now: datetime, interval: float
+) -> float:
+    """Seconds from `now` to the next look: `interval` at the latest, sooner where something is due or under way.
+
+    `wakes_at` is when the planner wants to be asked again.
+    """
+    if any(_in_transit(ticket, lease) for ticket, lease in held):
+        return min(SOON, interval)
+    moments = [moment for _, lease in held for moment in _moments(lease, rules)]
+    moments += [wakes_at] if wakes_at else []
+    ahead = [(moment - now).total_seconds() for moment in moments if moment > now]
+    return min([interval, *ahead])
+
+
+def _in_transit(ticket: Ticket, lease: Lease) -> bool:
+    return lease.stopping_since is not None or (ticket.state is State.GRANTED and lease.ready_at is None)
+
+
+def _moments(lease: Lease, rules: QueueRules) -> list[datetime]:
+    return [lease.ends, stop_at(lease, rules), *(lease.ends - notice for notice in rules.notices)]
