@@ -58,6 +58,7 @@ class Supervisor:
         stop = self._stop_at_signals()
         for child in self._children:
             self._in_background(child.keep_running())
+            self._in_background(self._note_answers(child))
         try:
             starting = asyncio.ensure_future(self._wait_until_ready())
             stopping = asyncio.ensure_future(stop.wait())
@@ -85,6 +86,11 @@ class Supervisor:
         while not await self._is_healthy(child.part):
             if not self._ready and child.early_deaths >= _EARLY_DEATHS_ALLOWED:
                 raise PartFailed(child)
+            await asyncio.sleep(_PROBE_SECONDS)
+
+    async def _note_answers(self, child: Child) -> None:
+        while True:
+            child.answered = child.answered or await self._is_healthy(child.part)
             await asyncio.sleep(_PROBE_SECONDS)
 
     async def _is_healthy(self, part: Part) -> bool:

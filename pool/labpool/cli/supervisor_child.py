@@ -14,6 +14,7 @@ from labpool.cli.supervisor_parts import Part
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+_LONGEST_PAUSE_OF_ONE_THAT_ANSWERED = 1.0
 _RAN_WELL_SECONDS = 10.0
 _LARGEST_LOG = 10 * 1024 * 1024
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -31,6 +32,8 @@ class Child:
     def __init__(self, part: Part, log: Path, on_start: Callable[[int], None]) -> None:
         self.part, self.log = part, log
         self.early_deaths = 0
+        self.answered = False
+        """Whether the running process has answered yet; set by who asks it."""
         self._on_start = on_start
         self._process: Process | None = None
         self._stopping = False
@@ -40,13 +43,15 @@ class Child:
         starts, pause = 0, _FIRST_PAUSE
         while not self._stopping:
             began = asyncio.get_running_loop().time()
+            self.answered = False
             self._process = await self._start()
             starts += 1
             self._on_start(starts)
             await self._process.wait()
             ran_well = asyncio.get_running_loop().time() - began >= _RAN_WELL_SECONDS
             self.early_deaths = 0 if ran_well else self.early_deaths + 1
-            pause = _FIRST_PAUSE if ran_well else min(2 * pause, _LONGEST_PAUSE)
+            longest = _LONGEST_PAUSE_OF_ONE_THAT_ANSWERED if self.answered else _LONGEST_PAUSE
+            pause = _FIRST_PAUSE if ran_well else min(2 * pause, longest)
             if not self._stopping:
                 await asyncio.sleep(pause)
 
