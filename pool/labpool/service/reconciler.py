@@ -70,6 +70,10 @@ class Reconciler:
         """Look round without waiting for the interval to pass."""
         self._wake.set()
 
+    def look_after_start(self) -> None:
+        """Look round when a server that starts now should be up; a look before that would only take the hub's time."""
+        asyncio.get_running_loop().call_later(SOON, self._wake.set)
+
     async def run(self) -> None:
         """Look round until cancelled. A look that fails is logged and tried again: the pool goes on answering."""
         clock = asyncio.get_running_loop().time

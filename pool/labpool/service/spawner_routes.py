@@ -39,7 +39,7 @@ async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToAp
     match await pool.desk.ask(asked):
         case Holds(ticket=ticket, lease=lease):
             await pool.reconciler.clear_leftovers(ticket)
-            pool.reconciler.look_soon()
+            pool.reconciler.look_after_start()
             devices = pool.viewer.leased_devices(lease)
             if len(devices) < len(lease.devices):
                 raise Rejected(_device_gone())
