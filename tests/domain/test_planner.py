@@ -66,6 +66,34 @@ def test_an_early_end_moves_the_queue_forward_and_no_promise_backward():
     assert not decided.promises
 
 
+def test_what_frees_early_goes_to_the_least_work_that_delays_nobody():
+    tickets = (ticket("long"), ticket("short", user="eve", hours=1, asked=0.1))
+    world = World(ONE, catalogue(), tickets, (lease("busy", "n1-0", until=5),))
+    world = follow(world, plan(world, at(0.1)), at(0.1))
+    decided = plan(end(world, "busy"), at(1))
+    assert starts(decided) == {"short": at(1), "long": at(2) + MARGIN}
+
+
+def test_least_work_does_not_start_where_it_would_delay_a_promise():
+    tickets = (ticket("pair", gpus=2, hours=4), ticket("single", user="eve", hours=6, asked=0.1))
+    held = (lease("one", "n1-0", until=5), lease("other", "n1-1", until=5, user="bea"))
+    world = World(TWO, catalogue(), tickets, held)
+    world = follow(world, plan(world, at(0.1)), at(0.1))
+    decided = plan(end(world, "one"), at(1))
+    assert starts(decided) == {"pair": at(5) + MARGIN, "single": at(9) + 2 * MARGIN}
+
+
+def test_of_two_projects_the_one_that_holds_less_for_its_share_gains_first():
+    shares = {"vision": (1, 3), "speech": (3, 1)}
+    tickets = (ticket("first", hours=1), ticket("later", user="eve", hours=4, asked=0.1, project="speech"))
+    held = [lease(f"v{i}", f"n1-{i}", user=f"v{i}", until=9) for i in range(1)]
+    held += [lease(f"s{i}", f"n1-{i}", user=f"s{i}", until=9, project="speech") for i in (1, 2)]
+    world = World(inventory({"n1": 4}), catalogue(shares), tickets, (*held, lease("busy", "n1-3", until=9)))
+    world = follow(world, plan(world, at(0.1)), at(0.1))
+    decided = plan(end(world, "busy"), at(1))
+    assert [grant.ticket for grant in decided.grants] == ["later"]
+
+
 def test_devices_of_one_ticket_are_on_one_node():
     world = World(inventory({"n1": 1, "n2": 2}), catalogue(), (ticket("pair", gpus=2),))
     assert plan(world, at(0)).grants[0].devices == ("n2-0", "n2-1")

@@ -100,6 +100,15 @@ def test_a_planner_that_starts_from_nothing_each_time_is_caught_breaking_promise
         hunt(forgetful, PEACEFUL)
 
 
+def test_a_planner_that_deals_out_what_is_promised_is_caught(monkeypatch: pytest.MonkeyPatch):
+    def only_new(self: planner._Draft) -> list[str]:
+        return [ticket.id for ticket in self.line if ticket.id not in self.stored]
+
+    monkeypatch.setattr(planner._Draft, "keep", only_new)
+    with pytest.raises(InvariantBroken, match=r"^6: |a second look"):
+        hunt(plan, PEACEFUL)
+
+
 def test_a_planner_that_hides_broken_promises_is_caught():
     def silent(world: World, now: datetime) -> Plan:
         return replace(plan(world, now), broken=())

@@ -118,6 +118,11 @@ class Catalogue:
     limits: Limits
     queue: QueueRules = QueueRules()
 
+    def share_of(self, project: str) -> int:
+        """Nominal devices of a project over all flavours, at least 1: what its use is measured against."""
+        known = self.projects.get(project)
+        return max(sum(known.nominal.values()), 1) if known else 1
+
     def projects_of(self, user: str, groups: frozenset[str]) -> tuple[Project, ...]:
         """Projects `user` is a member of, in the file's order."""
         return tuple(p for p in self.projects.values() if p.has_member(user, groups))

@@ -1,12 +1,13 @@
-"""Who starts now, and when everybody else will: first come, first served, around promises that stand.
+"""Who starts now, and when everybody else will, around promises that stand.
 
 Every queued ticket holds a place in the schedule, and its first one is a promise. A decision begins with the places
 given before and only ever looks for earlier ones; building the schedule anew each time would
-look right and break promises.
+look right and break promises. Who gains first from what frees early is another question than who was promised what.
 """
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import cycle
@@ -28,13 +29,14 @@ def plan(world: World, now: datetime) -> Plan:
     Stored slots stand unless one cannot, and then the promise may break. A slot that lost its device, or that a change
     of the rules forbids, gets the earliest place that disturbs no other. Where time was lost, to an outage of the pool
     or a lease that would not end, the slots behind it on the same devices move back with it, so that the order stays.
-    What frees early goes to the first in line that can use it without delaying anybody.
+    What frees early goes, as far as that delays nobody, to the project that holds least for its nominal devices, in it
+    to the ticket with the least work (devices times wall time), and of equal ones to the first in line.
 
     `now` is aware; the pool is expected to plan within the turnover margin of each slot's start.
     """
     draft = _Draft(world, now)
-    displaced = draft.keep()
-    draft.place_anew(displaced)
+    draft.place_anew(draft.keep())
+    draft.start_now()
     draft.improve()
     return draft.finish()
 
@@ -60,13 +62,18 @@ class _Draft:
         self.stored = {slot.ticket: slot for slot in self.world.slots if slot.ticket in self.needs}
 
     def keep(self) -> list[str]:
-        """Book every stored slot that stands or only lost time, in line order; return the tickets of the others."""
-        displaced = []
+        """Book every stored slot that stands or only lost time, in line order; return the tickets of the others.
+
+        Those whose slot could not stay come first, then those that have none yet.
+        """
+        displaced, new = [], []
         for ticket in self.line:
             slot = self.stored.get(ticket.id)
-            if slot and not (self._keep_as_is(slot) or self._shift(slot)):
+            if slot is None:
+                new.append(ticket.id)
+            elif not (self._keep_as_is(slot) or self._shift(slot)):
                 displaced.append(ticket.id)
-        return displaced
+        return displaced + new
 
     def _keep_as_is(self, slot: Slot) -> bool:
         """Book a slot where it is, or from now on if its time has come; whether that disturbs nobody ahead."""
@@ -97,9 +104,25 @@ class _Draft:
         return found is not None
 
     def place_anew(self, displaced: list[str]) -> None:
-        """Give displaced tickets the earliest place, before anybody gains anything."""
+        """Give tickets without a place the earliest one, before anybody gains anything."""
         for ticket in displaced:
             self._move_before(ticket, FOREVER)
+
+    def start_now(self) -> None:
+        """Let start what can: of the projects the one that holds least for its share first, in it the least work."""
+        held = Counter[str]()
+        for lease in self.world.leases:
+            held[lease.project] += len(lease.devices)
+        lines: dict[str, deque[Ticket]] = {}
+        for ticket in sorted(self.line, key=lambda each: each.gpus * each.duration):
+            lines.setdefault(ticket.project, deque()).append(ticket)
+        while lines:
+            project = min(lines, key=lambda name: (held[name] / self.world.catalogue.share_of(name), name))
+            ticket = lines[project].popleft()
+            if not lines[project]:
+                del lines[project]
+            if self._move_before(ticket.id, min(self._bound(ticket.id), self.now + INSTANT)):
+                held[project] += ticket.gpus
 
     def improve(self) -> None:
         """Let each ticket in line look for an earlier place, round after round, until nobody finds one."""
