@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,16 +99,16 @@ def answers(script: Path) -> Iterator[Answer]:
         raise BenchmarkFailed(f"{script.name} ended with status {process.returncode}, its answers: {found}")
 
 
-def machine() -> str:
-    """Describe this machine in one line."""
+def measured_on() -> str:
+    """The day and this machine in one line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    return f"{os.cpu_count()} CPU cores, {memory:.0f} GiB memory, {system}"
+    return f"{date.today().isoformat()}, {os.cpu_count()} CPU cores, {memory:.0f} GiB memory, {system}"
 
 
 def main() -> int:
     """Run all benchmarks and write the page; nothing is written if one fails."""
-    page = f"{HEAD}Measured on: {machine()}.\n"
+    page = f"{HEAD}Measured on: {measured_on()}.\n"
     try:
         for script in sorted((ROOT / "benchmarks").glob("*.py")):
             print(f"== {script.stem}", flush=True)

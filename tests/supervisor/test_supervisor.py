@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.real_hub import wait_until
-from tests.running_lab import POOL_YAML, RunningLab, running_lab
+from tests.running_lab import PEOPLE, POOL_YAML, RunningLab, running_lab
 
 pytestmark = pytest.mark.hub
 
@@ -73,6 +73,19 @@ def test_killed_parts_come_back_once_and_nobody_loses_anything(lab: RunningLab, 
     assert after is not None
     assert (after.id, after.place, after.starts_by) == (waiting.id, waiting.place, waiting.starts_by)
     assert lab.leased() == running
+
+
+def test_start_tells_a_newcomer_where_to_go_who_to_be_and_how_to_stop(lab: RunningLab):
+    told = lab.said()
+    wanted = [
+        lab.url,
+        lab.place.secret("demo_password"),
+        *PEOPLE,
+        "not isolated from each other",
+        "simulated",
+        "Ctrl-C",
+    ]
+    assert [word for word in wanted if word not in told] == []
 
 
 def test_second_start_says_where_it_runs_already(lab: RunningLab):
