@@ -35,33 +35,34 @@ async def end_forgotten(runtime: Path, user: str, name: str, patience: float = 5
     Returns:
         Whether there was one.
     """
-    pid = _noted(runtime, user, name)
-    if not _runs(pid, user, name):
+    left = [pid for pid in await asyncio.to_thread(_noted, runtime) if _runs(pid, user, name, runtime)]
+    if not left:
         return False
-    _signal(pid, signal.SIGTERM)
+    _signal(left, signal.SIGTERM)
     deadline = asyncio.get_running_loop().time() + patience
-    while _runs(pid, user, name):
+    while left := [pid for pid in left if _runs(pid, user, name, runtime)]:
         if asyncio.get_running_loop().time() > deadline:
-            _signal(pid, signal.SIGKILL)
+            _signal(left, signal.SIGKILL)
         await asyncio.sleep(_LOOK_SECONDS)
     return True
 
 
-def _noted(runtime: Path, user: str, name: str) -> int:
+def _noted(runtime: Path) -> list[int]:
+    """The process of the note; all there are where it names none, for the right one may be any of them."""
     try:
         noted = (runtime / _PID_FILE).read_text(encoding="ascii")
     except (OSError, ValueError):
-        return 0
+        return []
     if noted:
-        return int(noted) if noted.isdecimal() else 0
-    running = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-    return next((pid for pid in running if _runs(pid, user, name)), 0)
+        return [int(noted)] if noted.isdecimal() else []
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
-def _runs(pid: int, user: str, name: str) -> bool:
-    return pid > 0 and bool(server_process_environment(pid, user, name))
+def _runs(pid: int, user: str, name: str, runtime: Path) -> bool:
+    return server_process_environment(pid, user, name).get("LABPOOL_RUNTIME") == str(runtime)
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)

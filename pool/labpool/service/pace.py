@@ -13,10 +13,14 @@ from labpool.domain.tickets import State, Ticket
 SOON = 1.0
 """Seconds between two looks while somebody waits for a server to come up or go down."""
 
-BREATHS = 4
-"""A look is followed by so many times its own length without one: of 200 starts at once each asks for a look."""
+_BREATHS, _LONGEST_BREATH = 4, 3.0
 
 Held = tuple[Ticket, Lease]
+
+
+def breath(look: float) -> float:
+    """Seconds without a look after one that took `look` seconds: of 200 starts at once each asks for a look."""
+    return min(_BREATHS * look, _LONGEST_BREATH)
 
 
 def seconds_to_next(

@@ -30,7 +30,7 @@ from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
 from labpool.service.desk import Desk, NotNow
-from labpool.service.pace import BREATHS, SOON, Held, seconds_to_next
+from labpool.service.pace import SOON, Held, breath, seconds_to_next
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
 from labpool.store import Notice, Transaction
@@ -84,7 +84,7 @@ class Reconciler:
             except Exception:
                 _LOG.exception("a look round failed; trying again")
                 pause = SOON
-            await asyncio.sleep(min(BREATHS * (clock() - began), self._interval))
+            await asyncio.sleep(breath(clock() - began))
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
             self._wake.clear()
