@@ -55,9 +55,10 @@ def test_removed_profile_ends_its_tickets_and_lets_leases_run_out(
     assert (again["ticket"], again["preset"]) == (held, "mirrored")
 
 
-def test_process_on_a_device_leased_to_somebody_else_is_audited_once(pool: RunningPool, new_user: NewUser):
+def test_process_on_a_device_leased_to_somebody_else_is_shown_and_audited_once(pool: RunningPool, new_user: NewUser):
     lease = pool.ask(new_user()).json()
-    seen = Trespasser(lease["devices"][0]["id"], 4711, "python", "mallory", None, lease["ticket"])
+    device = lease["devices"][0]["id"]
+    seen = Trespasser(device, 4711, "python", "mallory", None, lease["ticket"])
 
     async def trespassers(leases: object) -> tuple[Trespasser, ...]:
         return (seen,)
@@ -65,6 +66,11 @@ def test_process_on_a_device_leased_to_somebody_else_is_audited_once(pool: Runni
     pool.engine.trespassers = trespassers  # type: ignore[method-assign]  # there is no card to trespass on here
     for _ in range(3):
         pool.call(pool.parts.reconciler.look())
+    words = "A program (python, process 4711 of mallory) uses this GPU beside its holder."
+    assert [(view.device, view.reason) for view in pool.call(pool.parts.viewer.pool()).trespassed] == [(device, words)]
+    held = pool.call(pool.parts.viewer.ticket(lease["ticket"])).lease
+    assert held is not None
+    assert held.trespassers == (words,)
     del pool.engine.trespassers  # type: ignore[method-assign]
     wait_until(lambda: "trespasser" in pool.trail(lease["ticket"]), "the audit row")
     assert pool.trail(lease["ticket"]).count("trespasser") == 1

@@ -11,6 +11,7 @@ from labpool.api_models.spawns import (
     Waiting,
 )
 from labpool.api_models.views import (
+    DeviceTroubleView,
     FlavourView,
     FormView,
     HolderView,
@@ -21,12 +22,12 @@ from labpool.api_models.views import (
     ProfileView,
     TicketView,
     WaitView,
-    WithheldView,
 )
 
 __all__ = [
     "MOST_HOURS",
     "PROBLEM_MEDIA_TYPE",
+    "DeviceTroubleView",
     "FlavourView",
     "FormView",
     "HolderView",
@@ -44,5 +45,4 @@ __all__ = [
     "TicketView",
     "WaitView",
     "Waiting",
-    "WithheldView",
 ]

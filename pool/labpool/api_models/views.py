@@ -39,6 +39,7 @@ class LeaseView(_View):
     starts: datetime
     ends: datetime
     simulated: bool
+    trespassers: tuple[str, ...] = Field((), description="Programs of others on these devices, in words.")
 
 
 class NoticeView(_View):
@@ -111,8 +112,8 @@ class ProfileView(_View):
     unavailable: str = Field("", description="Why no node can ever hold it; empty where one can.")
 
 
-class WithheldView(_View):
-    """A device that is there and not granted, with the reason in words."""
+class DeviceTroubleView(_View):
+    """A device with which something is wrong, in words: it is not granted, or others use it beside its holder."""
 
     device: str
     flavour: str
@@ -125,7 +126,8 @@ class PoolView(_View):
     engine: str
     simulated: bool
     flavours: tuple[FlavourView, ...]
-    withheld: tuple[WithheldView, ...] = ()
+    withheld: tuple[DeviceTroubleView, ...] = ()
+    trespassed: tuple[DeviceTroubleView, ...] = ()
     trouble: str = Field("", description="What keeps the pool from seeing its devices; empty where it sees them.")
     queued: int
     now: datetime

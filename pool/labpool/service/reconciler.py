@@ -58,7 +58,7 @@ class Reconciler:
         self._starter = Starter(hub)
         self._wake = asyncio.Event()
         self._one_look = asyncio.Lock()
-        self._trespassers: set[Trespasser] = set()
+        self.trespassers: frozenset[Trespasser] = frozenset()
         self.sighting = Sighting(desk.clock())
 
     @property
@@ -261,11 +261,11 @@ class Reconciler:
 
     async def _note_trespassers(self, leases: list[Lease]) -> None:
         """Audit each process that uses a device leased to somebody else, once."""
-        seen = {each for each in await self._engine.trespassers(leases) if each.holder is not None}
-        for each in seen - self._trespassers:
+        seen = frozenset(each for each in await self._engine.trespassers(leases) if each.holder is not None)
+        for each in seen - self.trespassers:
             detail = f"process {each.pid} ({each.program}) of {each.owner} uses {each.device}"
             await self._desk.note("engine", "trespasser", each.holder, detail)
-        self._trespassers = seen
+        self.trespassers = seen
 
     async def _end_leftovers(self, held: list[Held]) -> None:
         """End processes of tickets that hold nothing any more, before their devices work for somebody else."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 from labpool.api_models import (
+    DeviceTroubleView,
     FlavourView,
     FormView,
     HolderView,
@@ -17,7 +18,6 @@ from labpool.api_models import (
     ProfileView,
     TicketView,
     WaitView,
-    WithheldView,
 )
 from labpool.domain.availability import availability, stand
 from labpool.domain.catalogue import Project
@@ -29,6 +29,7 @@ from labpool.domain.reasons import Holder
 from labpool.domain.sentences import ended_sentence, wait_sentence
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
+from labpool.engines import Trespasser
 from labpool.service.desk import Desk
 from labpool.service.reconciler import Reconciler
 from labpool.settings import hidden_profiles
@@ -156,7 +157,20 @@ class Viewer:
 
     def _lease(self, lease: Lease) -> LeaseView:
         simulated = any(device.simulated for device in self.leased_devices(lease))
-        return LeaseView(devices=lease.devices, starts=lease.starts, ends=lease.ends, simulated=simulated)
+        return LeaseView(
+            devices=lease.devices,
+            starts=lease.starts,
+            ends=lease.ends,
+            simulated=simulated,
+            trespassers=tuple(view.reason for view in self._trespassed() if view.device in lease.devices),
+        )
+
+    def _trespassed(self) -> tuple[DeviceTroubleView, ...]:
+        flavours = {device.id: device.flavour for device in self._desk.inventory.devices}
+        return tuple(
+            DeviceTroubleView(device=each.device, flavour=flavours.get(each.device, ""), reason=_trespass(each))
+            for each in sorted(self._reconciler.trespassers, key=lambda each: (each.device, each.pid))
+        )
 
     def _pool(self, world: World) -> PoolView:
         now = self._desk.clock()
@@ -165,6 +179,7 @@ class Viewer:
             simulated=world.inventory.simulated,
             flavours=tuple(self._flavour(world, name, now) for name in world.catalogue.flavours),
             withheld=_withheld(world.inventory),
+            trespassed=self._trespassed(),
             trouble=self._reconciler.trouble,
             queued=sum(ticket.state is State.QUEUED for ticket in world.tickets),
             now=now,
@@ -222,12 +237,16 @@ def _wait(ticket: Ticket, world: World, now: datetime) -> WaitView | None:
     )
 
 
-def _withheld(inventory: Inventory) -> tuple[WithheldView, ...]:
+def _withheld(inventory: Inventory) -> tuple[DeviceTroubleView, ...]:
     flavours = {device.id: device.flavour for device in inventory.devices}
     return tuple(
-        WithheldView(device=device, flavour=flavours.get(device, ""), reason=reason)
+        DeviceTroubleView(device=device, flavour=flavours.get(device, ""), reason=reason)
         for device, reason in inventory.withheld
     )
+
+
+def _trespass(seen: Trespasser) -> str:
+    return f"A program ({seen.program}, process {seen.pid} of {seen.owner}) uses this GPU beside its holder."
 
 
 def _holder(holder: Holder) -> HolderView:
