@@ -182,7 +182,7 @@ class RunningLab:
         return browser
 
     def start_server(self, user: str, options: object, name: str = "") -> httpx.Response:
-        """Start a server over REST as the user's own program does."""
+        """Start a server over REST, as a program of an admin does."""
         body = options if self.python == HUB_5 else {"user_options": options}
         return self.api("POST", _server(user, name), body)
 
@@ -194,9 +194,9 @@ class RunningLab:
     def clear(self) -> None:
         """End all servers and tickets of the demo's people."""
         for user in PEOPLE:
-            self.leave_queue(user)
-            for name in self.servers(user):
-                self._end(user, name)
+            self.leave_queue(user)  # or the end of one's server would start another's
+        for user, name in [(user, name) for user in PEOPLE for name in self.servers(user)]:
+            self._end(user, name)
         wait_until(lambda: not self.leased(), "the end of all leases")
 
     def _end(self, user: str, name: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, StorageState, ViewportSize, expect
 
 from tests.browser.person import Person, sign_in
+from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML, RunningLab, running_lab
 
 SignIn = Callable[..., Person]
@@ -72,7 +73,8 @@ def bert(person: SignIn) -> Person:
 
 @pytest.fixture
 def all_leased(lab: RunningLab, ada: Person) -> Person:
-    """Ada holds all four GPUs with her default server."""
+    """Ada holds all four GPUs with her default server, and the pool has seen that it is ready."""
     ada.start("Four GPUs", hours="8")
     ada.page.wait_for_url(ada.in_server())
+    wait_until(lambda: lab.home("ada").tickets[0].server_ready, "the pool's look at Ada's server")
     return ada

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import jupyterhub.spawner
+import pytest
 from gpuspawner.local import SimpleLocalGPUSpawner
 from gpuspawner.options import ServerOptions
 from traitlets import default
@@ -42,3 +43,11 @@ class SpawnerUnderTest(SimpleLocalGPUSpawner):
 
 
 jupyterhub.spawner.SimpleLocalProcessSpawner = SpawnerUnderTest
+
+
+def pytest_collection_finish() -> None:
+    """Refuse to go on where the hub's tests would not use our spawner after all."""
+    from jupyterhub.tests.mocking import MockSpawner  # noqa: PLC0415 (not before its base is ours)
+
+    if not issubclass(MockSpawner, SpawnerUnderTest):
+        raise pytest.UsageError(f"the hub's tests use {MockSpawner.__mro__}, not {SpawnerUnderTest.__name__}")

@@ -15,6 +15,8 @@ from labpool.settings import Place, PoolFile
 from tests.engines.conftest import ADA, BERT, MakeEngine, Servers, lease_of
 from tests.engines.fake_driver import DRIVER_NOT_LOADED, GPU_IS_LOST, NO_PERMISSION, UNKNOWN, FakeCard, FakeDriver
 
+pytestmark = pytest.mark.compiler
+
 
 async def test_cards_become_devices_by_uuid_with_the_flavour_their_name_fits(
     driver: FakeDriver, make_engine: MakeEngine
