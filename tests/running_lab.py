@@ -195,12 +195,13 @@ class RunningLab:
         """End all servers and tickets of the demo's people."""
         for user in PEOPLE:
             self.leave_queue(user)  # or the end of one's server would start another's
-        for user, name in [(user, name) for user in PEOPLE for name in self.servers(user)]:
-            self._end(user, name)
+        for user in PEOPLE:
+            for name in self.servers(user):
+                self._end(user, name)
         wait_until(lambda: not self.leased(), "the end of all leases")
 
     def _end(self, user: str, name: str) -> None:
-        wait_until(lambda: self._settled(user, name), f"an end of {user}'s {name!r}")
+        wait_until(lambda: not self.servers(user).get(name, {}).get("pending"), f"an end of {user}'s {name!r}")
         self.stop_server(user, name)
 
     def leave_queue(self, user: str) -> None:
@@ -211,9 +212,6 @@ class RunningLab:
             for ticket in queued:
                 address = f"{self.ports.pool_url}/api/v1/tickets/{ticket.id}/leave"
                 httpx.post(address, headers=headers, timeout=20, trust_env=False)
-
-    def _settled(self, user: str, name: str) -> bool:
-        return not self.servers(user).get(name, {}).get("pending")
 
     def token_for(self, user: str) -> str:
         """A new token with all that the user may do."""

@@ -122,35 +122,6 @@ def test_named_servers_have_leases_of_their_own(lab: RunningLab):
     assert lab.told("ada", "train")["LABPOOL_RUNTIME"].endswith("ada/train")
 
 
-def test_admin_starting_it_for_the_user_meets_the_users_limits(lab: RunningLab):
-    lab.start_server("ada", GPU_4)
-    response = lab.start_server("ada", GPU_1, "more")  # the test's token is an admin's
-    ticket = lab.ticket("ada", "more")
-    assert response.status_code == 503
-    assert ticket is not None
-    assert ticket.wait is not None
-    assert ticket.wait.reason == "own_limit"
-
-
-def test_own_token_and_stored_options_meet_the_limits_too(lab: RunningLab):
-    token = {"Authorization": f"token {lab.token_for('ada')}"}
-
-    def post(server: str, options: object) -> httpx.Response:
-        address = f"{lab.ports.hub_api_url}/users/ada/{server}"
-        return httpx.post(address, json=options, headers=token, timeout=60, trust_env=False)
-
-    assert post("servers/train", {"user_options": GPU_1}).status_code == 201
-    assert reason(post("servers/tune", {"user_options": {**GPU_1, "hours": 9}})) == "too_long"
-    assert post("servers/tune", {"user_options": GPU_4}).status_code == 503
-    assert post("server", {"user_options": CPU}).status_code == 201
-    lab.stop_server("ada")
-    assert lab.api("PATCH", "/users/ada/server", {"user_options": GPU_4}).status_code == 200
-    assert post("server", None).status_code == 503
-    waits = {ticket.name: ticket.wait.reason for ticket in lab.home("ada").tickets if ticket.wait}
-    assert waits == {"tune": "own_limit", "": "own_limit"}
-    lab.api("PATCH", "/users/ada/server", {"user_options": {}})
-
-
 def test_stored_options_are_checked_at_the_next_start(lab: RunningLab):
     lab.start_server("ada", CPU)
     lab.wait_ready("ada")
@@ -162,22 +133,6 @@ def test_stored_options_are_checked_at_the_next_start(lab: RunningLab):
     lab.api("PATCH", "/users/ada/server", {"user_options": {}})
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({"project": "speech", "profile": "gpu-1", "hours": 1}, "not_a_member"),
-        ({"project": "vision", "profile": "gpu-9", "hours": 1}, "unknown_profile"),
-        ({"project": "vision", "profile": "gpu-1", "hours": 100}, "too_long"),
-        ({"project": "vision", "profile": "gpu-1", "hours": "NaN"}, "bad_hours"),
-        ({"image": "mine"}, "unknown_option"),
-    ],
-)
-def test_what_can_never_be_met_is_refused_with_reason(lab: RunningLab, options: dict[str, object], expected: str):
-    response = lab.start_server("ada", options)
-    assert (response.status_code, reason(response)) == (422, expected)
-    assert lab.home("ada").tickets == ()
-
-
 def test_address_left_by_a_refused_form_starts_nothing(lab: RunningLab):
     browser = lab.signed_in("ada")
     refused = fill_form(browser, "ada", {"project": "vision", "profile": "gpu-1", "hours": 99})
@@ -187,15 +142,6 @@ def test_address_left_by_a_refused_form_starts_nothing(lab: RunningLab):
     assert "_xsrf" in str(refused.url)
     assert "Nothing was started" in again.text
     assert not lab.is_active("ada")
-
-
-def test_more_servers_than_allowed_are_refused_and_named(lab: RunningLab):
-    for name in ("a", "b", "c"):
-        lab.start_server("ada", CPU, name)
-        lab.wait_ready("ada", name)
-    response = lab.start_server("ada", CPU, "d")
-    assert (response.status_code, reason(response)) == (409, "too_many_servers")
-    assert "(a, b, c)" in response.json()["message"]
 
 
 def test_server_that_died_keeps_its_lease_and_gets_it_again(lab: RunningLab):
