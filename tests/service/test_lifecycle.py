@@ -141,6 +141,25 @@ def test_cpu_server_of_the_same_name_is_switched_when_the_turn_comes(lab: Lab, n
     assert lab.until_ready(second).id == ticket.id
 
 
+def test_switch_that_nobody_answers_gives_the_gpus_back_and_leaves_the_cpu_server(lab: Lab, new_user: NewUser):
+    first, second = new_user(), new_user()
+    lab.running(first, "gpu-4")
+    lab.start(second)
+    ticket = lab.ticket_of(second)
+    lab.start(second, "cpu")
+    lab.stop(first)
+    wait_until(lambda: lab.pool.ticket(ticket.id).needs_switch, "the question whether to switch")
+    asked = lab.pool.ticket(ticket.id)
+    assert asked.lease is not None
+    assert asked.claim_by is not None
+    lab.pool.pass_time(timedelta(minutes=29))
+    assert lab.pool.ticket(ticket.id).needs_switch
+    lab.pool.pass_time(timedelta(minutes=1, seconds=30))
+    back = lab.until(ticket, "queued")
+    assert (back.needs_ready, back.lease, back.needs_switch) == (True, None, False)
+    assert lab.start(second, "cpu").status_code == 400  # the hub's word for a server that runs
+
+
 def test_server_that_cannot_start_fails_after_its_tries(lab: Lab, new_user: NewUser):
     user = new_user()
     runtime = lab.pool.place().runtime / user
