@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from labpool.domain.catalogue import QueueRules
-from labpool.domain.ends import stop_at
+from labpool.domain.ends import claim_by, stop_at
 from labpool.domain.leases import Lease
 from labpool.domain.tickets import State, Ticket
 
@@ -32,7 +32,7 @@ def seconds_to_next(
     """
     if any(_in_transit(ticket, lease) for ticket, lease in held):
         return min(SOON, interval)
-    moments = [moment for _, lease in held for moment in _moments(lease, rules)]
+    moments = [moment for ticket, lease in held for moment in _moments(ticket, lease, rules)]
     moments += [wakes_at] if wakes_at else []
     ahead = [(moment - now).total_seconds() for moment in moments if moment > now]
     return min([interval, *ahead])
@@ -42,5 +42,6 @@ def _in_transit(ticket: Ticket, lease: Lease) -> bool:
     return lease.stopping_since is not None or (ticket.state is State.GRANTED and lease.ready_at is None)
 
 
-def _moments(lease: Lease, rules: QueueRules) -> list[datetime]:
-    return [lease.ends, stop_at(lease, rules), *(lease.ends - notice for notice in rules.notices)]
+def _moments(ticket: Ticket, lease: Lease, rules: QueueRules) -> list[datetime]:
+    claimed = [claim_by(lease, rules)] if ticket.state is State.GRANTED else []
+    return [*claimed, lease.ends, stop_at(lease, rules), *(lease.ends - notice for notice in rules.notices)]
