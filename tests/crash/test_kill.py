@@ -120,6 +120,23 @@ def test_server_forked_by_a_hub_that_died_before_saving_it_is_ended_and_started_
         assert lab.told("ada")["LABPOOL_TICKET"] in lab.leased()
 
 
+def test_process_that_a_dead_hub_left_behind_is_gone_before_its_devices_are_granted_again(tmp_path: Path):
+    with running_lab(tmp_path, hub_config=SLOW_ONCE.format(marker=str(tmp_path / "was-slow"))) as lab:
+        for user in ("ada", "bert"):
+            lab.signed_in(user)
+        with pytest.raises(httpx.HTTPError):
+            _kill_hub_once_forked(lab)
+        (lost,) = lab.labs()
+        os.kill(lost, signal.SIGSTOP)  # it listens to nothing but SIGKILL
+        (note,) = lab.place.runtime.rglob("server.pid")
+        note.unlink()  # and only its environment tells whose it is
+        _ask_for_one_gpu(lab, "bert")
+        _end(lab, _ticket(lab, "ada"), lab.token_for("ada"))
+        wait_until(lambda: _ticket(lab, "bert").lease is not None, "Bert's lease", 40)
+        assert lost not in lab.labs()
+        lab.wait_ready("bert")
+
+
 def _kill_hub_once_forked(lab: RunningLab) -> None:
     """Begin a start over REST and kill the hub while it waits for it; the call then has no answer."""
 
@@ -129,6 +146,19 @@ def _kill_hub_once_forked(lab: RunningLab) -> None:
 
     threading.Thread(target=kill).start()
     lab.start_server("ada", {"project": "vision", "profile": "gpu-4", "hours": 2})
+
+
+def _ask_for_one_gpu(lab: RunningLab, user: str) -> None:
+    """Queue a ticket as soon as the hub is back."""
+    wait_until(lambda: is_healthy(f"{lab.url}/hub/health"), "the hub's return", BACK_SECONDS)
+    assert lab.start_server(user, {"project": "speech", "profile": "gpu-1", "hours": 1}).status_code == 503
+
+
+def _end(lab: RunningLab, ticket: TicketView, token: str) -> None:
+    """Give a ticket's GPUs back, as its user does on its page."""
+    address = f"{lab.ports.pool_url}/api/v1/tickets/{ticket.id}/end"
+    headers = {"Authorization": f"token {token}"}
+    httpx.post(address, headers=headers, timeout=20, trust_env=False).raise_for_status()
 
 
 def _given_back(lab: RunningLab) -> bool:
