@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import httpx
 import pytest
 from labpool.api_models import TicketView
 from playwright.sync_api import expect
@@ -12,6 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.person import SLOW, Person
 from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML, RunningLab
+from tests.using import use
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.long]
 
@@ -24,11 +24,9 @@ def start_and_use(lab: RunningLab, hours: float) -> TicketView:
     """Ada's server with one GPU runs and was used, which JupyterLab's extension reports and this server doesn't."""
     lab.start_server("ada", {"project": "vision", "profile": "gpu-1", "hours": hours})
     lab.wait_ready("ada")
-    told, ticket = lab.told("ada"), lab.ticket("ada")
+    use(lab, "ada")
+    ticket = lab.ticket("ada")
     assert ticket is not None
-    address = f"{told['LABPOOL_POOL_URL']}/api/v1/tickets/{ticket.id}/claim"
-    headers = {"Authorization": f"Bearer {told['LABPOOL_TICKET_TOKEN']}"}
-    httpx.post(address, headers=headers, trust_env=False).raise_for_status()
     return ticket
 
 

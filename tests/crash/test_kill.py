@@ -14,6 +14,7 @@ from labpool.api_models import TicketView
 
 from tests.real_hub import is_healthy, wait_until
 from tests.running_lab import RunningLab, running_lab
+from tests.using import use
 
 pytestmark = [pytest.mark.hub, pytest.mark.long]
 
@@ -51,8 +52,7 @@ def running_and_queued(lab: RunningLab) -> Iterator[tuple[TicketView, TicketView
     """Ada's server with all four GPUs, used; and Bert's ticket for one."""
     lab.start_server("ada", {"project": "vision", "profile": "gpu-4", "hours": 2})
     lab.wait_ready("ada")
-    told = lab.told("ada")
-    _use(told)
+    use(lab, "ada")
     lab.start_server("bert", {"project": "speech", "profile": "gpu-1", "hours": 1})
     yield _ticket(lab, "ada"), _ticket(lab, "bert")
     wait_until(lambda: _given_back(lab), "all leases given back", 60)
@@ -191,10 +191,3 @@ def _ticket(lab: RunningLab, user: str) -> TicketView:
     ticket = lab.ticket(user)
     assert ticket is not None, f"{user} has no ticket"
     return ticket
-
-
-def _use(told: dict[str, str]) -> None:
-    """Use a server as a person does, which its own extension reports."""
-    url = f"{told['LABPOOL_POOL_URL']}/api/v1/tickets/{told['LABPOOL_TICKET']}/claim"
-    headers = {"Authorization": f"Bearer {told['LABPOOL_TICKET_TOKEN']}"}
-    assert httpx.post(url, headers=headers, trust_env=False).status_code == 204

@@ -43,5 +43,6 @@ def _in_transit(ticket: Ticket, lease: Lease) -> bool:
 
 
 def _moments(ticket: Ticket, lease: Lease, rules: QueueRules) -> list[datetime]:
-    claimed = [claim_by(lease, rules)] if ticket.state is State.GRANTED else []
-    return [*claimed, lease.ends, stop_at(lease, rules), *(lease.ends - notice for notice in rules.notices)]
+    moments = [claim_by(lease, rules)] if ticket.state is State.GRANTED else []
+    moments += [lease.absent_since + rules.restart] if lease.absent_since else []
+    return [*moments, lease.ends, stop_at(lease, rules), *(lease.ends - notice for notice in rules.notices)]

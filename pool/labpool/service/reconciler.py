@@ -37,6 +37,9 @@ from labpool.store import Notice, Transaction
 
 _LOG = logging.getLogger(__name__)
 
+_PUNCTUAL = 0.9
+"""Share of the interval after which the next look begins, so that it has also ended when the interval is over."""
+
 
 class Reconciler:
     """Looks round at intervals and whenever it is told to.
@@ -84,9 +87,10 @@ class Reconciler:
             except Exception:
                 _LOG.exception("a look round failed; trying again")
                 pause = SOON
-            await asyncio.sleep(breath(clock() - began))
+            rest = breath(took := clock() - began)
+            await asyncio.sleep(rest)
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                await asyncio.wait_for(self._wake.wait(), min(pause, _PUNCTUAL * self._interval - took) - rest)
             self._wake.clear()
 
     async def look(self) -> float:
@@ -107,6 +111,8 @@ class Reconciler:
         for ticket, action in to_record:
             if isinstance(action, End) and self.sighting.listed(ticket):
                 await self._tell_hub(ticket)
+        if self.sighting.servers is None:
+            return min(SOON, self._interval)  # nothing is granted and nothing counts as lost before the hub answers
         held, rules = await self._desk.view(_held), self._desk.catalogue.queue
         return seconds_to_next(held, self._desk.wakes_at, rules, self._desk.clock(), self._interval)
 
