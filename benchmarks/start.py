@@ -49,7 +49,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--full", action="store_true", help="15 rounds instead of 5")
     rounds = 3 * ROUNDS if arguments.parse_args().full else ROUNDS
-    with tempfile.TemporaryDirectory(prefix="labpool-bench-") as folder, running_lab(Path(folder), pool_yaml=POOL) as lab:
+    with (
+        tempfile.TemporaryDirectory(prefix="labpool-bench-") as folder,
+        running_lab(Path(folder), pool_yaml=POOL) as lab,
+    ):
         _start_again(lab, rounds)
         _lease_all(lab)
         with _signed_in_page(lab, "bert") as page:
@@ -62,7 +65,9 @@ def main() -> None:
         for killed in ((), PARTS):
             seconds = [_settle(lab, killed) for _ in range(rounds)]
             name = "a server and of all four parts" if killed else "a server"
-            _print_slowest(f"start: kill -9 of {name} to the next holder's lease", seconds, aim=RESTART_SECONDS + RECONCILE_SECONDS)
+            _print_slowest(
+                f"start: kill -9 of {name} to the next holder's lease", seconds, aim=RESTART_SECONDS + RECONCILE_SECONDS
+            )
 
 
 def _start_again(lab: RunningLab, rounds: int) -> None:
