@@ -81,10 +81,11 @@ function confirmed(button) {
   const dialog = document.getElementById("ticket-confirm");
   dialog.querySelector("p").textContent = button.dataset.confirm;
   dialog.querySelector('[value="yes"]').textContent = button.textContent.trim();
-  dialog.returnValue = "no";
   dialog.showModal();
+  // not by its "close" event: that one comes later, and then finds the dialog of a quick second press
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    dialog.querySelector("form").onsubmit = (event) => resolve(event.submitter.value === "yes");
+    dialog.oncancel = () => resolve(false);
   });
 }
 
