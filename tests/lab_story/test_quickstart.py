@@ -33,6 +33,7 @@ def test_new_home_has_the_quickstart_and_later_starts_respect_what_became_of_it(
     assert server.ask("GET", CONTENTS).status_code == 404
 
 
+@pytest.mark.everywhere
 @pytest.mark.tensorflow
 def test_quickstart_trains_on_two_leased_gpus_and_only_its_owner_reads_the_curves(researcher: Researcher):
     server = researcher("ada")

@@ -75,6 +75,7 @@ def test_killed_parts_come_back_once_and_nobody_loses_anything(lab: RunningLab, 
     assert lab.leased() == running
 
 
+@pytest.mark.everywhere
 def test_start_tells_a_newcomer_where_to_go_who_to_be_and_how_to_stop(lab: RunningLab):
     told = lab.said()
     wanted = [
