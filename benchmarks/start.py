@@ -30,6 +30,7 @@ from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tests.clearing import leave_queue
 from tests.real_hub import REPOSITORY, wait_until
 from tests.running_lab import POOL_YAML, RunningLab, running_lab
 from tests.using import use
@@ -151,7 +152,7 @@ def _press(lab: RunningLab, page: Page) -> float:
         page.wait_for_url("**/services/pool/tickets/**")
 
     seconds = _seconds(press)
-    lab.leave_queue("bert")
+    leave_queue(lab, "bert")
     return seconds
 
 

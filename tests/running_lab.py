@@ -191,27 +191,11 @@ class RunningLab:
         self.api("DELETE", _server(user, name))
         wait_until(lambda: not self.is_active(user, name), f"stop of {user}'s server {name!r}")
 
-    def clear(self) -> None:
-        """End all servers and tickets of the demo's people."""
-        for user in PEOPLE:
-            self.leave_queue(user)  # or the end of one's server would start another's
-        for user in PEOPLE:
-            for name in self.servers(user):
-                self._end(user, name)
-        wait_until(lambda: not self.leased(), "the end of all leases")
-
-    def _end(self, user: str, name: str) -> None:
-        wait_until(lambda: not self.servers(user).get(name, {}).get("pending"), f"an end of {user}'s {name!r}")
-        self.stop_server(user, name)
-
-    def leave_queue(self, user: str) -> None:
-        """Take all waiting tickets of a user out of the queue."""
-        queued = [ticket for ticket in self.home(user).tickets if ticket.lease is None]
-        if queued:
-            headers = {"Authorization": f"token {self.token_for(user)}"}
-            for ticket in queued:
-                address = f"{self.ports.pool_url}/api/v1/tickets/{ticket.id}/leave"
-                httpx.post(address, headers=headers, timeout=20, trust_env=False)
+    def steer(self, ticket: TicketView, step: str) -> httpx.Response:
+        """Take a step on a ticket by a program of its owner: leave, ready, switch or end."""
+        headers = {"Authorization": f"token {self.token_for(ticket.user)}"}
+        address = f"{self.ports.pool_url}/api/v1/tickets/{ticket.id}/{step}"
+        return httpx.post(address, headers=headers, timeout=20, trust_env=False)
 
     def token_for(self, user: str) -> str:
         """A new token with all that the user may do."""

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, StorageState, ViewportSize, expect
 
 from tests.browser.person import Person, sign_in
+from tests.clearing import clear
 from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML, RunningLab, running_lab
 
@@ -55,7 +56,7 @@ def person(lab: RunningLab, chromium: Browser, sessions: dict[str, StorageState]
     errors = [error for each in people for error in each.script_errors]
     for context in contexts:
         context.close()
-    lab.clear()
+    clear(lab)
     assert not errors, errors
 
 

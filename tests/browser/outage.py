@@ -6,8 +6,6 @@ import contextlib
 import signal
 from collections.abc import Iterator
 
-import httpx
-
 from tests.real_hub import is_healthy, wait_until
 from tests.running_lab import RunningLab
 
@@ -39,6 +37,4 @@ def leave_queue(lab: RunningLab, user: str, server: str) -> None:
     """Let somebody leave the queue by a program of theirs."""
     ticket = lab.ticket(user, server)
     assert ticket is not None
-    address = f"{lab.ports.pool_url}/api/v1/tickets/{ticket.id}/leave"
-    headers = {"Authorization": f"token {lab.token_for(user)}"}
-    httpx.post(address, headers=headers, timeout=20, trust_env=False).raise_for_status()
+    lab.steer(ticket, "leave").raise_for_status()

@@ -57,6 +57,14 @@ class Person:
         expect(self.ticket).to_contain_text("in line")
         return self.ticket
 
+    def work_on_cpu_meanwhile(self) -> None:
+        """Wait in line, start a CPU server of the same name, and come back to the ticket's page."""
+        self.wait_in_line()
+        address = self.page.url
+        self.ticket.get_by_role("link", name="Work on CPU meanwhile").click()
+        self.page.wait_for_url(self.in_server(), timeout=SLOW)
+        self.page.goto(address)
+
     def in_server(self, server: str = "") -> Callable[[str], bool]:
         """Tell an address inside one of the person's servers."""
         own = f"{self.lab.url}/user/{self.name}/" + (f"{server}/" if server else "")

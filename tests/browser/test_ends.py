@@ -8,6 +8,7 @@ import pytest
 from labpool.api_models import TicketView
 from playwright.sync_api import expect
 
+from tests.browser.axe import check_with_axe
 from tests.browser.person import SLOW, Person
 from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML, RunningLab
@@ -55,5 +56,6 @@ def test_unused_grant_goes_back_to_the_line_and_comes_again_when_its_user_says_r
     lab.stop_server("ada")
     expect(ticket).to_contain_text("Are you still there?", timeout=SLOW)
     wait_until(lambda: lab.leased() == {}, "the devices' return")
+    check_with_axe(bert.page)
     ticket.get_by_role("button", name="I'm ready").click()
     expect(ticket).to_contain_text(re.compile("your server is starting|Your server is ready"), timeout=SLOW)

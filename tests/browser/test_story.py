@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.curves import expect_curve
 from tests.browser.person import SLOW, Person
 from tests.browser.quickstart import run_quickstart
+from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.tensorflow]
@@ -30,6 +31,15 @@ def test_researcher_trains_from_the_quickstart_and_sees_the_curves(ada: Person):
     curves = popup.value
     curves.wait_for_url("**/logs/ada/vision/**", timeout=SLOW)
     expect_curve(curves, "accuracy", "/train")
+
+
+def test_next_researcher_is_led_into_jupyterlab_when_the_first_stops(all_leased: Person, bert: Person):
+    bert.wait_in_line()
+    all_leased.open("/hub/home")
+    all_leased.page.get_by_role("button", name="Stop My Server").click()
+    bert.page.wait_for_url("**/user/bert/lab**", timeout=SLOW)
+    expect(bert.page.locator(".jp-LauncherCard", has_text="TensorBoard")).to_be_visible(timeout=SLOW)
+    wait_until(lambda: bert.lab.home("bert").tickets[0].state == "running", "the claim of the ticket")
 
 
 def wait_for_first_use(ada: Person) -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import SignIn
 from tests.browser.person import ON_TICKET, SLOW, Person, fill_in_sign_in
+from tests.clearing import clear
 from tests.running_lab import RunningLab
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser]
@@ -116,12 +117,9 @@ def test_left_queue_ends_the_ticket_and_offers_to_ask_again(all_leased: Person, 
 def test_works_on_cpu_meanwhile_and_is_asked_to_switch_when_the_turn_comes(
     all_leased: Person, bert: Person, lab: RunningLab
 ):
-    ticket = bert.wait_in_line()
-    address = bert.page.url
-    ticket.get_by_role("link", name="Work on CPU meanwhile").click()
-    bert.page.wait_for_url(bert.in_server(), timeout=SLOW)
+    bert.work_on_cpu_meanwhile()
     assert lab.told("bert")["LABPOOL_PROFILE"] == "cpu"
-    bert.page.goto(address)
+    ticket = bert.ticket
     lab.stop_server("ada")
     expect(ticket).to_contain_text("Switch your CPU server to 1 GPU?", timeout=SLOW)
     assert lab.told("bert")["LABPOOL_PROFILE"] == "cpu"
@@ -144,7 +142,7 @@ def test_refused_press_of_a_button_says_why(all_leased: Person, bert: Person, la
     ticket = bert.wait_in_line()
     bert.page.context.route("**/events", lambda route: route.abort())
     bert.page.reload()
-    lab.clear()
+    clear(lab)
     ticket.get_by_role("button", name="Leave the queue").click()
     bert.page.get_by_role("dialog").get_by_role("button", name="Leave the queue").click()
     expect(bert.page.get_by_role("alert").filter(has_text="only one that waits can leave the queue")).to_be_visible()

@@ -131,7 +131,7 @@ def test_process_that_a_dead_hub_left_behind_is_gone_before_its_devices_are_gran
         (note,) = lab.place.runtime.rglob("server.pid")
         note.unlink()  # and only its environment tells whose it is
         _ask_for_one_gpu(lab, "bert")
-        _end(lab, _ticket(lab, "ada"), lab.token_for("ada"))
+        lab.steer(_ticket(lab, "ada"), "end").raise_for_status()
         wait_until(lambda: _ticket(lab, "bert").lease is not None, "Bert's lease", 40)
         assert lost not in lab.labs()
         lab.wait_ready("bert")
@@ -152,13 +152,6 @@ def _ask_for_one_gpu(lab: RunningLab, user: str) -> None:
     """Queue a ticket as soon as the hub is back."""
     wait_until(lambda: is_healthy(f"{lab.url}/hub/health"), "the hub's return", BACK_SECONDS)
     assert lab.start_server(user, {"project": "speech", "profile": "gpu-1", "hours": 1}).status_code == 503
-
-
-def _end(lab: RunningLab, ticket: TicketView, token: str) -> None:
-    """Give a ticket's GPUs back, as its user does on its page."""
-    address = f"{lab.ports.pool_url}/api/v1/tickets/{ticket.id}/end"
-    headers = {"Authorization": f"token {token}"}
-    httpx.post(address, headers=headers, timeout=20, trust_env=False).raise_for_status()
 
 
 def _given_back(lab: RunningLab) -> bool:

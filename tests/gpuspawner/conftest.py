@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clearing import clear
 from tests.running_lab import RunningLab, running_lab
 
 
@@ -19,4 +20,4 @@ def module_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]
 def lab(module_lab: RunningLab) -> Iterator[RunningLab]:
     """The module's lab; afterwards nothing runs and nobody waits."""
     yield module_lab
-    module_lab.clear()
+    clear(module_lab)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.clearing import clear
 from tests.lab_story.lab_server import LabServer
 from tests.running_lab import RunningLab, running_lab
 
@@ -36,7 +37,7 @@ queue:
   restart_minutes: 3
   turnover_minutes: 0
   end_grace_minutes: 0.05
-  notice_minutes: [0.4]
+  notice_minutes: [0.4, 0.15]
   reconcile_seconds: 0.5
 """
 RECONCILE_SECONDS = 0.5
@@ -87,4 +88,4 @@ def researcher(lab: RunningLab, tokens: dict[str, str]) -> Iterator[Researcher]:
         return LabServer(lab, user, tokens[user])
 
     yield enter
-    lab.clear()
+    clear(lab)

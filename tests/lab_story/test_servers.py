@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from labpool.api_models import NoticeView, TicketView
@@ -89,7 +90,12 @@ def test_end_of_the_hours_is_announced_in_the_server_ends_it_and_leaves_the_file
         assert ticket.state == "running"
         assert ticket.lease is not None
         assert server.notice() == ticket.notice
-        assert NoticeView.model_validate_json(kernel.run(READ_NOTICE)).ends_at == ticket.lease.ends
+        first = NoticeView.model_validate_json(kernel.run(READ_NOTICE))
+        assert first.ends_at == ticket.lease.ends
+        wait_until(lambda: server.notice() != first, "the second notice in the server", SLOW)
+        second = NoticeView.model_validate_json(kernel.run(READ_NOTICE))
+        assert (second.kind, second.ends_at) == ("ending", ticket.lease.ends)
+        assert second.at - first.at >= timedelta(minutes=0.2)
 
     wait_until(lambda: server.ticket().state == "ended", "the end of the hours", SLOW)
     assert server.ticket().end_reason == "time_limit"
