@@ -23,7 +23,6 @@ from tests.domain.lab import NINE, add, catalogue, end, follow, inventory
 WHO = r'(?P<who>\w+(?: "\w+")?)'
 ASKS = re.compile(WHO + r" asks for (?P<gpus>\d) GPUs? for (?P<hours>\d+) h(?: in (?P<project>\w+))?")
 ACTS = re.compile(WHO + r" (?P<does>stops|leaves the line)")
-BREAKS = re.compile(r"(?P<who>\w+)'s GPU breaks")
 WAITS = re.compile(WHO + r" is (?P<place>\w+) in line, at the latest (?P<by>[\d:]+)(?:, because (?P<why>\w+))?")
 PLANNED = re.compile(WHO + r" is planned for (?P<at>[\d:]+)")
 BROKEN = re.compile(r"promises? to (?P<who>[\w ]+) (?:is|are) broken by (?P<cause>\w+)")
@@ -92,9 +91,8 @@ class Story:
             self.world = add(self.world, self._ticket(asks))
         elif acts := ACTS.fullmatch(what):
             self.world = end(self.world, acts["who"])
-        elif breaks := BREAKS.fullmatch(what):
-            slot = next(slot for slot in self.world.slots if slot.ticket == breaks["who"])
-            broken = tuple((device, "broken") for device in slot.devices)
+        elif what == "a GPU breaks":
+            broken = ((self.world.inventory.devices[0].id, "broken"),)
             self.world = replace(self.world, inventory=replace(self.world.inventory, withheld=broken))
         elif what == "the GPU works again":
             self.world = replace(self.world, inventory=replace(self.world.inventory, withheld=()))

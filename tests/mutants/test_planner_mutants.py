@@ -51,16 +51,25 @@ def test_the_unharmed_planner_survives_the_hunt():
     hunt(plan, PEACEFUL * 2 + TROUBLE)
 
 
-def test_a_planner_blind_to_leases_is_caught_leasing_a_device_twice(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Schedule, "_add_lease", lambda *_: None)
+def test_a_planner_that_hands_out_what_is_in_use_is_caught_leasing_a_device_twice(monkeypatch: pytest.MonkeyPatch):
+    def careless(self: Schedule, need: Need, place: Place) -> tuple[str, ...]:
+        return tuple(self.nodes_of(need.flavour)[place.node][: need.gpus])
+
+    monkeypatch.setattr(Schedule, "hand_out", careless)
     with pytest.raises(InvariantBroken, match=r"^1: a device is in two leases"):
         hunt(plan, PEACEFUL)
 
 
-def test_a_planner_blind_to_its_own_bookings_is_caught_leasing_a_device_twice(monkeypatch: pytest.MonkeyPatch):
+def test_a_planner_blind_to_leases_is_caught_granting_what_is_not_there(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Schedule, "_add_lease", lambda *_: None)
+    with pytest.raises(InvariantBroken, match=r"^[23]: |^t\d+ got \("):
+        hunt(plan, PEACEFUL)
+
+
+def test_a_planner_blind_to_its_own_bookings_is_caught_granting_what_is_not_there(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Schedule, "book", lambda *_: None)
     monkeypatch.setattr(Schedule, "release", lambda *_: None)
-    with pytest.raises(InvariantBroken, match=r"^1: a device is in two leases"):
+    with pytest.raises(InvariantBroken, match=r"^[23]: |^t\d+ got \("):
         hunt(plan, PEACEFUL)
 
 

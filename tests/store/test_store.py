@@ -39,7 +39,7 @@ def looked_at(store: Store) -> tuple[object, ...]:
 
 
 def test_what_was_saved_comes_back_equal(store: Store):
-    slot = Slot("t1", ("demo-1",), NOW, NOW + timedelta(hours=1))
+    slot = Slot("t1", "demo", NOW, NOW + timedelta(hours=1))
     with store.transaction() as change:
         change.save_ticket(TICKET)
         change.save_lease(LEASE)
@@ -48,8 +48,8 @@ def test_what_was_saved_comes_back_equal(store: Store):
 
 
 def test_slots_are_replaced_one_by_one(store: Store):
-    first, second, third = (Slot(name, ("demo-1",), NOW, NOW + timedelta(hours=1)) for name in ("t1", "t2", "t3"))
-    moved = replace(second, devices=("demo-2",))
+    first, second, third = (Slot(name, "demo", NOW, NOW + timedelta(hours=1)) for name in ("t1", "t2", "t3"))
+    moved = replace(second, node="other")
     with store.transaction() as change:
         for name in ("t1", "t2", "t3"):
             change.save_ticket(replace(TICKET, id=name, user=name))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import Holder, Wait, WaitReason
-from labpool.domain.schedule import Cap, CapKey, Need, Place, need_of, schedule_of
+from labpool.domain.schedule import Cap, Key, Need, need_of, schedule_of
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 
@@ -64,12 +64,12 @@ def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | 
     if found and found.start == now:
         return None
     for cap in need.caps:
-        if not schedule.allows(cap, Place((), now, now + need.duration)):
+        if not schedule.allows(cap, now, now + need.duration):
             return Wait(_REASONS[cap.key[0]], _planned_holders(ticket, cap.key, world), most=cap.most)
     return Wait(WaitReason.DEVICES, _planned_holders(ticket, ("flavour", ticket.flavour), world))
 
 
-def _counts(lease: Lease | Ticket, key: CapKey) -> bool:
+def _counts(lease: Lease | Ticket, key: Key) -> bool:
     match key:
         case ("server", user, name):
             return (lease.user, lease.name) == (user, name)
@@ -93,7 +93,7 @@ def _holders(ticket: Ticket, leases: Iterable[Lease]) -> tuple[Holder, ...]:
     return tuple(sorted(holders, key=lambda holder: holder.until))
 
 
-def _planned_holders(ticket: Ticket, key: CapKey, world: World) -> tuple[Holder, ...]:
+def _planned_holders(ticket: Ticket, key: Key, world: World) -> tuple[Holder, ...]:
     """Planned starts that come before this ticket's own, as holders that are still to come."""
     slots = {slot.ticket: slot for slot in world.slots}
     others = [other for other in world.line() if other.id in slots and other.id != ticket.id and _counts(other, key)]

@@ -33,9 +33,9 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The planned place of a queued ticket; devices included, so that two slots never count on the same one."""
+    """The planned place of a queued ticket: as many devices of a node as it asks for; which ones the grant tells."""
 
     ticket: str
-    devices: tuple[str, ...]
+    node: str
     start: datetime
     end: datetime

@@ -14,8 +14,9 @@ from itertools import cycle
 
 from labpool.domain.leases import Slot
 from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan
-from labpool.domain.schedule import FOREVER, INSTANT, Need, Place, Schedule, need_of
+from labpool.domain.schedule import INSTANT, Need, Place, Schedule, need_of
 from labpool.domain.tickets import Ticket
+from labpool.domain.timeline import FOREVER
 from labpool.domain.world import World
 
 TIME_LOST = frozenset({BreakCause.POOL_OUTAGE, BreakCause.OVERRUN})
@@ -28,7 +29,7 @@ def plan(world: World, now: datetime) -> Plan:
 
     Stored slots stand unless one cannot, and then the promise may break. A slot that lost its device, or that a change
     of the rules forbids, gets the earliest place that disturbs no other. Where time was lost, to an outage of the pool
-    or a lease that would not end, the slots behind it on the same devices move back with it, so that the order stays.
+    or a lease that would not end, the slots behind it on the same node move back with it, so that the order stays.
     What frees early goes, as far as that delays nobody, to the project that holds least for its nominal devices, in it
     to the ticket with the least work (devices times wall time), and of equal ones to the first in line.
 
@@ -78,7 +79,7 @@ class _Draft:
     def _keep_as_is(self, slot: Slot) -> bool:
         """Book a slot where it is, or from now on if its time has come; whether that disturbs nobody ahead."""
         need, place = self.needs[slot.ticket], self._as_of_now(slot)
-        if not self.schedule.usable(need, slot.devices):
+        if not self.schedule.usable(need, slot.node):
             return False
         late = self._late(slot)
         if self.schedule.stands(need, place):
@@ -93,12 +94,12 @@ class _Draft:
         return True
 
     def _shift(self, slot: Slot) -> bool:
-        """Move a slot that only lost time to later on its own devices, before those behind it; whether it could."""
+        """Move a slot that only lost time to later on its own node, before those behind it; whether it could."""
         cause = self._cause(slot)
         self.trouble[slot.ticket] = cause
         if cause not in TIME_LOST:
             return False
-        found = self.schedule.earliest(self.needs[slot.ticket], within=slot.devices)
+        found = self.schedule.earliest(self.needs[slot.ticket], within=slot.node)
         if found:
             self._take(slot.ticket, found)
         return found is not None
@@ -138,7 +139,7 @@ class _Draft:
         waiting = [(ticket, place) for ticket, place in placed if not self._starts(ticket, place)]
         reports = [self._broken(ticket, self.places.get(ticket.id)) for ticket in self.line]
         return Plan(
-            grants=tuple(Grant(t.id, p.devices, p.start, p.end) for t, p in placed if self._starts(t, p)),
+            grants=tuple(self._grant(ticket, place) for ticket, place in placed if self._starts(ticket, place)),
             slots=tuple(self._slot(ticket.id, place) for ticket, place in waiting),
             broken=tuple(report for report in reports if report),
             promises={ticket.id: place.start for ticket, place in waiting if ticket.starts_by is None},
@@ -147,10 +148,13 @@ class _Draft:
     def _starts(self, ticket: Ticket, place: Place) -> bool:
         return place.start == self.now and ticket.id not in self.held_up
 
+    def _grant(self, ticket: Ticket, place: Place) -> Grant:
+        return Grant(ticket.id, self.schedule.hand_out(self.needs[ticket.id], place), place.start, place.end)
+
     def _slot(self, ticket: str, place: Place) -> Slot:
         if ticket in self.held_up:
             return self.stored[ticket]
-        return Slot(ticket, place.devices, place.start, place.end)
+        return Slot(ticket, place.node, place.start, place.end)
 
     def _late(self, slot: Slot) -> bool:
         return self.now > slot.start + self.schedule.margin
@@ -158,19 +162,20 @@ class _Draft:
     def _as_of_now(self, slot: Slot) -> Place:
         """Where a slot would be if its ticket started as planned, or now if that time has come."""
         start = max(slot.start, self.now)
-        return Place(slot.devices, start, start + self.needs[slot.ticket].duration)
+        return Place(slot.node, start, start + self.needs[slot.ticket].duration)
 
     def _cause(self, slot: Slot) -> BreakCause:
-        """Why a slot does not stand: its devices, lost time, lost time of one ahead, or else a change of the rules."""
+        """Why a slot does not stand: its node, lost time, lost time of one ahead, or else a change of the rules."""
         need = self.needs[slot.ticket]
-        if not self.schedule.usable(need, slot.devices):
+        if not self.schedule.usable(need, slot.node):
             return BreakCause.DEVICE_UNAVAILABLE
         if self._late(slot):
             return self._why_late(slot)
         lost_time = {ticket: cause for ticket, cause in self.trouble.items() if cause in TIME_LOST}
         if self.schedule.stands(need, self._as_of_now(slot), without=lost_time.keys() | self.schedule.overrunning):
             return next(iter(lost_time.values()), BreakCause.ADMIN_CHANGE)
-        return BreakCause.ADMIN_CHANGE
+        allowed = all(self.schedule.allows(cap, slot.start, slot.end) for cap in need.caps)
+        return BreakCause.DEVICE_UNAVAILABLE if allowed else BreakCause.ADMIN_CHANGE
 
     def _why_late(self, slot: Slot) -> BreakCause:
         """A slot that the pool saw since its start and did not grant was held up; another was not looked at."""
@@ -194,7 +199,7 @@ class _Draft:
             return False
         need, old = self.needs[ticket], self.places.get(ticket)
         if old:
-            self.schedule.release(need, old)
+            self.schedule.release(ticket)
         found = self.schedule.earliest(need, bound)
         if found:
             self.held_up.discard(ticket)

@@ -129,7 +129,7 @@ class SlotRow(Base):
     __tablename__ = "slots"
 
     ticket: Mapped[str] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
-    devices: Mapped[list[str]] = mapped_column(JSON)
+    node: Mapped[str] = mapped_column(String(255))
     start: Mapped[datetime] = mapped_column(UtcDateTime)
     end: Mapped[datetime] = mapped_column(UtcDateTime)
 

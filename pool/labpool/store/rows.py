@@ -98,12 +98,12 @@ def lease_from(row: LeaseRow) -> Lease:
 
 def slot_row(slot: Slot) -> SlotRow:
     """A slot's row."""
-    return SlotRow(ticket=slot.ticket, devices=list(slot.devices), start=slot.start, end=slot.end)
+    return SlotRow(ticket=slot.ticket, node=slot.node, start=slot.start, end=slot.end)
 
 
 def slot_from(row: SlotRow) -> Slot:
     """The slot of a row."""
-    return Slot(row.ticket, tuple(row.devices), row.start, row.end)
+    return Slot(row.ticket, row.node, row.start, row.end)
 
 
 def notice_row(notice: Notice) -> NoticeRow:

@@ -204,9 +204,12 @@ class _FirstReservations:
 
     def _with(self, decided: Plan, world: World, now: datetime) -> Schedule:
         schedule = Schedule(world, now)
+        nodes = {device.id: device.node for device in world.inventory.devices}
         tickets: dict[str, Ticket] = {ticket.id: ticket for ticket in world.tickets}
         for grant in decided.grants:
-            schedule.book(need_of(tickets[grant.ticket], world), Place(grant.devices, grant.starts, grant.ends))
+            schedule.book(
+                need_of(tickets[grant.ticket], world), Place(nodes[grant.devices[0]], grant.starts, grant.ends)
+            )
         return schedule
 
 

@@ -7,14 +7,14 @@ that stood still for it would be easy to beat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from labpool.domain.planner import plan
 from labpool.domain.plans import Grant, Plan
-from labpool.domain.schedule import INSTANT, Cap, CapKey, Need, Place, Schedule, need_of
+from labpool.domain.schedule import INSTANT, Cap, Key, Need, Place, Schedule, need_of
 from labpool.domain.world import World
 
 Policy = Callable[[World, datetime], Plan]
@@ -23,7 +23,7 @@ Policy = Callable[[World, datetime], Plan]
 def fifo(world: World, now: datetime) -> Plan:
     """Strict first come, first served: nobody starts before one who asked earlier and waits for the same thing."""
     moment = _Moment(world, now)
-    waited_for: set[CapKey] = set()
+    waited_for: set[Key] = set()
     for need in moment.line:
         if waited_for & moment.keys(need):
             continue
@@ -43,7 +43,7 @@ def easy(world: World, now: datetime) -> Plan:
     first one, and so has each limit that somebody waits for.
     """
     moment = _Moment(world, now)
-    heads: dict[CapKey, _Head] = {}
+    heads: dict[Key, _Head] = {}
     for need in moment.line:
         free = moment.place_now(need)
         if free:
@@ -77,7 +77,7 @@ class _Head:
 
     need: Need
     start: datetime
-    keys: frozenset[CapKey]
+    keys: frozenset[Key]
 
 
 class _Moment:
@@ -86,39 +86,43 @@ class _Moment:
     def __init__(self, world: World, now: datetime) -> None:
         self.schedule = Schedule(world, now)
         self.line = [need_of(ticket, world) for ticket in world.line()]
-        self.nodes = {flavour: list(world.usable_devices(flavour).values()) for flavour in world.catalogue.flavours}
+        self.nodes = {flavour: self.schedule.nodes_of(flavour) for flavour in world.catalogue.flavours}
         self.grants: list[Grant] = []
 
-    def place_now(self, need: Need, within: Collection[str] | None = None) -> Place | None:
-        """Devices on which `need` can start at once, if there are any."""
+    def place_now(self, need: Need, within: str | None = None) -> Place | None:
+        """A node on which `need` can start at once, if there are any."""
         return self.schedule.earliest(need, self.schedule.now + INSTANT, within)
 
     def start(self, need: Need, place: Place) -> None:
         """Grant `need` its place."""
         self.schedule.book(need, place)
-        self.grants.append(Grant(need.ticket, place.devices, place.start, place.end))
+        self.grants.append(Grant(need.ticket, self.schedule.hand_out(need, place), place.start, place.end))
 
-    def keys(self, need: Need) -> set[CapKey]:
+    def keys(self, need: Need) -> set[Key]:
         """Everything of which `need` takes some."""
         return {_flavour_key(need), *(cap.key for cap in need.caps)}
 
-    def lacking(self, need: Need) -> set[CapKey]:
+    def lacking(self, need: Need) -> set[Key]:
         """What keeps `need` from starting now: the limits that are used up, else devices."""
-        whole = Place((), self.schedule.now, self.schedule.now + need.duration)
-        used_up = {cap.key for cap in need.caps if self._limits(cap, need) and not self.schedule.allows(cap, whole)}
+        now = self.schedule.now
+        used_up = {
+            cap.key
+            for cap in need.caps
+            if self._limits(cap, need) and not self.schedule.allows(cap, now, now + need.duration)
+        }
         return used_up or {_flavour_key(need)}
 
     def _limits(self, cap: Cap, need: Need) -> bool:
         """Whether a cap can be used up before the devices are; a project's counts those of one flavour only."""
         flavours = [need.flavour] if cap.key[0] == "project" else list(self.nodes)
-        return cap.most < sum(len(node) for flavour in flavours for node in self.nodes[flavour])
+        return cap.most < sum(len(devices) for flavour in flavours for devices in self.nodes[flavour].values())
 
 
-def _flavour_key(need: Need) -> CapKey:
+def _flavour_key(need: Need) -> Key:
     return ("flavour", need.flavour)
 
 
-def _new_heads(moment: _Moment, need: Need, taken: Set[CapKey]) -> dict[CapKey, _Head]:
+def _new_heads(moment: _Moment, need: Need, taken: Set[Key]) -> dict[Key, _Head]:
     """`need` as the first that waits for what keeps it from starting, except where somebody else is the first."""
     first_for = moment.lacking(need) - taken
     found = moment.schedule.earliest(need) if first_for else None
@@ -135,8 +139,8 @@ def _beside(moment: _Moment, need: Need, free: Place, heads: Sequence[_Head]) ->
     """The place `free`, or one at once on another node, that delays none of `heads`; None where each does."""
     if not _delays(moment.schedule, need, free, heads):
         return free
-    for devices in moment.nodes[need.flavour]:
-        place = moment.place_now(need, within=devices)
+    for node in moment.nodes[need.flavour]:
+        place = moment.place_now(need, within=node)
         if place and not _delays(moment.schedule, need, place, heads):
             return place
     return None
@@ -145,5 +149,5 @@ def _beside(moment: _Moment, need: Need, free: Place, heads: Sequence[_Head]) ->
 def _delays(schedule: Schedule, need: Need, place: Place, heads: Sequence[_Head]) -> bool:
     schedule.book(need, place)
     late = any(schedule.earliest(head.need, head.start + INSTANT) is None for head in heads)
-    schedule.release(need, place)
+    schedule.release(need.ticket)
     return late

@@ -1,0 +1,88 @@
+"""How much of something is taken, and when: a step function of time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
+FOREVER = datetime.max.replace(tzinfo=timezone.utc)
+
+
+@dataclass(slots=True)
+class Timeline:
+    """What is taken of one thing over all time; each step reaches to the next one, the last one for ever.
+
+    How much there is, is not its business. Who asks says instead how much may be taken already: the `room`.
+    """
+
+    _times: list[datetime] = field(default_factory=lambda: [BEGINNING])
+    _taken: list[int] = field(default_factory=lambda: [0])
+
+    def take(self, start: datetime, end: datetime, amount: int) -> None:
+        """Take `amount` more from `start` to `end`; a negative one gives it back."""
+        if end <= start:
+            return
+        first, last = self._cut(start), self._cut(end)
+        for step in range(first, last):
+            self._taken[step] += amount
+        self._join(last)
+        self._join(first)
+
+    def taken_at(self, at: datetime) -> int:
+        """What is taken at `at`."""
+        return self._taken[self._step_at(at)]
+
+    def fits(self, room: int, start: datetime, end: datetime) -> bool:
+        """Whether at most `room` is taken from `start` to `end`."""
+        first = self._step_at(start)
+        last = bisect_left(self._times, end, first + 1)
+        return max(self._taken[first:last]) <= room
+
+    def first_start(self, room: int, length: timedelta, at: datetime, before: datetime) -> datetime | None:
+        """The first time from `at` on, and before `before`, from which at most `room` is taken for `length`."""
+        if at >= before:
+            return None
+        times, taken, start = self._times, self._taken, at
+        last = len(times) - 1
+        for step in range(self._step_at(at), last):
+            if taken[step] > room:
+                start = times[step + 1]
+                if start >= before:
+                    return None
+            elif times[step + 1] - start >= length:
+                return start
+        return start if taken[last] <= room else None
+
+    def _step_at(self, at: datetime) -> int:
+        return bisect_right(self._times, at) - 1
+
+    def _cut(self, at: datetime) -> int:
+        """The step that begins at `at`, made where there is none."""
+        step = bisect_left(self._times, at)
+        if step == len(self._times) or self._times[step] != at:
+            self._times.insert(step, at)
+            self._taken.insert(step, self._taken[step - 1])
+        return step
+
+    def _join(self, step: int) -> None:
+        """Make one step of two equal ones."""
+        if step and self._taken[step] == self._taken[step - 1]:
+            del self._times[step], self._taken[step]
+
+
+def first_common_start(
+    tracks: Sequence[tuple[Timeline, int]], length: timedelta, at: datetime, before: datetime
+) -> datetime | None:
+    """The first time from `at` on, and before `before`, that suits all of `tracks` (timeline, room) for `length`."""
+    start, agreed, turn = at, 0, 0
+    while agreed < len(tracks):
+        timeline, room = tracks[turn]
+        found = timeline.first_start(room, length, start, before)
+        if found is None:
+            return None
+        agreed, start = (agreed + 1, start) if found == start else (1, found)
+        turn = (turn + 1) % len(tracks)
+    return start

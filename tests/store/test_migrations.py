@@ -1,0 +1,62 @@
+"""Migrations with data in the tables, up and down."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic import command
+from labpool.domain.leases import Slot
+from labpool.domain.tickets import Ticket
+from labpool.store import Store, connect, migrate
+from labpool.store.database import alembic_config
+from sqlalchemy import Engine, text
+
+NOW = datetime(2026, 3, 29, 1, 30, tzinfo=timezone.utc)
+
+
+TICKET = """
+INSERT INTO tickets (id, kind, user, groups, name, project, profile, flavour, gpus, duration_s, requested_at, state,
+                     attempt, ready, unclaimed)
+VALUES (:id, 'server', 'ada', '[]', :id, 'vision', 'gpu-1', 'gpu', 1, 3600, :start, 'queued', 1, 1, 0)
+"""
+SLOT = "INSERT INTO slots (ticket, devices, start, end) VALUES (:id, :devices, :start, :end)"
+TIMES = {"start": "2026-03-29 01:30:00.000000", "end": "2026-03-29 02:30:00.000000"}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """A database with two queued tickets, in the first schema."""
+    engine = connect(f"sqlite:///{tmp_path}/pool.sqlite")
+    migrate(engine, "0001")
+    with engine.begin() as connection:
+        for ticket, devices in (("t1", '["sim:demo:gpu:0", "sim:demo:gpu:1"]'), ("t2", '["GPU-5b6c"]')):
+            connection.execute(text(TICKET), {"id": ticket, **TIMES})
+            connection.execute(text(SLOT), {"id": ticket, "devices": devices, **TIMES})
+    yield engine
+    engine.dispose()
+
+
+def slots_in(engine: Engine) -> tuple[Slot, ...]:
+    with Store(engine).view() as view:
+        return view.slots()
+
+
+def test_slots_of_the_first_schema_keep_their_place_on_their_devices_node(engine: Engine):
+    migrate(engine)
+    end = NOW + timedelta(hours=1)
+    assert set(slots_in(engine)) == {Slot("t1", "demo", NOW, end), Slot("t2", socket.gethostname(), NOW, end)}
+
+
+def test_going_back_keeps_the_tickets(engine: Engine):
+    migrate(engine)
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0001")
+    migrate(engine)
+    assert slots_in(engine) == ()
+    with Store(engine).view() as view:
+        tickets: tuple[Ticket, ...] = view.open_tickets()
+    assert [ticket.id for ticket in tickets] == ["t1", "t2"]
