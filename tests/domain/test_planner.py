@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
-from labpool.domain.catalogue import Limits, UserLimit
+from labpool.domain.catalogue import Catalogue, Limits, UserLimit
+from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
 from labpool.domain.plans import Grant
 from labpool.domain.tickets import Event
+from labpool.domain.usage import Usage
 from labpool.domain.world import World
 
 from tests.domain.lab import MINUTE, NINE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
@@ -83,15 +85,30 @@ def test_least_work_does_not_start_where_it_would_delay_a_promise():
     assert starts(decided) == {"pair": at(5) + MARGIN, "single": at(9) + 2 * MARGIN}
 
 
-def test_of_two_projects_the_one_that_holds_less_for_its_share_gains_first():
-    shares = {"vision": (1, 3), "speech": (3, 1)}
-    tickets = (ticket("first", hours=1), ticket("later", user="eve", hours=4, asked=0.1, project="speech"))
-    held = [lease(f"v{i}", f"n1-{i}", user=f"v{i}", until=9) for i in range(1)]
-    held += [lease(f"s{i}", f"n1-{i}", user=f"s{i}", until=9, project="speech") for i in (1, 2)]
-    world = World(inventory({"n1": 4}), catalogue(shares), tickets, (*held, lease("busy", "n1-3", until=9)))
+def first_to_gain(rules: Catalogue, usage: Usage, *held: Lease) -> str:
+    """Who gets the one device that frees early: the shorter one of Vision, or the longer one of Speech."""
+    tickets = (ticket("vision", hours=1), ticket("speech", user="eve", hours=4, asked=0.1, project="speech"))
+    world = World(inventory({"n1": 4}), rules, tickets, (*held, lease("busy", "n1-3", until=9)), usage=usage)
     world = follow(world, plan(world, at(0.1)), at(0.1))
-    decided = plan(end(world, "busy"), at(1))
-    assert [grant.ticket for grant in decided.grants] == ["later"]
+    (grant,) = plan(end(world, "busy"), at(1)).grants
+    return grant.ticket
+
+
+def test_of_two_projects_the_one_with_less_set_aside_for_its_weight_gains_first():
+    held = [lease("v0", "n1-0", user="v0", until=9)]
+    held += [lease(f"s{i}", f"n1-{i}", user=f"s{i}", until=9, project="speech") for i in (1, 2)]
+    assert first_to_gain(catalogue({"vision": (1, 3), "speech": (3, 1)}), Usage(), *held) == "speech"
+    assert first_to_gain(catalogue({"vision": (2, 2), "speech": (2, 2)}), Usage(), *held) == "vision"
+
+
+def test_of_two_projects_the_one_that_used_less_for_its_weight_gains_first():
+    held = [lease(f"b{i}", f"n1-{i}", user=f"b{i}", until=9, project="both") for i in range(3)]
+    rules = catalogue({"vision": (2, 2), "speech": (2, 2), "both": (4, 0)})
+    used = Usage().after("vision", 1, at(-10), at(-8)).after("speech", 1, at(-10), at(-9))
+    assert first_to_gain(rules, Usage(), *held) == "speech"  # "busy" is Vision's
+    assert first_to_gain(rules, used.after("speech", 4, at(-9), at(0)), *held) == "vision"
+    heavy = replace(rules, projects={**rules.projects, "speech": replace(rules.projects["speech"], weight=200.0)})
+    assert first_to_gain(heavy, used.after("speech", 4, at(-9), at(0)), *held) == "speech"
 
 
 def test_devices_of_one_ticket_are_on_one_node():

@@ -42,6 +42,12 @@ def test_card_nobody_named_becomes_a_flavour_with_a_profile_in_each_project(demo
     assert all(p.profiles[-1] == "nvidia-h200-1" for p in catalogue.projects.values())
 
 
+def test_device_that_is_left_over_goes_to_the_project_of_most_weight(load: Load):
+    other = "  speech: {title: Speech, members: {groups: [speech]}, weight: 2, profiles: [cpu]}\n"
+    projects = complete_catalogue(load(SMALL + other).catalogue, cards(3)).projects
+    assert {name: project.nominal["nvidia-h200"] for name, project in projects.items()} == {"vision": 1, "speech": 2}
+
+
 def test_named_flavours_stay_as_they_are(demo: Catalogue):
     assert complete_catalogue(demo, cards(4, "demo-gpu")) == demo
 

@@ -103,9 +103,9 @@ ONE_MISTAKE = {
         "Known here: engine, flavours, simulated, limits, profiles, projects, queue.",
     ),
     "key of a later release": (
-        changed("    nominal: {gpu: 2}", "    weight: 2\n    nominal: {gpu: 2}"),
-        "pool.yaml:11: projects.vision.weight: unknown key. "
-        "Known here: title, members, owners, nominal, borrow, profiles.",
+        changed("    nominal: {gpu: 2}", "    lend: {gpu: 1}\n    nominal: {gpu: 2}"),
+        "pool.yaml:11: projects.vision.lend: unknown key. "
+        "Known here: title, members, owners, nominal, borrow, weight, profiles.",
     ),
     "unfit name": (
         changed("title: A GPU}", "title: A GPU}\n  GPU_2: {title: Another}"),

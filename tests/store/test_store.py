@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def looked_at(store: Store) -> tuple[object, ...]:
     with store.view() as view:
-        return view.open_tickets(), view.live_leases(), view.slots()
+        return view.open_tickets(), view.live_leases(), view.slots(), list(view.ended_runs())
 
 
 def test_what_was_saved_comes_back_equal(store: Store):
@@ -44,7 +44,7 @@ def test_what_was_saved_comes_back_equal(store: Store):
         change.save_ticket(TICKET)
         change.save_lease(LEASE)
         change.replace_slots([slot])
-    assert looked_at(store) == ((TICKET,), (LEASE,), (slot,))
+    assert looked_at(store) == ((TICKET,), (LEASE,), (slot,), [])
 
 
 def test_slots_are_replaced_one_by_one(store: Store):
@@ -98,6 +98,16 @@ def test_ended_lease_holds_nothing(store: Store):
         change.end_lease("t1", NOW)
         assert change.lease_of("t1") is None
         assert change.live_leases() == ()
+
+
+def test_ended_lease_is_a_run_up_to_its_end_and_never_past_the_hours_asked_for(store: Store):
+    with store.transaction() as change:
+        for name, ended in (("t1", 1), ("t2", 3)):
+            change.save_ticket(replace(TICKET, id=name, user=name))
+            change.save_lease(replace(LEASE, ticket=name, devices=(f"{name}-0", f"{name}-1")))
+            change.end_lease(name, NOW + timedelta(hours=ended))
+        ends = [(run.devices, run.starts, run.ends) for run in change.ended_runs()]
+    assert ends == [(2, NOW, NOW + timedelta(hours=1)), (2, NOW, LEASE.ends)]
 
 
 def test_notice_with_the_same_key_is_kept_once(store: Store):

@@ -35,7 +35,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project space. `nominal` and `borrow` count devices for each flavour; a missing flavour counts 0."""
+    """A project space. `nominal` and `borrow` count devices for each flavour; a missing flavour counts 0.
+
+    `weight` is the part it may expect of what nobody else needs; None: as large as its nominal devices.
+    """
 
     name: str
     title: str
@@ -46,6 +49,7 @@ class Project:
     everyone: bool = False
     nominal: Mapping[str, int] = field(default_factory=dict)
     borrow: Mapping[str, int] = field(default_factory=dict)
+    weight: float | None = None
     profiles: tuple[str, ...] = ()
 
     def most_at_once(self, flavour: str) -> int:
@@ -95,7 +99,8 @@ class QueueRules:
 
     claim: from server ready until a person must have used it; restart: how long a dead server keeps its lease;
     end_grace: from SIGTERM to the lease's end; turnover: kept free after each planned end; expiry: how long an
-    unclaimed ticket waits for "ready"; shortest: least time one may ask for; notices: before the end, longest first.
+    unclaimed ticket waits for "ready"; shortest: least time one may ask for; notices: before the end, longest first;
+    half_life: after which a project's use counts half in its fair share.
     """
 
     claim: timedelta = timedelta(minutes=30)
@@ -106,6 +111,7 @@ class QueueRules:
     shortest: timedelta = timedelta(minutes=5)
     notices: tuple[timedelta, ...] = (timedelta(minutes=15), timedelta(minutes=5))
     start_tries: int = 3
+    half_life: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +124,16 @@ class Catalogue:
     limits: Limits
     queue: QueueRules = QueueRules()
 
-    def share_of(self, project: str) -> int:
-        """Nominal devices of a project over all flavours, at least 1: what its use is measured against."""
+    def weight_of(self, project: str) -> float:
+        """What a project's use is measured against: its weight, or else its nominal devices, at least 1."""
         known = self.projects.get(project)
-        return max(sum(known.nominal.values()), 1) if known else 1
+        if known is None:
+            return 1.0
+        return known.weight or max(float(sum(known.nominal.values())), 1.0)
+
+    def charge_of(self, flavour: str) -> float:
+        """GPU-hours booked for one hour of one device; those of a flavour that is gone cost 1."""
+        return self.flavours[flavour].charge if flavour in self.flavours else 1.0
 
     def projects_of(self, user: str, groups: frozenset[str]) -> tuple[Project, ...]:
         """Projects `user` is a member of, in the file's order."""

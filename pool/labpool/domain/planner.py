@@ -7,7 +7,7 @@ look right and break promises. Who gains first from what frees early is another 
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import cycle
@@ -17,6 +17,7 @@ from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan
 from labpool.domain.schedule import INSTANT, Need, Place, Schedule, need_of
 from labpool.domain.tickets import Ticket
 from labpool.domain.timeline import FOREVER
+from labpool.domain.usage import booked_hours
 from labpool.domain.world import World
 
 TIME_LOST = frozenset({BreakCause.POOL_OUTAGE, BreakCause.OVERRUN})
@@ -30,8 +31,8 @@ def plan(world: World, now: datetime) -> Plan:
     Stored slots stand unless one cannot, and then the promise may break. A slot that lost its device, or that a change
     of the rules forbids, gets the earliest place that disturbs no other. Where time was lost, to an outage of the pool
     or a lease that would not end, the slots behind it on the same node move back with it, so that the order stays.
-    What frees early goes, as far as that delays nobody, to the project that holds least for its nominal devices, in it
-    to the ticket with the least work (devices times wall time), and of equal ones to the first in line.
+    What frees early goes, as far as that delays nobody, to the project with the least use for its weight, in it to the
+    ticket with the least work (devices times wall time), and of equal ones to the first in line.
 
     `now` is aware; the pool is expected to plan within the turnover margin of each slot's start.
     """
@@ -110,20 +111,28 @@ class _Draft:
             self._move_before(ticket, FOREVER)
 
     def start_now(self) -> None:
-        """Let start what can: of the projects the one that holds least for its share first, in it the least work."""
-        held = Counter[str]()
-        for lease in self.world.leases:
-            held[lease.project] += len(lease.devices)
+        """Let start what can: of the projects the one with the least use for its weight first, in it the least work."""
+        rules, use = self.world.catalogue, self._use()
         lines: dict[str, deque[Ticket]] = {}
         for ticket in sorted(self.line, key=lambda each: each.gpus * each.duration):
             lines.setdefault(ticket.project, deque()).append(ticket)
         while lines:
-            project = min(lines, key=lambda name: (held[name] / self.world.catalogue.share_of(name), name))
+            project = min(lines, key=lambda name: (use[name] / rules.weight_of(name), name))
             ticket = lines[project].popleft()
             if not lines[project]:
                 del lines[project]
             if self._move_before(ticket.id, min(self._bound(ticket.id), self.now + INSTANT)):
-                held[project] += ticket.gpus
+                use[project] += booked_hours(ticket.gpus, rules.charge_of(ticket.flavour), ticket.duration)
+
+    def _use(self) -> dict[str, float]:
+        """GPU-hours of each project: what its earlier runs still count for, and all that is set aside for the live."""
+        rules, now = self.world.catalogue, self.now
+        use = {project: self.world.usage.of(project, now) for project in {ticket.project for ticket in self.line}}
+        for lease in self.world.leases:
+            if lease.project in use:
+                charge = rules.charge_of(lease.flavour)
+                use[lease.project] += booked_hours(len(lease.devices), charge, lease.ends - lease.starts)
+        return use
 
     def improve(self) -> None:
         """Let each ticket in line look for an earlier place, round after round, until nobody finds one."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from labpool.domain.catalogue import Catalogue, UserLimit
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
+from labpool.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class World:
 
     A lease is live until the pool has settled it: one past its end still holds its devices. `slots` are those that the
     last plan gave back; one of a ticket that is no longer queued is ignored. `looked_at` is when the pool planned last,
-    None after a start; it tells a pool that looked too late from a lease that would not end.
+    None after a start; it tells a pool that looked too late from a lease that would not end. `usage` is that of runs
+    that are over.
     """
 
     inventory: Inventory
@@ -26,6 +28,7 @@ class World:
     leases: tuple[Lease, ...] = ()
     slots: tuple[Slot, ...] = ()
     looked_at: datetime | None = None
+    usage: Usage = field(default_factory=Usage)
 
     def line(self) -> tuple[Ticket, ...]:
         """Tickets that wait for their turn, first come first; those that wait for "ready" are not among them."""

@@ -20,6 +20,7 @@ from labpool.domain.world import World
 from labpool.service.asking import Files, Holds, Waits, answer
 from labpool.service.changes import Changes
 from labpool.service.deciding import apply_plan
+from labpool.service.fair_share import FairShare
 from labpool.service.trail import note
 from labpool.store import Store, Transaction
 
@@ -60,6 +61,7 @@ class Desk:
         self.wakes_at: datetime | None = None
         self.hub_answers = False
         self._looked_at: datetime | None = None
+        self._fair_share = FairShare()
         self._store = store
         self._one_at_a_time = asyncio.Lock()
 
@@ -208,6 +210,7 @@ class Desk:
             change.live_leases(),
             change.slots(),
             self._looked_at,
+            self._fair_share.usage(change.ended_runs(), self.catalogue),
         )
 
     def profile_of(self, ticket: Ticket) -> Profile:

@@ -28,8 +28,8 @@ def flavour_of_card(product: str, patterns: Mapping[str, str]) -> str:
 def complete_catalogue(catalogue: Catalogue, inventory: Inventory) -> Catalogue:
     """Add a flavour and a one-GPU profile for each kind of device that nobody named.
 
-    The devices are split evenly over the projects, what is left over goes to the first ones in the file's order, and
-    each project may borrow the rest.
+    The devices are split evenly over the projects, what is left over goes to those of most weight (of equal ones the
+    first in the file), and each project may borrow the rest.
     """
     unnamed = dict.fromkeys(d.flavour for d in inventory.devices if d.flavour not in catalogue.flavours)
     for flavour in unnamed:
@@ -58,8 +58,9 @@ def _with_flavour(catalogue: Catalogue, inventory: Inventory, devices: tuple[Dev
 def _shared_out(projects: Mapping[str, Project], flavour: str, count: int, profile: str) -> dict[str, Project]:
     each, left_over = divmod(count, len(projects)) if projects else (0, 0)
     shared = {}
-    for place, (name, project) in enumerate(projects.items()):
-        own = each + (place < left_over)
+    heaviest = sorted(projects, key=lambda name: -(projects[name].weight or 0.0))[:left_over]
+    for name, project in projects.items():
+        own = each + (name in heaviest)
         shared[name] = replace(
             project,
             nominal={**project.nominal, flavour: own},

@@ -87,6 +87,7 @@ def _project(name: str, section: ProjectSection) -> Project:
         everyone=section.members.everyone,
         nominal=dict(section.nominal),
         borrow=dict(section.borrow),
+        weight=section.weight,
         profiles=tuple(section.profiles),
     )
 
@@ -117,4 +118,5 @@ def _queue(section: QueueSection) -> QueueRules:
         shortest=timedelta(minutes=section.shortest_minutes),
         notices=tuple(timedelta(minutes=minutes) for minutes in sorted(set(section.notice_minutes), reverse=True)),
         start_tries=section.start_tries,
+        half_life=timedelta(days=section.half_life_days),
     )

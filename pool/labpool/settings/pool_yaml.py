@@ -112,6 +112,15 @@ class ProjectSection(_Section):
     borrow: dict[Slug, Devices] = Field(
         {}, description="Devices of each flavour it may hold beyond its own at once.", examples=[{"demo-gpu": 2}]
     )
+    weight: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Its part of what frees early, beside the other projects'. Left out: the number of its nominal "
+        "devices.",
+        examples=[2],
+    )
     profiles: list[Slug] = Field(
         min_length=1,
         description="Profiles its members may pick, in the order of the form.",
@@ -169,6 +178,14 @@ class QueueSection(_Section):
         [15, 5], max_length=10, description="When to say that the hours end, in minutes before.", examples=[[15, 5]]
     )
     start_tries: int = Field(3, ge=1, le=10, description="How often a granted server is started at most.", examples=[3])
+    half_life_days: float = Field(
+        7,
+        gt=0,
+        le=60,
+        allow_inf_nan=False,
+        description="After how many days what a project used counts half in its fair share.",
+        examples=[7],
+    )
     reconcile_seconds: float = Field(
         10,
         ge=0.1,

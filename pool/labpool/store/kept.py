@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
-from labpool.store.models import LeaseRow, SlotRow, TicketRow
+from labpool.store.models import LeasedDeviceRow, LeaseRow, SlotRow, TicketRow
+from labpool.store.records import EndedRun
+
+REMEMBERED = timedelta(days=365)
+"""So long before the last one's end runs are read back: six half-lives of the longest allowed, when 2 % are left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Open tickets by id, live leases by ticket, and slots, as one transaction left them."""
+    """Open tickets by id, live leases by ticket, slots, and ended runs in that order, as one transaction left them."""
 
     tickets: dict[str, Ticket]
     leases: dict[str, Lease]
     slots: dict[str, Slot]
+    ended: list[EndedRun]
 
     def copy(self) -> Kept:
         """One that may be changed while others read this one."""
-        return Kept(dict(self.tickets), dict(self.leases), dict(self.slots))
+        return Kept(dict(self.tickets), dict(self.leases), dict(self.slots), list(self.ended))
 
 
 def read(session: Session) -> Kept:
@@ -34,4 +40,23 @@ def read(session: Session) -> Kept:
         {row.id: rows.ticket_from(row) for row in tickets},
         {row.ticket: rows.lease_from(row) for row in leases},
         {row.ticket: rows.slot_from(row) for row in session.scalars(select(SlotRow))},
+        _ended(session),
     )
+
+
+def _ended(session: Session) -> list[EndedRun]:
+    last = session.scalar(select(func.max(LeaseRow.ended_at)))
+    if last is None:
+        return []
+    count = func.count(LeasedDeviceRow.device)
+    query = (
+        select(LeaseRow.project, LeaseRow.flavour, count, LeaseRow.starts, LeaseRow.ends, LeaseRow.ended_at)
+        .join(LeasedDeviceRow, LeasedDeviceRow.lease == LeaseRow.id)
+        .where(LeaseRow.ended_at > last - REMEMBERED)
+        .group_by(LeaseRow.id)
+        .order_by(LeaseRow.ended_at, LeaseRow.id)
+    )
+    return [
+        EndedRun(project, flavour, devices, starts, min(ends, ended_at or ends))
+        for project, flavour, devices, starts, ends, ended_at in session.execute(query).all()
+    ]

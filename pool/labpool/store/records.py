@@ -19,6 +19,17 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedRun:
+    """What a lease used that is over: so many devices from `starts` to `ends`, never past the hours asked for."""
+
+    project: str
+    flavour: str
+    devices: int
+    starts: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Who did what, when and why. `actor` is a user's name or the part of labpool that acted."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from labpool.store import rows
 from labpool.store.database import READS_ONLY
 from labpool.store.kept import Kept, read
 from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
-from labpool.store.records import AuditEntry, Notice
+from labpool.store.records import AuditEntry, EndedRun, Notice
 
 
 class Store:
@@ -114,7 +114,13 @@ class Transaction:
         for device in row.devices:
             device.live = False
         self._session.flush()
-        self._kept.leases.pop(ticket, None)
+        lease = self._kept.leases.pop(ticket)
+        ends = min(lease.ends, at)
+        self._kept.ended.append(EndedRun(lease.project, lease.flavour, len(lease.devices), lease.starts, ends))
+
+    def ended_runs(self) -> Sequence[EndedRun]:
+        """What leases used that are over, oldest end first; of those before the pool started, the last year's."""
+        return self._kept.ended
 
     def slots(self) -> tuple[Slot, ...]:
         """The stored slots of queued tickets."""

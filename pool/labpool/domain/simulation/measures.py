@@ -72,8 +72,8 @@ def measure(outcome: Outcome, weights: Mapping[str, float]) -> Measures:
 
 
 def weights_of(catalogue: Catalogue) -> dict[str, float]:
-    """What each project's use is divided by: its nominal devices over all flavours, 1 for a project without any."""
-    return {name: float(sum(project.nominal.values()) or 1) for name, project in catalogue.projects.items()}
+    """What each project's use is divided by."""
+    return {name: catalogue.weight_of(name) for name in catalogue.projects}
 
 
 def waits(runs: Sequence[Run]) -> Waits:

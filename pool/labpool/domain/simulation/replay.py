@@ -17,6 +17,7 @@ from labpool.domain.requests import Request, check_request
 from labpool.domain.simulation.policies import Policy
 from labpool.domain.simulation.trace import Arrival
 from labpool.domain.tickets import Event, Ticket
+from labpool.domain.usage import Usage
 from labpool.domain.world import World
 
 BEGINNING = datetime(2000, 1, 3, tzinfo=timezone.utc)
@@ -127,10 +128,14 @@ class _Replay:
     slots: tuple[Slot, ...] = ()
     looked_at: datetime | None = None
     wake: datetime | None = None
+    usage: Usage = field(init=False)
     ends: list[tuple[datetime, str]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     broken: list[BrokenPromise] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.usage = Usage(BEGINNING, self.catalogue.queue.half_life)
 
     def run(self) -> Outcome:
         """Go from one moment at which something happens to the next, until all is over."""
@@ -162,8 +167,13 @@ class _Replay:
         before = len(self.leases)
         while self.ends and self.ends[0][0] <= self.now:
             _, ticket = heappop(self.ends)
-            del self.leases[ticket], self.tickets[ticket]
+            self._count(self.leases.pop(ticket))
+            del self.tickets[ticket]
         return len(self.leases) < before
+
+    def _count(self, over: Lease) -> None:
+        rate = len(over.devices) * self.catalogue.charge_of(over.flavour)
+        self.usage = self.usage.after(over.project, rate, over.starts, self.now)
 
     def _ask(self, arrival: Arrival) -> None:
         name = f"t{self.come:07}"
@@ -182,7 +192,7 @@ class _Replay:
     def _decide(self) -> None:
         """Let the policy decide and do as it says."""
         tickets, leases = tuple(self.tickets.values()), tuple(self.leases.values())
-        world = World(self.inventory, self.catalogue, tickets, leases, self.slots, self.looked_at)
+        world = World(self.inventory, self.catalogue, tickets, leases, self.slots, self.looked_at, self.usage)
         decided = self.policy(world, self.now)
         self._tell(decided)
         for grant in decided.grants:
