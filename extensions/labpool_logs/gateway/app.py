@@ -108,10 +108,7 @@ class Gateway:
     async def _tidy_again_and_again(self) -> None:
         while True:
             await asyncio.sleep(self._check_seconds)
-            try:
-                await self.tensorboards.tidy()
-            except OSError:
-                _LOG.exception("looking after the TensorBoards failed; it is tried again")
+            await self.tensorboards.tidy()
 
 
 def make_app(settings: GatewaySettings) -> Starlette:

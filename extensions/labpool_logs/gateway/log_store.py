@@ -99,13 +99,13 @@ def _event_files(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield everything below a folder, following no link; what vanishes meanwhile is left out."""
+    """Yield everything below a folder, following no link; what can't be read is left out."""
     folders = [folder] if _is_real_folder(folder) else []
     while folders:
         try:
             with os.scandir(folders.pop()) as entries:
                 found = list(entries)
-        except FileNotFoundError:
+        except OSError:  # gone meanwhile, or closed to us: TensorBoard can't read it either
             continue
         folders += [Path(each.path) for each in found if each.is_dir(follow_symlinks=False)]
         yield from found

@@ -69,20 +69,28 @@ class TensorBoards:
             if place.child is not None and (place.child is instead_of or not place.child.is_running()):
                 _LOG.warning("tensorboard crashed", extra={"user": user, "project": project})
                 await self._end(place)
-            if place.child is None:
-                place.child = await self._start(user, project)
-                await self._end_surplus()
-            return place.child
+            if place.child is not None:
+                return place.child
+            child = place.child = await self._start(user, project)
+            await self._end_surplus(keep=place)
+            return child
 
     async def tidy(self) -> None:
         """End what nobody has used for long, and what shows a folder that is no longer safe."""
-        for (user, project), place in list(self._places.items()):
-            if place.child is None:
+        for user, project in list(self._places):
+            await self._tidy_one(user, project)
+
+    async def _tidy_one(self, user: str, project: str) -> None:
+        child = self._places[user, project].child
+        try:
+            if child is None:
                 self._forget_unused(user, project)
-            elif place.child.idle_seconds > self._limits.idle_seconds:
+            elif child.idle_seconds > self._limits.idle_seconds:
                 await self._end_and_say(user, project, "idle")
             elif await asyncio.to_thread(self._store.unsafe, user, project):
                 await self._end_and_say(user, project, "unsafe folder")
+        except OSError:
+            _LOG.exception("looking after a tensorboard failed", extra={"user": user, "project": project})
 
     async def close(self) -> None:
         """End all."""
@@ -99,9 +107,11 @@ class TensorBoards:
         _LOG.info("tensorboard started", extra={"user": user, "project": project, "pid": child.pid})
         return child
 
-    async def _end_surplus(self) -> None:
+    async def _end_surplus(self, keep: _Place) -> None:
+        """End the longest idle ones where too many run; never one in use, nor `keep`, which somebody waits for."""
         idle = {key: place.child.idle_seconds for key, place in self._places.items() if place.child is not None}
-        longest_idle_first = sorted(idle, key=lambda key: idle[key], reverse=True)
+        dispensable = [key for key in idle if idle[key] > 0 and self._places[key] is not keep]
+        longest_idle_first = sorted(dispensable, key=lambda key: idle[key], reverse=True)
         for user, project in longest_idle_first[: max(0, len(idle) - self._limits.at_once)]:
             await self._end_and_say(user, project, "too many at once")
 
