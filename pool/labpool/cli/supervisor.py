@@ -44,7 +44,9 @@ class Supervisor:
         self._pool_id = place.pool_id
         self._token = place.secret("supervisor_token")
         self._http = httpx.AsyncClient(timeout=5.0, trust_env=False)
-        self._children = [Child(part, place.log / f"{part.name}.log", self._started_callback(part)) for part in parts]
+        self._children = [
+            Child(part, place.log / f"{part.name}.log", self._started_callback(part), say) for part in parts
+        ]
         self._ready = False
         self._hurry = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()

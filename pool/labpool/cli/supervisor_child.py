@@ -27,14 +27,15 @@ class Child:
         part: What to run.
         log: File for its output; a large one is set aside at each start.
         on_start: Called after each start with the number of starts so far.
+        say: Where to say that it can't be started.
     """
 
-    def __init__(self, part: Part, log: Path, on_start: Callable[[int], None]) -> None:
+    def __init__(self, part: Part, log: Path, on_start: Callable[[int], None], say: Callable[[str], None]) -> None:
         self.part, self.log = part, log
         self.early_deaths = 0
         self.answered = False
         """Whether the running process has answered yet; set by who asks it."""
-        self._on_start = on_start
+        self._on_start, self._say = on_start, say
         self._process: Process | None = None
         self._stopping = False
 
@@ -44,10 +45,14 @@ class Child:
         while not self._stopping:
             began = asyncio.get_running_loop().time()
             self.answered = False
-            self._process = await self._start()
-            starts += 1
-            self._on_start(starts)
-            await self._process.wait()
+            try:
+                self._process = await self._start()
+            except OSError as error:  # no process or file to be had now
+                self._say(f"{self.part.title} can't be started now ({error}); trying again.")
+            else:
+                starts += 1
+                self._on_start(starts)
+                await self._process.wait()
             ran_well = asyncio.get_running_loop().time() - began >= _RAN_WELL_SECONDS
             self.early_deaths = 0 if ran_well else self.early_deaths + 1
             longest = _LONGEST_PAUSE_OF_ONE_THAT_ANSWERED if self.answered else _LONGEST_PAUSE

@@ -36,7 +36,7 @@ class Part:
 
 
 def all_parts(place: Place, ports: Ports, environ: Mapping[str, str]) -> tuple[Part, ...]:
-    """Hub, pool, logs and proxy, in the order they are stopped in: the hub can still say goodbye to the others.
+    """Pool, hub, logs and proxy, in the order they are stopped in: nothing is granted that no hub could start.
 
     Raises:
         ProxyMissing: there is no configurable-http-proxy.
