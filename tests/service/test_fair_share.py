@@ -35,6 +35,13 @@ def test_another_half_life_counts_all_anew():
     assert share.usage(RUNS, shorter) == FairShare().usage(RUNS, shorter)
 
 
+def test_other_charges_count_all_anew():
+    share = FairShare()
+    share.usage(RUNS, RULES)
+    dear = replace(RULES, flavours={"gpu": replace(RULES.flavours["gpu"], charge=3.0)})
+    assert share.usage(RUNS, dear) == FairShare().usage(RUNS, dear)
+
+
 def test_use_is_booked_at_the_flavours_charge():
     dear = replace(RULES, flavours={"gpu": replace(RULES.flavours["gpu"], charge=3.0)})
     assert FairShare().usage(RUNS[:1], dear).of("vision", at(3)) == Usage().after("vision", 6, at(0), at(3)).of(

@@ -43,7 +43,7 @@ def test_card_nobody_named_becomes_a_flavour_with_a_profile_in_each_project(demo
 
 
 def test_device_that_is_left_over_goes_to_the_project_of_most_weight(load: Load):
-    other = "  speech: {title: Speech, members: {groups: [speech]}, weight: 2, profiles: [cpu]}\n"
+    other = "  speech: {title: Speech, members: {groups: [speech]}, weight: 20, profiles: [cpu]}\n"
     projects = complete_catalogue(load(SMALL + other).catalogue, cards(3)).projects
     assert {name: project.nominal["nvidia-h200"] for name, project in projects.items()} == {"vision": 1, "speech": 2}
 

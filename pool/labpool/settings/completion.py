@@ -51,14 +51,15 @@ def _with_flavour(catalogue: Catalogue, inventory: Inventory, devices: tuple[Dev
         catalogue,
         flavours={**catalogue.flavours, card.flavour: Flavour(card.flavour, title, card.memory_gib)},
         profiles={**catalogue.profiles, profile.name: profile},
-        projects=_shared_out(catalogue.projects, card.flavour, len(devices), profile.name),
+        projects=_shared_out(catalogue, card.flavour, len(devices), profile.name),
     )
 
 
-def _shared_out(projects: Mapping[str, Project], flavour: str, count: int, profile: str) -> dict[str, Project]:
+def _shared_out(catalogue: Catalogue, flavour: str, count: int, profile: str) -> dict[str, Project]:
+    projects = catalogue.projects
     each, left_over = divmod(count, len(projects)) if projects else (0, 0)
     shared = {}
-    heaviest = sorted(projects, key=lambda name: -(projects[name].weight or 0.0))[:left_over]
+    heaviest = sorted(projects, key=catalogue.weight_of, reverse=True)[:left_over]
     for name, project in projects.items():
         own = each + (name in heaviest)
         shared[name] = replace(
