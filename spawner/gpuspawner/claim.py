@@ -13,6 +13,8 @@ from labpool.client import PoolClient, PoolRefused, PoolUnavailable
 
 from gpuspawner.hub_errors import GPUsUnavailable, NotStarted, WaitingForGPU
 
+Delivery = Callable[[], Coroutine[None, None, None]]
+
 _AT_ONCE = 8
 _DELIVERY_SECONDS = 600.0
 _LONGEST_STOP = 30.0
@@ -30,7 +32,7 @@ class SharedPool:
     def __init__(self, client: PoolClient, timeout: float) -> None:
         self.client, self.timeout = client, timeout
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._deliveries: dict[str, asyncio.Task[None]] = {}
+        self._deliveries: dict[str, tuple[asyncio.Task[None], Delivery]] = {}
 
     @asynccontextmanager
     async def turn(self, timeout: float | None) -> AsyncIterator[None]:
@@ -48,23 +50,27 @@ class SharedPool:
         finally:
             self._turns.release()
 
-    def deliver(self, server: str, delivery: Coroutine[None, None, None]) -> None:
+    def deliver(self, server: str, delivery: Delivery) -> None:
         """Go on with `delivery` in the background, in place of an earlier one about the same server."""
         self.withdraw(server)
-        task = self._deliveries[server] = asyncio.ensure_future(delivery)
+        task = asyncio.ensure_future(delivery())
+        self._deliveries[server] = (task, delivery)
         task.add_done_callback(lambda done: self._forget(server, done))
 
     def delivers(self, server: str) -> bool:
         """Whether something about a server is still on the way."""
         return server in self._deliveries
 
-    def withdraw(self, server: str) -> None:
-        """Deliver no more what is on the way about a server: it is out of date."""
-        if task := self._deliveries.pop(server, None):
-            task.cancel()
+    def withdraw(self, server: str) -> Delivery | None:
+        """Deliver no more what is on the way about a server; give it, so that it can be taken up again."""
+        if server not in self._deliveries:
+            return None
+        task, delivery = self._deliveries.pop(server)
+        task.cancel()
+        return delivery
 
     def _forget(self, server: str, task: asyncio.Task[None]) -> None:
-        if self._deliveries.get(server) is task:
+        if server in self._deliveries and self._deliveries[server][0] is task:
             del self._deliveries[server]
 
 
@@ -91,14 +97,22 @@ class Claim:
         server = _server(asked.user, asked.name)
         if asked.granted_only and self._pool.delivers(server):
             raise NotStarted(409, "server_is_ending", f"The pool has yet to hear that {server} was stopped.")
-        self._pool.withdraw(server)  # the user wants it again: a stop that the pool has not heard of is undone
+        stop = self._pool.withdraw(server)  # the user wants it again: a stop that the pool has not heard of is undone
+        try:
+            return await self._apply(asked, handler)
+        except BaseException:
+            if stop is not None:
+                self._pool.deliver(server, stop)  # nothing starts in its place, so it stands
+            raise
+
+    async def _apply(self, asked: SpawnAsked, handler: object) -> LeaseToApply:
         try:
             async with self._pool.turn(self._pool.timeout):
                 answer = await self._client.apply(asked)
         except PoolRefused as refusal:
             raise refused(refusal.problem) from refusal
         except PoolUnavailable as error:
-            self._log.warning("pool gave no answer for %s: %s", server, error)
+            self._log.warning("pool gave no answer for %s: %s", _server(asked.user, asked.name), error)
             raise GPUsUnavailable from error
         if isinstance(answer, Waiting):
             raise WaitingForGPU(handler, answer.path, answer.message, answer.retry_after)
@@ -118,7 +132,7 @@ class Claim:
 
     def _deliver(self, send: Callable[[], Awaitable[None]], server: str) -> asyncio.Event:
         tried = asyncio.Event()
-        self._pool.deliver(server, self._deliver_until(send, server, tried))
+        self._pool.deliver(server, lambda: self._deliver_until(send, server, tried))
         return tried
 
     async def _deliver_until(self, send: Callable[[], Awaitable[None]], server: str, tried: asyncio.Event) -> None:
