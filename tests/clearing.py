@@ -25,9 +25,9 @@ def leave_queue(lab: RunningLab, user: str) -> None:
 
 
 def turn_down(lab: RunningLab, user: str) -> None:
-    """Give back what the user was granted and is asked to switch to."""
+    """Give back what the user was granted and what waits for another server to be stopped."""
     for ticket in lab.home(user).tickets:
-        if ticket.needs_switch:
+        if ticket.needs_switch or ticket.stop_one_of:
             lab.steer(ticket, "end").raise_for_status()
 
 

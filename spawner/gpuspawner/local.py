@@ -222,7 +222,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
     def _check_number_of_servers(self) -> None:
         limit = self.catalogue.limits.of(self.person.name, self.person.groups).servers
         others = [spawner.name for spawner in self.user.spawners.values() if spawner is not self and spawner.active]
-        if len(others) >= limit and not self._asked_by_pool():
+        if len(others) >= limit:
             named = ", ".join(name or "the default server" for name in sorted(others))
             message = f"You already run {len(others)} servers ({named}) and may run {limit}. Stop one and try again."
             raise NotStarted(409, "too_many_servers", message)

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from tests.gpuspawner.test_starts import CPU, GPU_1, GPU_4, reason
+from tests.real_hub import wait_until
 from tests.running_lab import RunningLab
 
 pytestmark = pytest.mark.hub
@@ -61,3 +62,17 @@ def test_more_servers_than_allowed_are_refused_and_named(lab: RunningLab):
     response = lab.start_server("ada", CPU, "d")
     assert (response.status_code, reason(response)) == (409, "too_many_servers")
     assert "(a, b, c)" in response.json()["message"]
+
+
+def test_servers_that_the_pool_starts_count_too_and_the_last_waits_for_another_to_be_stopped(lab: RunningLab):
+    names = ("a", "b", "c", "d")
+    lab.start_server("olga", GPU_4)
+    for name in names:
+        assert lab.start_server("ada", GPU_1, name).status_code == 503
+    lab.stop_server("olga")
+    wait_until(lambda: any(ticket.stop_one_of for ticket in lab.home("ada").tickets), "the limit's effect", 60)
+    (last,) = (ticket for ticket in lab.home("ada").tickets if ticket.stop_one_of)
+    assert sorted({*last.stop_one_of, last.name}) == list(names)
+    assert sorted(lab.servers("ada")) == sorted(last.stop_one_of)
+    lab.stop_server("ada", last.stop_one_of[0])
+    lab.wait_ready("ada", last.name)

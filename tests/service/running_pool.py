@@ -20,7 +20,7 @@ from labpool.hub_api import HubClient
 from labpool.hub_signin import HubSignin, SigninSettings
 from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
-from labpool.service.desk import Desk
+from labpool.service.desk import Desk, Setting
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
 from labpool.service.ticket_tokens import TicketTokens
@@ -173,7 +173,8 @@ class RunningPool:
         database = connect(f"sqlite:///{place.pool_db}")
         migrate(database)
         changes = Changes()
-        desk = Desk(Store(database), pool_file.catalogue, await engine.inventory(), self.clock, changes)
+        setting = Setting(await engine.inventory(), pool_file.catalogue)
+        desk = Desk(Store(database), setting, self.clock, changes)
         reconciler = Reconciler(
             desk,
             engine,

@@ -75,6 +75,9 @@ class TicketView(_View):
     lease: LeaseView | None = None
     needs_ready: bool = Field(False, description="A grant went unclaimed; say ready to be granted again.")
     needs_switch: bool = Field(False, description="Granted, but another server of this name runs: switch to start.")
+    stop_one_of: tuple[str, ...] = Field(
+        (), description="Granted, but these servers are as many as the user may run: stop one for it to start."
+    )
     claim_by: datetime | None = Field(None, description="Until when the started server must be used once.")
     end_reason: str | None = None
     end_message: str = ""

@@ -69,6 +69,8 @@ _HOLDING_ENDS = frozenset(
         EndReason.TIME_LIMIT,
         EndReason.LOST,
         EndReason.NO_LONGER_MEMBER,
+        EndReason.PROFILE_REMOVED,
+        EndReason.PROJECT_REMOVED,
         EndReason.ENDED_BY_ADMIN,
     }
 )

@@ -18,7 +18,7 @@ from labpool.hub_signin import HubSignin, SigninSettings
 from labpool.log_lines import log_as_json_lines
 from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
-from labpool.service.desk import Desk
+from labpool.service.desk import Desk, Setting
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
 from labpool.service.ticket_tokens import TicketTokens
@@ -63,7 +63,7 @@ async def _parts(place: Place) -> Parts:
     changes = Changes()
     database = connect(f"sqlite:///{place.pool_db}")
     migrate(database)
-    desk = Desk(Store(database), rules(inventory), inventory, _utc_now, changes)
+    desk = Desk(Store(database), Setting(inventory, rules(inventory)), _utc_now, changes)
     hub_url, token = _given("JUPYTERHUB_API_URL"), _given("JUPYTERHUB_API_TOKEN")
     hub = HubClient(hub_url, token)
     reconciler = Reconciler(desk, engine, hub, rules, pool_file.reconcile_seconds)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from labpool.api_models import SpawnAsked
 from labpool.domain.catalogue import Catalogue, Profile
@@ -35,13 +35,19 @@ class NotNow(Exception):
     """The ticket's state does not allow what was asked; the message says which state would."""
 
 
+class Setting(NamedTuple):
+    """The devices there are, and the rules for just these."""
+
+    inventory: Inventory
+    catalogue: Catalogue
+
+
 class Desk:
     """Takes requests, one at a time. Deciding is serial, so no two decisions see the same free device.
 
     Args:
         store: Where tickets and leases are kept.
-        catalogue: What the lab decided.
-        inventory: The devices at the start; the reconciler keeps it current.
+        setting: Devices and rules at the start; the reconciler keeps them current, both at once.
         clock: The current time, aware.
         changes: Told after each transaction that changed something.
     """
@@ -49,13 +55,11 @@ class Desk:
     def __init__(
         self,
         store: Store,
-        catalogue: Catalogue,
-        inventory: Inventory,
+        setting: Setting,
         clock: Callable[[], datetime],
         changes: Changes,
     ) -> None:
-        self.catalogue = catalogue
-        self.inventory = inventory
+        self.setting = setting
         self.clock = clock
         self.changes = changes
         self.wakes_at: datetime | None = None
@@ -64,6 +68,16 @@ class Desk:
         self._fair_share = FairShare()
         self._store = store
         self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def inventory(self) -> Inventory:
+        """The devices there are."""
+        return self.setting.inventory
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the lab decided."""
+        return self.setting.catalogue
 
     async def ask(self, asked: SpawnAsked) -> Holds | Waits | Refusal:
         """The lease of (user, server); a ticket where there is none yet; a refusal where there can be none."""
@@ -203,14 +217,15 @@ class Desk:
 
     def world(self, change: Transaction) -> World:
         """Everything the planner decides on, as the store has it."""
+        inventory, catalogue = self.setting
         return World(
-            self.inventory,
-            self.catalogue,
+            inventory,
+            catalogue,
             change.open_tickets(),
             change.live_leases(),
             change.slots(),
             self._looked_at,
-            self._fair_share.usage(change.ended_runs(), self.catalogue),
+            self._fair_share.usage(change.ended_runs(), catalogue),
         )
 
     def profile_of(self, ticket: Ticket) -> Profile:
@@ -237,6 +252,10 @@ class Desk:
         match answer(asked, change, self.catalogue, self.inventory, self.clock()):
             case Files(ticket=ticket):
                 return self._file(change, ticket)
+            case Holds(ticket=ticket, lease=lease) if lease.absent_since is not None:
+                back = replace(lease, absent_since=None)  # its server starts anew now: it is not lost
+                change.save_lease(back)
+                return Holds(ticket, back)
             case found:
                 return found
 

@@ -12,7 +12,7 @@ from labpool.api_models import TicketView
 from labpool.domain.catalogue import Catalogue
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CLOCK = re.compile(rf"(?:[A-Z][a-z][a-z] (\d{{1,2}}) ({'|'.join(_MONTHS)}), )?(\d\d):(\d\d) UTC")
+_CLOCK = re.compile(rf"(?:[A-Z][a-z][a-z] (\d{{1,2}}) ({'|'.join(_MONTHS)}), )?([01]\d|2[0-3]):([0-5]\d) UTC")
 
 
 def with_times(sentence: str, now: datetime) -> Markup:
@@ -25,19 +25,25 @@ def with_times(sentence: str, now: datetime) -> Markup:
     parts, end = [], 0
     for found in _CLOCK.finditer(sentence):
         moment = _moment(found, now.astimezone(timezone.utc))
+        if moment is None:
+            continue
         time = Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), found[0])
         parts += [escape(sentence[end : found.start()]), time]
         end = found.end()
     return Markup("").join([*parts, escape(sentence[end:])])
 
 
-def _moment(found: re.Match[str], now: datetime) -> datetime:
+def _moment(found: re.Match[str], now: datetime) -> datetime | None:
+    """The moment that is meant; None for a day that does not exist, such as somebody's own words may have."""
     day = now.date()
     if found[1]:
         month = _MONTHS.index(found[2]) + 1
         # no year is said: it is the one that brings the day nearest to now
         years = (year for year in (now.year - 1, now.year, now.year + 1) if _exists(year, month, int(found[1])))
-        day = min((date(year, month, int(found[1])) for year in years), key=lambda each: abs(each - now.date()))
+        days = [date(year, month, int(found[1])) for year in years]
+        if not days:
+            return None
+        day = min(days, key=lambda each: abs(each - now.date()))
     return datetime(day.year, day.month, day.day, int(found[3]), int(found[4]), tzinfo=timezone.utc)
 
 

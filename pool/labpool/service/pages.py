@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from labpool.api_models import TicketView
 from labpool.domain.words import ordinal
-from labpool.hub_signin import Refusal, RequestRefused, SignedIn
-from labpool.service.access import READ, OwnTicketWatched, Person, ThePool, needs, own_ticket, person_watching
+from labpool.hub_signin import Refusal, SignedIn
+from labpool.service.access import READ, OwnTicketWatched, Person, ThePool, needs, own_ticket
 from labpool.service.page_words import cpu_start_path, form_path, start_again_path, with_times
 from labpool.service.parts import Parts
 from labpool.service.viewing import PREFIX
@@ -65,23 +65,13 @@ async def ticket_events(found: OwnTicketWatched, request: Request, pool: ThePool
         view = await pool.viewer.ticket(found.id)
         return _TEMPLATES.get_template("_ticket.html").render(_about(view, pool))
 
-    async for event in watch(render, "ticket", pool):
-        if await _has_signed_out(request, pool):
-            return
+    async for event in watch(request, pool, "ticket", render):
         yield event
 
 
 def refusal_page(refusal: Refusal) -> str:
     """A refused request as a page in the hub's look."""
     return _TEMPLATES.get_template("refusal.html").render(refusal=refusal, user=None, xsrf="")
-
-
-async def _has_signed_out(request: Request, pool: Parts) -> bool:
-    try:
-        await person_watching(request, pool)
-    except RequestRefused as refused:
-        return refused.response.status_code == 401  # a hub that doesn't answer is no reason to go dark
-    return False
 
 
 def _about(ticket: TicketView, pool: Parts) -> dict[str, object]:

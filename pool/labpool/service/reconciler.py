@@ -29,7 +29,7 @@ from labpool.domain.leases import Lease
 from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
-from labpool.service.desk import Desk, NotNow
+from labpool.service.desk import Desk, NotNow, Setting
 from labpool.service.pace import SOON, Held, breath, seconds_to_next
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
@@ -101,14 +101,14 @@ class Reconciler:
     async def _look(self) -> float:
         held = await self._desk.view(_held)
         leases = [lease for _, lease in held]
-        self._desk.inventory = await self._engine.inventory(leases)
-        self._desk.catalogue = self._rules(self._desk.inventory)
+        inventory = await self._engine.inventory(leases)
+        self._desk.setting = Setting(inventory, self._rules(inventory))
         await self._see(held)
         await self._apart(self._note_trespassers(leases))
         await self._apart(self._end_leftovers(held))
-        to_record = [(ticket, action) for ticket, lease in held if (action := await self._carry_out(ticket, lease))]
+        to_record = [(each, action) for each in held if (action := await self._carry_out(*each))]
         await self._desk.change(lambda change: self._record_all(change, to_record))
-        for ticket, action in to_record:
+        for (ticket, _), action in to_record:
             if isinstance(action, End) and self.sighting.listed(ticket):
                 await self._tell_hub(ticket)
         if self.sighting.servers is None:
@@ -152,13 +152,13 @@ class Reconciler:
         """Stop a ticket's server and end its lease as soon as nothing of it runs.
 
         Raises:
-            NotNow: the ticket holds nothing, or the hub doesn't answer.
+            NotNow: the ticket holds nothing.
         """
         if ticket.state not in HOLDING:
             raise NotNow(f"This ticket is {ticket.state.value} and holds no GPU to give back.")
         await self._desk.stopping(ticket.id, actor, _reason_of(ticket, actor))
         if self.sighting.listed(ticket):
-            await self._stop_at_hub(ticket)
+            await self._tell_hub(ticket)
         await self._engine.terminate(ticket.id)
         self.look_soon()
 
@@ -170,12 +170,12 @@ class Reconciler:
 
     async def _see(self, held: list[Held]) -> None:
         tickets = {ticket.id: ticket for ticket, _ in held}
-        processes = await self._engine.processes()
         try:
             servers = await self._hub.servers()
         except HubError as error:
             _LOG.warning("the hub can't be asked which servers run: %s", error)
             servers = None
+        processes = await self._engine.processes()  # after the hub: what it says is up has been started by now
         self._desk.hub_answers = servers is not None
         seen = Sighting(self._desk.clock(), processes, servers, self._starter.under_way())
         self.sighting = replace(seen, unlisted=still_unlisted(self.sighting, seen, tickets))
@@ -195,7 +195,7 @@ class Reconciler:
             case Start() | TakeBack() | End() if self.sighting.runs(ticket.id):
                 await self._engine.kill(ticket.id)
                 self.look_soon()
-            case Start() if self.sighting.name_taken(ticket):
+            case Start() if self.sighting.in_the_way(ticket, self._desk.catalogue.limits):
                 return action
             case Start():
                 self._start(ticket)
@@ -212,18 +212,19 @@ class Reconciler:
         if self.sighting.servers is None:
             return
         self._starter.start(ticket, self._desk, then=self.look_soon)
+        self.sighting = replace(self.sighting, starting=self._starter.under_way())  # it counts for the user's next one
 
     async def _tell_hub(self, ticket: Ticket) -> None:
         """The hub finds out by itself within its poll interval; told, its pages are right at once."""
         try:
             await self._hub.stop(ticket.user, ticket.name)
         except HubError as error:
-            _LOG.info("the hub could not be told of an ended server: %s", error, extra={"ticket": ticket.id})
+            _LOG.info("the hub could not be told of a server's end: %s", error, extra={"ticket": ticket.id})
 
-    def _record(self, change: Transaction, seen: Ticket, action: Action) -> None:
-        """Write down one step on a ticket, unless it moved on while the look was under way."""
-        ticket, lease = change.ticket(seen.id), change.lease_of(seen.id)
-        if ticket is None or lease is None or ticket.state is not seen.state:
+    def _record(self, change: Transaction, seen: Held, action: Action) -> None:
+        """Write down one step on a ticket, unless it or its lease moved on while the look was under way."""
+        ticket, lease = change.ticket(seen[0].id), change.lease_of(seen[0].id)
+        if ticket is None or lease is None or (ticket.state, lease) != (seen[0].state, seen[1]):
             return
         match action:
             case End(reason=reason):
@@ -239,7 +240,7 @@ class Reconciler:
 
     def _note(self, change: Transaction, ticket: Ticket, lease: Lease) -> None:
         now = self._desk.clock()
-        usable = self.sighting.ready(ticket) or self.sighting.name_taken(ticket)
+        usable = self.sighting.ready(ticket) or self.sighting.in_the_way(ticket, self._desk.catalogue.limits)
         change.save_lease(replace(lease, ready_at=lease.ready_at or (now if usable else None)))
         before_end = notice_before_end(lease, self._desk.catalogue.queue, now)
         if before_end is not None:
@@ -252,9 +253,9 @@ class Reconciler:
         message = "Your GPU hours end soon. Save your work: the server is stopped then, and your files stay."
         change.add_notice(Notice(ticket.id, key, "ending", now, message, lease.ends))
 
-    def _record_all(self, change: Transaction, actions: list[tuple[Ticket, Action]]) -> None:
-        for ticket, action in actions:
-            self._record(change, ticket, action)
+    def _record_all(self, change: Transaction, actions: list[tuple[Held, Action]]) -> None:
+        for seen, action in actions:
+            self._record(change, seen, action)
         self._tidy_queue(change)
 
     def _tidy_queue(self, change: Transaction) -> None:

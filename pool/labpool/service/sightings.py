@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from labpool.domain.catalogue import Limits
 from labpool.domain.leases import Lease
-from labpool.domain.tickets import Ticket
+from labpool.domain.tickets import State, Ticket
 from labpool.hub_api import HubServer
 
 RECONNECT = timedelta(seconds=15)
@@ -18,7 +19,7 @@ Servers = Mapping[tuple[str, str], HubServer]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One look: processes by ticket, the hub's servers by (user, name), and the tickets being started right now.
+    """One look: processes by ticket, the hub's servers by (user, name), and those being started now, by ticket.
 
     `servers` is None where the hub did not answer; nothing is concluded from that. `unlisted` says since when the hub
     has not named the server of a ticket that has processes.
@@ -27,7 +28,7 @@ class Sighting:
     at: datetime
     processes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     servers: Servers | None = None
-    starting: frozenset[str] = frozenset()
+    starting: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     unlisted: Mapping[str, datetime] = field(default_factory=dict)
 
     def runs(self, ticket: str) -> bool:
@@ -48,15 +49,30 @@ class Sighting:
         other = (self.servers or {}).get((ticket.user, ticket.name))
         return other is not None and other.profile != ticket.profile
 
+    def crowding(self, ticket: Ticket, limits: Limits) -> tuple[str, ...]:
+        """Names of the user's other servers where they are as many as the user may run; else none."""
+        servers = {*(self.servers or ()), *self.starting.values()}
+        others = sorted(name for user, name in servers if user == ticket.user and name != ticket.name)
+        return tuple(others) if len(others) >= limits.of(ticket.user, ticket.groups).servers else ()
+
+    def in_the_way(self, ticket: Ticket, limits: Limits) -> bool:
+        """Whether the user must stop a server before the ticket's own can start."""
+        return self.name_taken(ticket) or bool(self.crowding(ticket, limits))
+
     def alive(self, ticket: Ticket, lease: Lease, near_end: bool) -> bool:
         """Whether the ticket's server counts as there.
 
-        Near its end, or while it is being stopped, only processes count: it is they that keep devices busy.
+        Near its end, or while it is being stopped, only processes count: it is they that keep devices busy. A used
+        server that is up and of which nothing runs is dead, also before the hub finds that out.
         """
         if near_end or lease.stopping_since is not None:
             return self.runs(ticket.id) or ticket.id in self.starting
-        if self.servers is None or self.listed(ticket):
+        if self.servers is None:
             return True
+        if self.listed(ticket):
+            server = self._server_of(ticket)
+            is_up = ticket.state is not State.GRANTED and server is not None and not server.pending
+            return self.runs(ticket.id) or not is_up
         since = self.unlisted.get(ticket.id)
         return self.runs(ticket.id) and (since is None or self.at < since + RECONNECT)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 import httpx
 
+from labpool.domain.reasons import RefusalReason
 from labpool.domain.tickets import EndReason, Ticket
 from labpool.hub_api import HubClient, HubRefused, HubUnavailable
 from labpool.service.desk import Desk
@@ -20,11 +21,14 @@ BETWEEN_TRIES = 10.0
 """Seconds from a failed try to the next one: a hub that is busy gets time to recover."""
 
 _FINAL = {
-    "not_a_member": EndReason.NO_LONGER_MEMBER,
-    "unknown_project": EndReason.PROJECT_REMOVED,
-    "unknown_profile": EndReason.PROFILE_REMOVED,
-    "profile_not_in_project": EndReason.PROFILE_REMOVED,
+    RefusalReason.NOT_A_MEMBER.value: EndReason.NO_LONGER_MEMBER,
+    RefusalReason.UNKNOWN_PROJECT.value: EndReason.PROJECT_REMOVED,
+    RefusalReason.UNKNOWN_PROFILE.value: EndReason.PROFILE_REMOVED,
+    RefusalReason.PROFILE_NOT_IN_PROJECT.value: EndReason.PROFILE_REMOVED,
 }
+_FOR_NOW = frozenset({"too_many_servers", "pool_unavailable", "server_is_ending"})
+"""Reasons of the spawner's that pass by themselves or with what the user does: such a try counts for nothing."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -34,11 +38,12 @@ class Starter:
     def __init__(self, hub: HubClient) -> None:
         self._hub = hub
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._servers: dict[str, tuple[str, str]] = {}
         self._not_before: dict[str, float] = {}
 
-    def under_way(self) -> frozenset[str]:
-        """Tickets whose server is being started by us now."""
-        return frozenset(self._tasks)
+    def under_way(self) -> Mapping[str, tuple[str, str]]:
+        """Tickets whose server is being started by us now, each with that server: its user and name."""
+        return {ticket: self._servers[ticket] for ticket in self._tasks}
 
     def start(self, ticket: Ticket, desk: Desk, then: Callable[[], None]) -> None:
         """Begin to start a ticket's server, unless that is under way or failed a moment ago; call `then` when done."""
@@ -47,11 +52,12 @@ class Starter:
             return
         self._not_before[ticket.id] = now + BETWEEN_TRIES
         task = asyncio.create_task(self._try(ticket, desk))
-        self._tasks[ticket.id] = task
+        self._tasks[ticket.id], self._servers[ticket.id] = task, (ticket.user, ticket.name)
         task.add_done_callback(lambda _: self._done(ticket.id, then))
 
     def _done(self, ticket_id: str, then: Callable[[], None]) -> None:
         task = self._tasks.pop(ticket_id)
+        del self._servers[ticket_id]
         if not task.cancelled() and task.exception() is not None:
             _LOG.error("a start broke off", extra={"ticket": ticket_id}, exc_info=task.exception())
         then()
@@ -76,6 +82,8 @@ class Starter:
             _LOG.warning("a server was not started: %s", error, extra={"ticket": ticket.id})
             if (reason := _final(error)) is not None:
                 await desk.end(ticket.id, reason, "pool")
+                return
+            if error.status == httpx.codes.TOO_MANY_REQUESTS or error.reason in _FOR_NOW:
                 return
         await desk.change(lambda change: _count_try(change, ticket.id, outcome, desk), replan=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter, Response, status
+from fastapi import APIRouter, Request, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from labpool.api_models import NoticeView, PoolView, Problem, TicketView
@@ -80,9 +80,9 @@ async def end(ticket: str, user: Person, pool: ThePool) -> TicketView:
 
 
 @routes.get("/me/notices", responses=_REFUSALS, response_class=EventSourceResponse, summary="My notices as they come")
-async def my_notices(user: ReaderWatching, pool: ThePool) -> AsyncIterator[ServerSentEvent]:
+async def my_notices(user: ReaderWatching, request: Request, pool: ThePool) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `notice` with a NoticeView, and a `heartbeat` every 5 s so that a dead stream is noticed."""
-    async for event in notices_of(user.name, pool):
+    async for event in notices_of(user, request, pool):
         yield event
 
 

@@ -88,7 +88,7 @@ class Viewer:
 
         def read(view: Transaction) -> FormView:
             world = self._desk.world(view)
-            projects = self._desk.catalogue.projects_of(user, groups)
+            projects = world.catalogue.projects_of(user, groups)
             shown = {project.name: self._profiles(world, project, user, groups) for project in projects}
             return FormView(pool=self._pool(world), projects=shown)
 
@@ -117,7 +117,7 @@ class Viewer:
         return int(min(max(left, SHORTEST_RETRY), LONGEST_RETRY))
 
     def _ticket(self, view: Transaction, ticket: Ticket, world: World) -> TicketView:
-        catalogue, now = self._desk.catalogue, self._desk.clock()
+        catalogue, now = world.catalogue, self._desk.clock()
         lease = view.lease_of(ticket.id)
         slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
         project, profile = catalogue.projects.get(ticket.project), self._desk.profile_of(ticket)
@@ -144,6 +144,7 @@ class Viewer:
             lease=self._lease(lease) if lease else None,
             needs_ready=ticket.state is State.QUEUED and not ticket.ready,
             needs_switch=granted and sighting.name_taken(ticket),
+            stop_one_of=sighting.crowding(ticket, catalogue.limits) if granted and not sighting.listed(ticket) else (),
             claim_by=claim_by(lease, catalogue.queue) if lease and granted else None,
             end_reason=ticket.end_reason.value if ticket.end_reason else None,
             end_message=ended_sentence(ticket.end_reason) if ticket.end_reason else "",
@@ -152,7 +153,7 @@ class Viewer:
             path=f"{PREFIX}/tickets/{ticket.id}",
             logs_path=f"/logs/{quote(ticket.user, safe='')}/{quote(ticket.project, safe='')}/",
             notice=_notice(view, ticket),
-            simulated=any(device.simulated for device in self._desk.inventory.of_flavour(ticket.flavour)),
+            simulated=any(device.simulated for device in world.inventory.of_flavour(ticket.flavour)),
         )
 
     def _lease(self, lease: Lease) -> LeaseView:

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from fastapi import Request
 from fastapi.sse import ServerSentEvent
 
+from labpool.hub_signin import RequestRefused, SignedIn
+from labpool.service.access import person_watching
 from labpool.service.parts import Parts
 
 HEARTBEAT_SECONDS = 5.0
 """The proxy keeps a browser's stream open and silent when the pool dies: silence for longer means a dead stream."""
 
 
-async def watch(render: Callable[[], Awaitable[str]], event: str, pool: Parts) -> AsyncIterator[ServerSentEvent]:
-    """Send `render`'s text as `event` now and whenever it has changed; a `heartbeat` event otherwise."""
+async def watch(
+    request: Request, pool: Parts, event: str, render: Callable[[], Awaitable[str]]
+) -> AsyncIterator[ServerSentEvent]:
+    """Send `render`'s text as `event` now and whenever it has changed; a `heartbeat` event otherwise.
+
+    The stream ends when who asked for it signs out or loses the token.
+    """
     sent: str | None = None
     count = pool.changes.count
     while True:
         shown = await render()
+        if await _has_signed_out(request, pool):
+            return
         if shown != sent:
             sent = shown
             yield ServerSentEvent(raw_data=shown, event=event)
@@ -26,13 +36,21 @@ async def watch(render: Callable[[], Awaitable[str]], event: str, pool: Parts) -
         count = await pool.changes.after(count, HEARTBEAT_SECONDS)
 
 
-async def notices_of(user: str, pool: Parts) -> AsyncIterator[ServerSentEvent]:
-    """The newest notice of the user's open tickets, as JSON, whenever another one is the newest."""
+async def _has_signed_out(request: Request, pool: Parts) -> bool:
+    try:
+        await person_watching(request, pool)
+    except RequestRefused as refused:
+        return refused.response.status_code == 401  # a hub that doesn't answer is no reason to go dark
+    return False
+
+
+async def notices_of(user: SignedIn, request: Request, pool: Parts) -> AsyncIterator[ServerSentEvent]:
+    """The newest notice of the user's open tickets, as JSON, whenever another one is the newest; none for a service."""
 
     async def newest() -> str:
-        tickets = (await pool.viewer.home(user)).tickets
+        tickets = (await pool.viewer.home(user.name)).tickets if user.kind == "user" else ()
         notices = [ticket.notice for ticket in tickets if ticket.notice]
         return max(notices, key=lambda notice: notice.at).model_dump_json() if notices else ""
 
-    async for event in watch(newest, "notice", pool):
+    async for event in watch(request, pool, "notice", newest):
         yield event
