@@ -69,6 +69,7 @@ def test_my_tickets_and_home(all_leased: Person):
     for path in ("/services/pool/", "/hub/home"):
         all_leased.open(path)
         expect(all_leased.page.get_by_role("link", name="Four GPUs for Vision group").first).to_be_visible()
+        expect(all_leased.page.get_by_text("simulated").first).to_be_visible()
         check_with_axe(all_leased.page)
 
 
@@ -141,7 +142,7 @@ def test_waiting_and_leaving_by_keyboard_alone(all_leased: Person, bert: Person,
     press(page, bert.ticket.get_by_role("link", name="Ask again"))
     ask_for_one_gpu_by_keys(page)
     page.wait_for_url(ON_TICKET)
-    lab.stop_server("ada")
+    press(all_leased.open("/hub/home"), all_leased.page.get_by_role("button", name="Stop My Server"))
     page.wait_for_url(bert.in_server(), timeout=SLOW)
 
 
@@ -158,6 +159,22 @@ def test_cpu_meanwhile_switch_and_tensorboard_by_keyboard_alone(all_leased: Pers
     page.goto(address)
     press(page, bert.ticket.get_by_role("link", name="TensorBoard"))
     page.wait_for_url("**/logs/bert/speech/**")
+    page.goto(address)
+    press(page, bert.ticket.get_by_role("button", name="Give the GPUs back"))
+    press(page, page.get_by_role("dialog").get_by_role("button", name="Give the GPUs back"))
+    expect(bert.ticket).to_contain_text("You stopped this server.", timeout=SLOW)
+
+
+def test_ticket_that_waits_for_another_server_to_be_stopped(all_leased: Person, bert: Person, lab: RunningLab):
+    bert.wait_in_line()
+    for name in ("a", "b", "c"):
+        lab.start_server("bert", {"project": "speech", "profile": "cpu"}, name)
+        lab.wait_ready("bert", name)
+    lab.stop_server("ada")
+    expect(bert.ticket).to_contain_text("Stop one of your other servers", timeout=SLOW)
+    check_with_axe(bert.page)
+    lab.stop_server("bert", "b")
+    bert.page.wait_for_url(bert.in_server(), timeout=SLOW)
 
 
 def test_focus_stays_when_the_ticket_page_changes(all_leased: Person, bert: Person, lab: RunningLab):

@@ -35,8 +35,10 @@ def test_notice_of_the_end_stands_on_ticket_page_and_home(ada: Person, lab: Runn
     ada.open(start_and_use(lab, A_MINUTE_AND_A_BIT).path)
     expect(ada.ticket).to_contain_text("Your GPU hours end soon. Save your work", timeout=SLOW)
     expect(ada.ticket).to_contain_text(re.compile(r"They end at .+ \((\d min|less than a minute) left\)"))
+    check_with_axe(ada.page)
     ada.open("/hub/home")
     expect(ada.page.get_by_text("Your GPU hours end soon.")).to_be_visible()
+    check_with_axe(ada.page)
 
 
 def test_ended_hours_are_the_reason_on_the_page_that_stayed_open(ada: Person, lab: RunningLab):

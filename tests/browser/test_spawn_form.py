@@ -122,6 +122,29 @@ def test_two_tabs_that_press_start_at_once_get_one_server_or_ticket(all_leased: 
     assert len(lab.home("bert").tickets) == 1
 
 
+def test_two_tabs_that_press_start_at_once_both_end_inside_the_server(ada: Person, lab: RunningLab):
+    second = ada.context.new_page()
+    ada.form()
+    ada.choose("One GPU", "1")
+    second.goto(ada.page.url)
+    second.get_by_role("radio", name="One GPU").check()
+    for page in (ada.page, second):
+        page.evaluate("document.getElementById('labpool-start').click()")
+    for page in (ada.page, second):
+        page.wait_for_url(ada.in_server(), timeout=SLOW)
+    assert len(lab.leased()) == 1
+
+
+def test_admin_who_starts_it_for_somebody_lands_on_their_ticket(all_leased: Person, person: SignIn, lab: RunningLab):
+    admin = person("admin")
+    page = admin.open("/hub/spawn/bert")
+    expect(page.locator("main, .container").first).to_contain_text("bert")
+    admin.choose("One GPU", "1")
+    page.get_by_role("button", name="Start").click()
+    expect(page).to_have_url(ON_TICKET, timeout=SLOW)
+    assert lab.ticket("bert").path in page.url
+
+
 def test_cpu_profile_starts_while_the_pool_is_stopped_and_gpus_say_so(ada: Person, lab: RunningLab):
     with pool_stopped(lab):
         page = ada.form()

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.curves import expect_curve
 from tests.browser.person import SLOW, Person
-from tests.browser.quickstart import run_quickstart
+from tests.browser.quickstart import open_quickstart_by_keys, press_tile_by_keys, run_quickstart
 from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML
 
@@ -31,6 +31,17 @@ def test_researcher_trains_from_the_quickstart_and_sees_the_curves(ada: Person):
     curves = popup.value
     curves.wait_for_url("**/logs/ada/vision/**", timeout=SLOW)
     expect_curve(curves, "accuracy", "/train")
+
+
+def test_notebook_and_tensorboards_tile_by_keyboard_alone(ada: Person):
+    ada.start("Two GPUs", hours="1")
+    page = ada.page
+    page.wait_for_url("**/user/ada/lab**", timeout=SLOW)
+    expect(page.locator(".jp-LauncherCard", has_text="TensorBoard")).to_be_visible(timeout=SLOW)
+    open_quickstart_by_keys(page)
+    with ada.page.expect_popup() as popup:
+        press_tile_by_keys(page, "TensorBoard")
+    popup.value.wait_for_url("**/logs/ada/vision/**", timeout=SLOW)
 
 
 def test_next_researcher_is_led_into_jupyterlab_when_the_first_stops(all_leased: Person, bert: Person):

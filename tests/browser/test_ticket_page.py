@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.axe import check_with_axe
 from tests.browser.conftest import SignIn
 from tests.browser.person import ON_TICKET, SLOW, Person, fill_in_sign_in
 from tests.clearing import clear
@@ -99,6 +100,7 @@ def test_hidden_page_does_not_enter_the_server(all_leased: Person, bert: Person,
     lab.stop_server("ada")
     expect(bert.page).to_have_title(re.compile("Your server is ready"), timeout=SLOW)
     expect(bert.page).to_have_url(ON_TICKET)
+    check_with_axe(bert.page)
 
 
 def test_left_queue_ends_the_ticket_and_offers_to_ask_again(all_leased: Person, bert: Person, lab: RunningLab):
