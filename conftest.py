@@ -1,6 +1,7 @@
 """What the tests need of the machine, and the account of what was left out.
 
-Where a need is not met, its tests are left out and the end of the run says so; with CI=true they fail instead.
+Where a need is not met, its tests are left out and the end of the run says so; with CI=true they fail instead, as does
+any other test that is skipped. The long forms belong to `make soak`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import importlib.util
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent
-SOAK = "the long forms run with `make soak`"
+IN_CI = os.environ.get("CI") == "true"
 
 
 class Need(NamedTuple):
@@ -32,6 +33,7 @@ NEEDS = {
     "hub": Need((ROOT / "node_modules/.bin/configurable-http-proxy").exists, "no proxy here (make setup)"),
     "hub5": Need((ROOT / ".venv-hub5/.labpool/own").exists, "no JupyterHub 5.5 here (make test builds it)"),
     "tensorflow": Need(lambda: importlib.util.find_spec("tensorflow"), "no TensorFlow here (make setup)"),
+    "root": Need(lambda: os.geteuid() == 0, "not root here, and it takes root to be two people"),
     "compiler": Need(lambda: shutil.which("cc"), "no C compiler here (Debian: apt-get install gcc)"),
 }
 
@@ -49,23 +51,34 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("soak" if config.getoption("--soak") else "labpool")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take minutes, so that none of them is alone at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long forms to --soak; begin with the files that take minutes, so that none is alone at the end."""
+    long_forms = [] if config.getoption("--soak") else [item for item in items if item.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=long_forms)
+    items[:] = sorted(
+        (item for item in items if item not in long_forms), key=lambda item: item.get_closest_marker("long") is None
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave a test out before its fixtures start anything."""
-    if item.get_closest_marker("soak") and not item.config.getoption("--soak"):
-        pytest.skip(SOAK)
     for marker, need in NEEDS.items():
         if item.get_closest_marker(marker) and not need.met():
-            leave_out = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-            leave_out(need.reason)
+            pytest.skip(need.reason)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With CI=true a test that is skipped has failed."""
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome, report.longrepr = "failed", f"left out, and CI leaves out nothing: {reason}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say at the end what was left out and why."""
     reasons = Counter(
         str(report.longrepr[-1]).removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped")
@@ -73,5 +86,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("left out")
     for reason, tests in reasons.most_common():
         terminalreporter.line(f"{tests} tests: {reason}")
-    if not reasons:
+    if not config.getoption("--soak"):
+        terminalreporter.line("the long forms: they run with `make soak`")
+    elif not reasons:
         terminalreporter.line("nothing")

@@ -76,7 +76,7 @@ def test_looking_while_processes_come_and_go_misses_none_that_stays(servers: Ser
     assert all(table.by_ticket() == {ADA: (ada.pid,)} for _ in range(50))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can look through another account's eyes")
+@pytest.mark.root
 def test_processes_of_other_accounts_are_passed_over(servers: Servers, place: Place):
     servers.start(ADA)
     table = ProcessTable(place.pool_id)

@@ -13,6 +13,7 @@ from labpool.settings.findings import KeyPath
 from labpool.settings.reference import BEGIN, END, NoReferenceHere, reference_text, with_reference
 from labpool.settings.schema import schema_text
 from labpool.settings.shapes import Shape, pool_yaml_shape
+from tfpresets.environment import PRECISIONS, PRESETS, XLA_SETTINGS
 
 from tests.settings.conftest import DEMO
 
@@ -43,11 +44,10 @@ def test_editors_accept_the_demo_file_and_refuse_a_wrong_name():
 
 
 def test_choices_are_those_that_the_notebooks_package_knows():
-    known = pytest.importorskip("tfpresets.environment")
     profile = json.loads(schema_text())["$defs"]["ProfileSection"]["properties"]
-    assert set(profile["preset"]["anyOf"][0]["enum"]) == set(known.PRESETS)
-    assert set(profile["precision"]["enum"]) == set(known.PRECISIONS)
-    assert set(profile["xla"]["enum"]) == set(known.XLA_SETTINGS)
+    assert set(profile["preset"]["anyOf"][0]["enum"]) == set(PRESETS)
+    assert set(profile["precision"]["enum"]) == set(PRECISIONS)
+    assert set(profile["xla"]["enum"]) == set(XLA_SETTINGS)
 
 
 def test_reference_in_the_docs_is_current():

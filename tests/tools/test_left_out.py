@@ -16,6 +16,7 @@ def test_in_the_browser(): pass
 @pytest.mark.soak
 def test_for_long(): pass
 def test_without_needs(): pass
+def test_skipped_by_itself(): pytest.skip("no reason")
 """
 
 
@@ -37,11 +38,11 @@ def test_left_out_tests_are_counted_with_reasons(sample: Path):
     result = run_without_chromium(sample, ci="")
     assert result.returncode == 0
     assert "1 tests: no Chromium here (Debian: apt-get install chromium)" in result.stdout
-    assert "1 tests: the long forms run with `make soak`" in result.stdout
+    assert "the long forms: they run with `make soak`" in result.stdout
 
 
 def test_ci_fails_rather_than_leaving_out_a_browser(sample: Path):
     result = run_without_chromium(sample, ci="true")
     assert result.returncode == 1
     assert "no Chromium here" in result.stdout
-    assert "1 passed, 1 skipped, 1 error" in result.stdout
+    assert "1 failed, 1 passed, 1 error" in result.stdout
