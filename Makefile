@@ -28,16 +28,16 @@ hub: setup ## start the hub, the pool and TensorBoard on this machine (LABPOOL_D
 hub5: ## build .venv-hub5, where the tests find the older JupyterHub
 	@$(SETUP) --venv .venv-hub5 --lock hub5
 
-test: setup hub5 ## run the tests, and say what was left out and why (CI=true leaves out nothing)
+test: setup hub5 ## run the tests, and say what was left out and why (CI=true leaves out no test)
 	@$(RUN) python -m pytest $(SIDE_BY_SIDE)
 
 soak: setup hub5 ## run the long forms of the tests too
 	@$(RUN) python -m pytest $(SIDE_BY_SIDE) --soak
 
-test-python: ## run the quick tests on the oldest and newest Python (PYTHON=python3.12: on that one)
+test-python: ## run the quick tests and start the lab on the oldest and newest Python (PYTHON=python3.12: on that one)
 	@python3 tools/test_pythons.py $(PYTHON)
 
-lint: setup ## check format, rules, types, layers, sizes and lock files
+lint: setup ## check format, rules, types, layers, sizes, and that no lock file names an address
 	@$(RUN) python tools/lint.py
 
 lock: setup ## write requirements/*.txt and package-lock.json anew (UPGRADE=1: with the newest versions)

@@ -43,6 +43,7 @@ CHROMIUM = "/usr/bin/chromium"
 RESTART_SECONDS, RECONCILE_SECONDS = 6, 10
 POOL = POOL_YAML.replace("reconcile_seconds: 0.5", f"reconcile_seconds: {RECONCILE_SECONDS}")
 """The tests' lab, looking round as seldom as a real one does; its restart_minutes are 0.1."""
+HUB = "c.Spawner.poll_interval = 5"  # as hub_config/demo.py has it; the tests look more often
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def main() -> None:
     rounds = 3 * ROUNDS if arguments.parse_args().full else ROUNDS
     with (
         tempfile.TemporaryDirectory(prefix="labpool-bench-") as folder,
-        running_lab(Path(folder), pool_yaml=POOL) as lab,
+        running_lab(Path(folder), pool_yaml=POOL, hub_config=HUB) as lab,
     ):
         _start_again(lab, rounds)
         _lease_all(lab)

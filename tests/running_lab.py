@@ -33,7 +33,8 @@ profiles:
   cpu: {title: CPU only, cpu: 1, memory_gib: 1, max_hours: 12}
   gpu-1: {title: One GPU, flavour: demo-gpu, gpus: 1, cpu: 1, memory_gib: 1, max_hours: 8}
   gpu-2: {title: Two GPUs, flavour: demo-gpu, gpus: 2, cpu: 1, memory_gib: 1, max_hours: 8}
-  gpu-4: {title: Four GPUs, flavour: demo-gpu, gpus: 4, cpu: 1, memory_gib: 1, max_hours: 8}
+  gpu-4:
+    {title: Four GPUs, flavour: demo-gpu, gpus: 4, cpu: 1, memory_gib: 1, max_hours: 8, precision: float32, xla: "on"}
 projects:
   vision:
     title: Vision group

@@ -22,7 +22,8 @@ LONGEST_SECONDS = 600
 HEAD = """# Benchmarks
 
 `make bench` writes this page: it runs every script of benchmarks/ on the machine it is called on. Baseline and ours run
-interleaved in the same run, so the ratio says more than either number alone. Values are medians.
+interleaved in the same run, so the ratio says more than either number alone. Values are medians, where the question
+does not say "slowest".
 
 """
 TABLE = """| question | unit | ours | baseline | ratio | aim | met | n | spread |

