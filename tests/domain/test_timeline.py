@@ -30,6 +30,12 @@ def suits(taken: list[tuple[int, int, int]], room: int, minute: int, length: int
     return all(counted(taken, each) <= room for each in range(minute, minute + length))
 
 
+@given(bookings)
+def test_many_spans_at_once_come_to_the_same(taken: list[tuple[int, int, int]]):
+    spans = [(NINE + start * MINUTE, NINE + (start + length) * MINUTE, amount) for start, length, amount in taken]
+    assert Timeline.of(spans) == booked(taken)
+
+
 @given(bookings, st.integers(0, LAST))
 def test_what_is_taken_is_what_was_booked(taken: list[tuple[int, int, int]], minute: int):
     assert booked(taken).taken_at(NINE + minute * MINUTE) == counted(taken, minute)

@@ -61,7 +61,7 @@ def test_a_planner_that_hands_out_what_is_in_use_is_caught_leasing_a_device_twic
 
 
 def test_a_planner_blind_to_leases_is_caught_granting_what_is_not_there(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Schedule, "_add_lease", lambda *_: None)
+    monkeypatch.setattr(Schedule, "_spans_by_key", lambda *_: {})
     with pytest.raises(InvariantBroken, match=r"^[23]: |^t\d+ got \("):
         hunt(plan, PEACEFUL)
 

@@ -36,6 +36,8 @@ def plan(world: World, now: datetime) -> Plan:
 
     `now` is aware; the pool is expected to plan within the turnover margin of each slot's start.
     """
+    if not world.line():
+        return Plan()
     draft = _Draft(world, now)
     draft.place_anew(draft.keep())
     draft.start_now()

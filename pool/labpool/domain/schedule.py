@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from labpool.domain.leases import Lease
 from labpool.domain.tickets import Ticket
-from labpool.domain.timeline import FOREVER, Timeline, first_common_start
+from labpool.domain.timeline import FOREVER, Span, Timeline, first_common_start
 from labpool.domain.world import World
 
 INSTANT = timedelta(microseconds=1)
@@ -69,16 +70,14 @@ def need_of(ticket: Ticket, world: World) -> Need:
     return Need(ticket.id, ticket.flavour, ticket.gpus, ticket.duration, caps)
 
 
-@dataclass(slots=True)
-class _Track:
+class _Track(NamedTuple):
     """What is taken of one thing, with the turnover margin behind each booking and without."""
 
-    spaced: Timeline = field(default_factory=Timeline)
-    exact: Timeline = field(default_factory=Timeline)
+    spaced: Timeline
+    exact: Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class _Booking:
+class _Booking(NamedTuple):
     start: datetime
     end: datetime
     amounts: tuple[tuple[Key, int], ...]
@@ -92,37 +91,55 @@ class Schedule:
         self.margin = world.catalogue.queue.turnover
         self.overrunning = frozenset(lease.ticket for lease in world.leases if lease.ends <= now)
         self._world = world
-        self._tracks: defaultdict[Key, _Track] = defaultdict(_Track)
-        self._bookings: dict[str, _Booking] = {}
         self._usable: dict[str, dict[str, list[str]]] = {}
+        self._node_of: dict[str, dict[str, str]] = {}
         self._handed_out = {device for lease in world.leases for device in lease.devices}
-        for lease in world.leases:
-            self._add_lease(lease)
+        self._bookings = {lease.ticket: self._booking_of(lease) for lease in world.leases}
+        self._leased = self._spans_by_key()
+        self._tracks: dict[Key, _Track] = {}
 
-    def _add_lease(self, lease: Lease) -> None:
+    def _booking_of(self, lease: Lease) -> _Booking:
         """A live lease holds its devices now, whatever the clock says about its start and end.
 
         Of a node it counts only for devices that can be granted again: a withheld one is missing there anyway.
         """
-        held = len(lease.devices)
-        caps = (
+        held, flavour, node_of = len(lease.devices), lease.flavour, self._nodes_by_device(lease.flavour)
+        on_nodes = [node_of[device] for device in lease.devices if device in node_of]
+        amounts = (
             (("server", lease.user, lease.name), 1),
             (("user", lease.user), held),
-            (("project", lease.project, lease.flavour), held),
+            (("project", lease.project, flavour), held),
+            *((_node(node, flavour), on_nodes.count(node)) for node in set(on_nodes)),
         )
-        nodes = (
-            (_node(node, lease.flavour), count)
-            for node, usable in self.nodes_of(lease.flavour).items()
-            if (count := len(set(usable).intersection(lease.devices)))
-        )
-        start, end = min(lease.starts, self.now), max(lease.ends, self.now + INSTANT)
-        self._add(lease.ticket, _Booking(start, end, (*caps, *nodes)))
+        return _Booking(self.now, max(lease.ends, self.now + INSTANT), amounts)
+
+    def _nodes_by_device(self, flavour: str) -> dict[str, str]:
+        if flavour not in self._node_of:
+            nodes = self.nodes_of(flavour).items()
+            self._node_of[flavour] = {device: node for node, devices in nodes for device in devices}
+        return self._node_of[flavour]
+
+    def _spans_by_key(self) -> dict[Key, list[Span]]:
+        spans: defaultdict[Key, list[Span]] = defaultdict(list)
+        for booking in self._bookings.values():
+            for key, amount in booking.amounts:
+                spans[key].append((booking.start, booking.end, amount))
+        return spans
+
+    def _track(self, key: Key) -> _Track:
+        """The timelines of `key`, made of the leases when they are first asked for."""
+        if key not in self._tracks:
+            leased = self._leased.get(key, ())
+            spaced = Timeline.of([(start, end + self.margin, amount) for start, end, amount in leased])
+            self._tracks[key] = _Track(spaced, Timeline.of(leased))
+        return self._tracks[key]
 
     def book(self, need: Need, place: Place) -> None:
         """Set `place` aside for `need`; one whose start has passed counts from now on."""
         start = max(place.start, self.now)
         amounts = (*((cap.key, cap.amount) for cap in need.caps), (_node(place.node, need.flavour), need.gpus))
-        self._add(need.ticket, _Booking(start, start + need.duration, amounts))
+        booking = self._bookings[need.ticket] = _Booking(start, start + need.duration, amounts)
+        self._take(booking, 1)
 
     def release(self, ticket: str) -> None:
         """Take back what `book` set aside for `ticket`."""
@@ -149,12 +166,12 @@ class Schedule:
         """Whether `place` disturbs nobody, the bookings of the tickets in `without` left aside."""
         with self._left_aside(without):
             room = len(self.nodes_of(need.flavour).get(place.node, ())) - need.gpus
-            free = self._tracks[_node(place.node, need.flavour)].exact.fits(room, place.start, place.end)
+            free = self._track(_node(place.node, need.flavour)).exact.fits(room, place.start, place.end)
             return room >= 0 and free and all(self.allows(cap, place.start, place.end) for cap in need.caps)
 
     def allows(self, cap: Cap, start: datetime, end: datetime) -> bool:
         """Whether `cap` leaves room from `start` to `end`."""
-        return cap.amount <= cap.most and self._tracks[cap.key].exact.fits(cap.most - cap.amount, start, end)
+        return cap.amount <= cap.most and self._track(cap.key).exact.fits(cap.most - cap.amount, start, end)
 
     def earliest(self, need: Need, before: datetime = FOREVER, within: str | None = None) -> Place | None:
         """The earliest place from now on that starts before `before`, on the node `within` where it is given.
@@ -163,12 +180,12 @@ class Schedule:
         """
         if any(cap.amount > cap.most for cap in need.caps):
             return None
-        caps = [(self._tracks[cap.key].spaced, cap.most - cap.amount) for cap in need.caps]
+        caps = [(self._track(cap.key).spaced, cap.most - cap.amount) for cap in need.caps]
         length, best = need.duration + self.margin, (before, 0, "")
         for node, devices in self.nodes_of(need.flavour).items():
             if len(devices) < need.gpus or within not in (None, node):
                 continue
-            timeline = self._tracks[_node(node, need.flavour)].spaced
+            timeline = self._track(_node(node, need.flavour)).spaced
             latest = min(before, best[0] + INSTANT) if best[0] < FOREVER else before
             start = first_common_start([(timeline, len(devices) - need.gpus), *caps], length, self.now, latest)
             if start is not None:
@@ -177,13 +194,9 @@ class Schedule:
         start, _, node = best
         return Place(node, start, start + need.duration) if node else None
 
-    def _add(self, ticket: str, booking: _Booking) -> None:
-        self._bookings[ticket] = booking
-        self._take(booking, 1)
-
     def _take(self, booking: _Booking, sign: int) -> None:
         for key, amount in booking.amounts:
-            track = self._tracks[key]
+            track = self._track(key)
             track.exact.take(booking.start, booking.end, sign * amount)
             track.spaced.take(booking.start, booking.end + self.margin, sign * amount)
 

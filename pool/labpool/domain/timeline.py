@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import accumulate
 
 BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 FOREVER = datetime.max.replace(tzinfo=timezone.utc)
+
+Span = tuple[datetime, datetime, int]
 
 
 @dataclass(slots=True)
@@ -20,6 +23,16 @@ class Timeline:
 
     _times: list[datetime] = field(default_factory=lambda: [BEGINNING])
     _taken: list[int] = field(default_factory=lambda: [0])
+
+    @classmethod
+    def of(cls, spans: Iterable[Span]) -> Timeline:
+        """A timeline of many spans (start, end, amount) at once, each of some length."""
+        changes: dict[datetime, int] = {}
+        for start, end, amount in spans:
+            changes[start] = changes.get(start, 0) + amount
+            changes[end] = changes.get(end, 0) - amount
+        times = sorted(at for at, change in changes.items() if change)
+        return cls([BEGINNING, *times], [0, *accumulate(changes[at] for at in times)])
 
     def take(self, start: datetime, end: datetime, amount: int) -> None:
         """Take `amount` more from `start` to `end`; a negative one gives it back."""
