@@ -81,7 +81,7 @@ class Desk:
 
     async def ask(self, asked: SpawnAsked) -> Holds | Waits | Refusal:
         """The lease of (user, server); a ticket where there is none yet; a refusal where there can be none."""
-        return await self.change(lambda change: self._ask(change, asked))
+        return await self.change(lambda change: self._ask(change, asked), replan=False)  # what it files is planned
 
     async def stopped(self, ticket_id: str, actor: str) -> None:
         """End a ticket whose server a person stopped; its process is gone. A queued ticket stays queued."""
