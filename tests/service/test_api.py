@@ -23,8 +23,8 @@ class Program:
     def get(self, path: str) -> httpx.Response:
         return self._client.get(path)
 
-    def post(self, path: str) -> httpx.Response:
-        return self._client.post(path)
+    def post(self, path: str, json: object = None) -> httpx.Response:
+        return self._client.post(path, json=json)
 
 
 def test_program_sees_and_steers_its_owners_tickets(pool: RunningPool, hub: RealHub, new_user: NewUser):

@@ -70,6 +70,13 @@ class Waiting(_Wire):
 SpawnAnswer = Annotated[LeaseToApply | Waiting, Field(discriminator="outcome")]
 
 
+class OfferTaken(_Wire):
+    """One of a waiting ticket's `sooner`, for as many hours as it says or fewer."""
+
+    profile: str = Field(max_length=255)
+    hours: float = Field(gt=0, le=MOST_HOURS, allow_inf_nan=False)
+
+
 class ServerStopped(_Wire):
     """The user, or an admin for them, stopped a server that ran with a lease."""
 

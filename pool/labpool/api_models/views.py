@@ -51,6 +51,14 @@ class NoticeView(_View):
     message: str
 
 
+class OfferView(_View):
+    """A profile that would start now in place of a waiting ticket, and the hours that it could be had for."""
+
+    profile: str
+    profile_title: str
+    hours: float
+
+
 class TicketView(_View):
     """One ticket, as its owner sees it. Times are UTC."""
 
@@ -72,6 +80,7 @@ class TicketView(_View):
     starts_by: datetime | None = Field(None, description="The promise: never moves later while the ticket waits.")
     planned_start: datetime | None = Field(None, description="Start of the slot in today's plan; may move earlier.")
     wait: WaitView | None = None
+    sooner: tuple[OfferView, ...] = Field((), description="What would start now instead: POST it to …/instead.")
     lease: LeaseView | None = None
     needs_ready: bool = Field(False, description="A grant went unclaimed; say ready to be granted again.")
     needs_switch: bool = Field(False, description="Granted, but another server of this name runs: switch to start.")

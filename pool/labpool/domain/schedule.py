@@ -194,6 +194,19 @@ class Schedule:
         start, _, node = best
         return Place(node, start, start + need.duration) if node else None
 
+    def longest_now(self, need: Need) -> timedelta:
+        """How long something like `need` could run that started now and disturbed nobody; 0 where it couldn't start."""
+        if any(cap.amount > cap.most for cap in need.caps):
+            return timedelta(0)
+        nodes = self.nodes_of(need.flavour).items()
+        rooms = [(_node(node, need.flavour), len(devices) - need.gpus) for node, devices in nodes]
+        best = max((self._free_until(key, room) for key, room in rooms if room >= 0), default=self.now)
+        free = min([best, *(self._free_until(cap.key, cap.most - cap.amount) for cap in need.caps)])
+        return max(free - self.now - self.margin, timedelta(0))
+
+    def _free_until(self, key: Key, room: int) -> datetime:
+        return self._track(key).spaced.free_until(room, self.now)
+
     def _take(self, booking: _Booking, sign: int) -> None:
         for key, amount in booking.amounts:
             track = self._track(key)

@@ -69,6 +69,13 @@ class Timeline:
                 return start
         return start if taken[last] <= room else None
 
+    def free_until(self, room: int, at: datetime) -> datetime:
+        """Until when, from `at` on, at most `room` is taken; `at` itself where more is."""
+        for step in range(self._step_at(at), len(self._times)):
+            if self._taken[step] > room:
+                return max(self._times[step], at)
+        return FOREVER
+
     def _step_at(self, at: datetime) -> int:
         return bisect_right(self._times, at) - 1
 

@@ -251,7 +251,8 @@ class Desk:
     def _ask(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
         match answer(asked, change, self.catalogue, self.inventory, self.clock()):
             case Files(ticket=ticket):
-                return self._file(change, ticket)
+                self.hub_answers = True  # it is the hub that asks
+                return self.file(change, ticket)
             case Holds(ticket=ticket, lease=lease) if lease.absent_since is not None:
                 back = replace(lease, absent_since=None)  # its server starts anew now: it is not lost
                 change.save_lease(back)
@@ -259,9 +260,9 @@ class Desk:
             case found:
                 return found
 
-    def _file(self, change: Transaction, ticket: Ticket) -> Holds | Waits:
+    def file(self, change: Transaction, ticket: Ticket) -> Holds | Waits:
+        """Add a ticket and plan with it."""
         self._save(change, ticket, ticket.user, "filed")
-        self.hub_answers = True  # it is the hub that asks
         self.decide(change)
         lease = change.lease_of(ticket.id)
         filed = self.get(change, ticket.id)

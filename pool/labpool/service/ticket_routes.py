@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from labpool.api_models import NoticeView, PoolView, Problem, TicketView
+from labpool.api_models import NoticeView, OfferTaken, PoolView, Problem, TicketView
 from labpool.domain.tickets import OPEN
 from labpool.service.access import READ, WRITE, Person, ReaderWatching, ThePool, TheServersTicket, needs, own_ticket
+from labpool.service.instead import take_instead
 from labpool.service.watching import notices_of
 
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI has it
@@ -68,6 +70,16 @@ async def switch(ticket: str, user: Person, pool: ThePool) -> TicketView:
     found = await own_ticket(ticket, user, pool)
     await pool.reconciler.switch(found)
     return await pool.viewer.ticket(found.id)
+
+
+@routes.post("/tickets/{ticket}/instead", responses=_ACTIONS, summary="Take what would start now instead")
+async def instead(ticket: str, offer: OfferTaken, user: Person, pool: ThePool) -> TicketView:
+    """Give up a waiting ticket for one of its `sooner`; the answer is the new one. Refused, the old one stays."""
+    needs(user, WRITE)
+    found = await own_ticket(ticket, user, pool)
+    taken = await take_instead(pool.desk, found.id, offer.profile, timedelta(hours=offer.hours), user.name)
+    pool.reconciler.look_soon()
+    return await pool.viewer.ticket(taken.id)
 
 
 @routes.post("/tickets/{ticket}/end", responses=_ACTIONS, summary="Give the GPUs back now")

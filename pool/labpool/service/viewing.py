@@ -14,6 +14,7 @@ from labpool.api_models import (
     LeasedDevice,
     LeaseView,
     NoticeView,
+    OfferView,
     PoolView,
     ProfileView,
     TicketView,
@@ -27,6 +28,7 @@ from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import Holder
 from labpool.domain.sentences import ended_sentence, wait_sentence
+from labpool.domain.sooner import Offer, sooner
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 from labpool.engines import Trespasser
@@ -141,6 +143,7 @@ class Viewer:
             starts_by=ticket.starts_by if ticket.state is State.QUEUED else None,
             planned_start=slot.start if slot else None,
             wait=_wait(ticket, world, now),
+            sooner=tuple(_offer(offer) for offer in sooner(ticket, world, now)),
             lease=self._lease(lease) if lease else None,
             needs_ready=ticket.state is State.QUEUED and not ticket.ready,
             needs_switch=granted and sighting.name_taken(ticket),
@@ -260,6 +263,12 @@ def _holder(holder: Holder) -> HolderView:
         own=own,
         user=holder.user if own else None,
         name=holder.name if own else None,
+    )
+
+
+def _offer(offer: Offer) -> OfferView:
+    return OfferView(
+        profile=offer.profile.name, profile_title=offer.profile.title, hours=offer.duration / timedelta(hours=1)
     )
 
 

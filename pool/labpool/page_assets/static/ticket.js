@@ -53,13 +53,18 @@ function say(element, words) {
   element.hidden = !words;
 }
 
-async function ask(action) {
+async function ask(action, body) {
   const answer = await fetch(`${live.dataset.api}/${action}`, {
     method: "POST",
-    headers: { "X-XSRFToken": token, Accept: "application/json" },
+    headers: { "X-XSRFToken": token, Accept: "application/json", ...(body && { "Content-Type": "application/json" }) },
+    body,
     signal: AbortSignal.timeout(60_000),
   });
-  if (answer.ok) return "";
+  if (answer.ok) {
+    const { path } = await answer.json();
+    if (path !== location.pathname) location.assign(path); // another ticket took its place
+    return "";
+  }
   const told = await answer.json().catch(() => ({ detail: "The pool can't be reached now.", remedy: "Try again in a moment." }));
   return `${told.detail} ${told.remedy ?? ""}`.trim();
 }
@@ -69,7 +74,7 @@ async function press(button) {
   underWay = button.dataset.action;
   say(problem, "");
   look();
-  const refused = await ask(underWay).catch(() => "The pool can't be reached now. Try again in a moment.");
+  const refused = await ask(underWay, button.dataset.body).catch(() => "The pool can't be reached now. Try again in a moment.");
   say(problem, refused);
   // done, it shows with the next news of the ticket; until then a second press would only be refused
   if (!refused) await new Promise((resolve) => setTimeout(resolve, NEWS_IS_LATE));

@@ -1,0 +1,53 @@
+"""What somebody who waits could have at once instead: the same for less time, or another profile of the project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from labpool.domain.catalogue import Profile
+from labpool.domain.requests import Admitted, Request, check_request
+from labpool.domain.schedule import Schedule, need_of, schedule_of
+from labpool.domain.tickets import State, Ticket
+from labpool.domain.world import World
+
+STEP = timedelta(minutes=15)
+"""Offered times are whole numbers of these: hours that one can ask for, and that still fit a moment later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A profile that would start now, with the time it could be had for."""
+
+    profile: Profile
+    duration: timedelta
+
+
+def sooner(ticket: Ticket, world: World, now: datetime) -> tuple[Offer, ...]:
+    """What would start at `now` in place of a queued `ticket`, without delaying anybody; nothing for other tickets.
+
+    First the same profile for less time, then others of the project for the same time, or as long as they can be had.
+    """
+    project = world.catalogue.projects.get(ticket.project)
+    if ticket.state is not State.QUEUED or not ticket.ready or project is None:
+        return ()
+    schedule = schedule_of(world, now, without=ticket.id)
+    names = sorted(project.profiles, key=lambda name: name != ticket.profile)
+    offers = (_offer(ticket, world.catalogue.profiles[name], world, schedule) for name in names)
+    return tuple(offer for offer in offers if offer)
+
+
+def _offer(ticket: Ticket, profile: Profile, world: World, schedule: Schedule) -> Offer | None:
+    if profile.flavour is None:
+        return None
+    wanted = min(ticket.duration, profile.longest)
+    request = Request(ticket.user, ticket.groups, ticket.name, ticket.project, profile.name, wanted)
+    admitted = check_request(request, world.catalogue, world.inventory, world.tickets)
+    if not isinstance(admitted, Admitted):
+        return None
+    instead = replace(ticket, profile=profile.name, flavour=admitted.flavour, gpus=admitted.gpus)
+    duration = min(wanted, schedule.longest_now(need_of(instead, world)))
+    duration = wanted if duration == wanted else duration - duration % STEP
+    if (profile.name, duration) == (ticket.profile, ticket.duration):
+        return None  # that is the ticket itself, about to start
+    return Offer(profile, duration) if duration >= max(world.catalogue.queue.shortest, STEP) else None
