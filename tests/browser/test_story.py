@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import SignIn
 from tests.browser.curves import expect_curve
 from tests.browser.person import SLOW, Person
 from tests.browser.quickstart import open_quickstart_by_keys, press_tile_by_keys, run_quickstart
@@ -33,15 +34,16 @@ def test_researcher_trains_from_the_quickstart_and_sees_the_curves(ada: Person):
     expect_curve(curves, "accuracy", "/train")
 
 
-def test_notebook_and_tensorboards_tile_by_keyboard_alone(ada: Person):
-    ada.start("Two GPUs", hours="1")
-    page = ada.page
-    page.wait_for_url("**/user/ada/lab**", timeout=SLOW)
+def test_notebook_and_tensorboards_tile_by_keyboard_alone(person: SignIn):
+    olga = person("olga")
+    olga.start("Two GPUs", hours="1")
+    page = olga.page
+    page.wait_for_url("**/user/olga/lab**", timeout=SLOW)
     expect(page.locator(".jp-LauncherCard", has_text="TensorBoard")).to_be_visible(timeout=SLOW)
     open_quickstart_by_keys(page)
-    with ada.page.expect_popup() as popup:
+    with page.expect_popup() as popup:
         press_tile_by_keys(page, "TensorBoard")
-    popup.value.wait_for_url("**/logs/ada/vision/**", timeout=SLOW)
+    popup.value.wait_for_url("**/logs/olga/vision/**", timeout=SLOW)
 
 
 def test_next_researcher_is_led_into_jupyterlab_when_the_first_stops(all_leased: Person, bert: Person):
