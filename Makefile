@@ -11,8 +11,8 @@ LOCK := uv pip compile --universal --python-version 3.10 --generate-hashes --no-
   --excludes requirements/in-this-repository.txt $(if $(UPGRADE),--upgrade)
 ALL := pyproject.toml --extra hub --extra notebook --extra test
 
-# A file's tests share their hub. They wait for processes more than they compute, hence one worker more than cores.
-SIDE_BY_SIDE := -n $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
+# A file's tests share their hub. They wait for processes more than they compute, hence two workers more than cores.
+SIDE_BY_SIDE := -n $(shell expr $$(nproc) + 2) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup hub hub5 test soak test-python lint lock schema bench screenshots clean
 
