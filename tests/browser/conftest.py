@@ -22,8 +22,9 @@ expect.set_options(timeout=15_000)
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
     """A lab whose servers start in a blink. A module may name its own POOL, or SERVER = () for real JupyterLabs."""
     chosen: dict[str, object] = {"pool_yaml": getattr(request.module, "POOL", POOL_YAML)}
+    chosen["hub_config"] = "c.Spawner.http_timeout = 60"  # no test here is about servers that never answer
     if hasattr(request.module, "SERVER"):
-        chosen |= {"server": request.module.SERVER, "hub_config": "c.Spawner.http_timeout = 60"}
+        chosen["server"] = request.module.SERVER
     with running_lab(tmp_path_factory.mktemp("lab"), **chosen) as lab:
         yield lab
 
