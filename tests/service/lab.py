@@ -48,7 +48,8 @@ class Lab:
         assert self.pool.ticket(ticket.id).end_reason == "failed"
 
     def until_ready(self, user: str) -> TicketView:
-        wait_until(lambda: any(ticket.server_ready for ticket in self.pool.tickets(user)), f"{user}'s server ready")
+        """Wait until the user's server is up and, unless it was used before, its claim window runs."""
+        wait_until(lambda: any(map(is_noted_ready, self.pool.tickets(user))), f"{user}'s server ready")
         return next(ticket for ticket in self.pool.tickets(user) if ticket.server_ready)
 
     def use(self, ticket: TicketView) -> None:
@@ -64,6 +65,12 @@ class Lab:
         ticket = self.until_ready(user)
         self.use(ticket)
         return self.pool.ticket(ticket.id)
+
+
+def is_noted_ready(ticket: TicketView) -> bool:
+    """Whether the pool has also written down that the server is ready: until then the lease's end bounds the claim."""
+    claimable = ticket.lease is not None and ticket.claim_by is not None and ticket.claim_by < ticket.lease.ends
+    return ticket.server_ready and (ticket.state != "granted" or claimable)
 
 
 def process_of(lab: Lab, ticket: TicketView, script: str) -> subprocess.Popen[str]:

@@ -109,7 +109,7 @@ class Reconciler:
         to_record = [(each, action) for each in held if (action := await self._carry_out(*each))]
         await self._desk.change(lambda change: self._record_all(change, to_record))
         for (ticket, _), action in to_record:
-            if isinstance(action, End) and self.sighting.listed(ticket):
+            if isinstance(action, End) and self.sighting.listed(ticket) and not await self._desk.find_lease(ticket.id):
                 await self._tell_hub(ticket)
         if self.sighting.servers is None:
             return min(SOON, self._interval)  # nothing is granted and nothing counts as lost before the hub answers
@@ -222,11 +222,13 @@ class Reconciler:
             _LOG.info("the hub could not be told of a server's end: %s", error, extra={"ticket": ticket.id})
 
     def _record(self, change: Transaction, seen: Held, action: Action) -> None:
-        """Write down one step on a ticket, unless it or its lease moved on while the look was under way."""
+        """Write down one step on a ticket, unless it moved on while the look was under way."""
         ticket, lease = change.ticket(seen[0].id), change.lease_of(seen[0].id)
-        if ticket is None or lease is None or (ticket.state, lease) != (seen[0].state, seen[1]):
+        if ticket is None or lease is None or ticket.state is not seen[0].state:
             return
         match action:
+            case End() | TakeBack() | NoteAbsent() if lease != seen[1]:
+                self.look_soon()  # its server was started again, say
             case End(reason=reason):
                 self._desk.finish(change, ticket, Event.END, reason, "pool")
             case TakeBack():
