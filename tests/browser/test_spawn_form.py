@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import SignIn
 from tests.browser.outage import pool_stopped
@@ -108,14 +108,20 @@ def test_address_left_by_a_refused_form_starts_nothing(ada: Person, lab: Running
     assert lab.servers("ada") == {}
 
 
-def test_two_tabs_that_press_start_at_once_get_one_server_or_ticket(all_leased: Person, bert: Person, lab: RunningLab):
-    second = bert.context.new_page()
-    bert.form()
-    bert.choose("One GPU", "1")
-    second.goto(bert.page.url)
+def press_start_in_two_tabs(person: Person) -> Page:
+    """Ask for one GPU for an hour in the person's tab and in a second one, at once; give the second."""
+    second = person.context.new_page()
+    person.form()
+    person.choose("One GPU", "1")
+    second.goto(person.page.url)
     second.get_by_role("radio", name="One GPU").check()
-    for page in (bert.page, second):
+    for page in (person.page, second):
         page.evaluate("document.getElementById('labpool-start').click()")
+    return second
+
+
+def test_two_tabs_that_press_start_at_once_get_one_server_or_ticket(all_leased: Person, bert: Person, lab: RunningLab):
+    second = press_start_in_two_tabs(bert)
     for page in (bert.page, second):
         expect(page).to_have_url(ON_TICKET, timeout=SLOW)
     assert bert.page.url == second.url
@@ -123,13 +129,7 @@ def test_two_tabs_that_press_start_at_once_get_one_server_or_ticket(all_leased: 
 
 
 def test_two_tabs_that_press_start_at_once_both_end_inside_the_server(ada: Person, lab: RunningLab):
-    second = ada.context.new_page()
-    ada.form()
-    ada.choose("One GPU", "1")
-    second.goto(ada.page.url)
-    second.get_by_role("radio", name="One GPU").check()
-    for page in (ada.page, second):
-        page.evaluate("document.getElementById('labpool-start').click()")
+    second = press_start_in_two_tabs(ada)
     for page in (ada.page, second):
         page.wait_for_url(ada.in_server(), timeout=SLOW)
     assert len(lab.leased()) == 1
