@@ -18,7 +18,8 @@ from labpool.cli.supervisor_labs import processes_of
 from labpool.client import SyncPoolClient
 from labpool.settings import DEMO_ACCOUNTS, Place, Ports
 
-from tests.real_hub import REPOSITORY, Browser, free_ports, wait_until
+from tests.ports import free_ports
+from tests.real_hub import REPOSITORY, Browser, wait_until
 
 ADMIN_TOKEN = "token-of-the-test-admin"
 TINY_SERVER = [sys.executable, "-S", "-E", str(REPOSITORY / "tests/tiny_server.py")]

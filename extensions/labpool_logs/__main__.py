@@ -6,11 +6,10 @@ import os
 import sys
 
 import uvicorn
+from labpool.http_server import server_config
 from labpool.log_lines import log_as_json_lines
 
 from labpool_logs.gateway import GatewaySettings, InvalidGatewaySettings, make_app
-
-_SECONDS_TO_FINISH = 2
 
 
 def main() -> int:
@@ -25,15 +24,7 @@ def main() -> int:
     except InvalidGatewaySettings as error:
         print(error, file=sys.stderr)
         return 2
-    uvicorn.run(
-        make_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_SECONDS_TO_FINISH,
-    )
+    uvicorn.Server(server_config(make_app(settings), settings.host, settings.port)).run()
     return 0
 
 

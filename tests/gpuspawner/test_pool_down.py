@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.gpuspawner.test_starts import CPU, GPU_1, fill_form, reason
-from tests.real_hub import free_ports
+from tests.ports import free_ports
 from tests.running_lab import RunningLab, running_lab
 
 pytestmark = pytest.mark.hub

@@ -12,7 +12,8 @@ from fastapi import Depends, FastAPI, Request
 from labpool.hub_signin import HubSignin, SignedIn, SigninSettings, read_or_create_cookie_key
 from starlette.responses import PlainTextResponse
 
-from tests.real_hub import RealHub, Service, free_ports, is_healthy, running_hub, wait_until
+from tests.ports import free_ports
+from tests.real_hub import RealHub, Service, is_healthy, running_hub, wait_until
 
 PREFIX = "/services/sample/"
 USERS = {"ada": ["researchers", "vision"], "lin": ["researchers"], "eve": []}

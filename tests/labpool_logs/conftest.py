@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.labpool_logs.event_files import log_scalars
-from tests.real_hub import RealHub, Service, free_ports, is_healthy, running_hub, wait_until
+from tests.ports import free_ports
+from tests.real_hub import RealHub, Service, is_healthy, running_hub, wait_until
 
 USERS = {name: ["researchers"] for name in ("ada", "lin", "max", "new", "zoe@lab")}
 LOSS = [1.0, 0.5, 0.25, 0.125]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.real_hub import free_ports
+from tests.ports import free_ports
 
 PREFIX = "/services/pool"
 

@@ -16,7 +16,8 @@ import pytest
 
 from tests.labpool_logs.event_files import log_scalars
 from tests.labpool_logs.pool_endpoint import PoolEndpoint
-from tests.real_hub import free_ports, is_healthy, wait_until
+from tests.ports import free_ports
+from tests.real_hub import is_healthy, wait_until
 
 TOKEN = "token-of-the-test"
 OPENED = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}

@@ -9,7 +9,8 @@ import pytest
 from labpool.domain.tickets import State
 from labpool.service.desk import NotNow
 
-from tests.real_hub import RealHub, Service, free_ports, running_hub, wait_until
+from tests.ports import free_ports
+from tests.real_hub import RealHub, Service, running_hub, wait_until
 from tests.service.lab import Lab
 from tests.service.running_pool import POOL_TOKEN, POOL_YAML, RunningPool, hub_config, server_path
 

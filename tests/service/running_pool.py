@@ -16,6 +16,7 @@ import uvicorn
 from labpool.api_models import HomeView, TicketView
 from labpool.domain.tickets import Ticket
 from labpool.engines import WorkstationEngine
+from labpool.http_server import server_config
 from labpool.hub_api import HubClient
 from labpool.hub_signin import HubSignin, SigninSettings
 from labpool.service.app import PREFIX, make_app
@@ -154,9 +155,7 @@ class RunningPool:
 
     async def _serve(self, ready: threading.Event) -> None:
         self._parts = await self._make_parts()
-        server = uvicorn.Server(
-            uvicorn.Config(make_app(self._parts), port=self.port, log_config=None, timeout_graceful_shutdown=1)
-        )
+        server = uvicorn.Server(server_config(make_app(self._parts), "127.0.0.1", self.port))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # not in a thread
         self._loop = asyncio.get_running_loop()
         self._stop = lambda: setattr(server, "should_exit", True)

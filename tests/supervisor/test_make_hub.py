@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from labpool.settings import Ports
 
-from tests.real_hub import REPOSITORY, Browser, free_ports, wait_until
+from tests.ports import free_ports
+from tests.real_hub import REPOSITORY, Browser, wait_until
 
 pytestmark = pytest.mark.hub
 

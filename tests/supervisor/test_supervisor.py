@@ -1,11 +1,14 @@
 """`labpool run`: one of each part, whatever is killed, and nothing left behind."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -18,6 +21,8 @@ pytestmark = pytest.mark.hub
 
 PARTS = ("hub", "pool", "logs", "proxy")
 ALL_GPUS = {"project": "vision", "profile": "gpu-4", "hours": 1}
+PASSING_IDLENESS = 6
+"""Seconds: more than the 5 after which uvicorn, left as it is, ends an idle connection."""
 ONE_GPU = {"project": "speech", "profile": "gpu-1", "hours": 1}
 
 
@@ -73,6 +78,24 @@ def test_killed_parts_come_back_once_and_nobody_loses_anything(lab: RunningLab, 
     assert after is not None
     assert (after.id, after.place, after.starts_by) == (waiting.id, waiting.place, waiting.starts_by)
     assert lab.leased() == running
+
+
+def test_connections_that_the_proxy_keeps_for_later_are_not_ended_under_it(lab: RunningLab):
+    parts = {"hub/health": lab.ports.hub, "services/pool/healthz": lab.ports.pool, "logs/healthz": lab.ports.logs}
+    with contextlib.ExitStack() as opened:
+        connections = {path: HTTPConnection("127.0.0.1", port) for path, port in parts.items()}
+        for path, connection in connections.items():
+            opened.callback(connection.close)
+            connection.request("GET", f"/{path}")
+            answer = connection.getresponse()
+            answer.read()  # or the connection could not be used again
+            assert answer.status == 200, path
+        time.sleep(PASSING_IDLENESS)
+        for path, connection in connections.items():
+            assert connection.sock is not None, f"{path} asked to close"
+            connection.sock.setblocking(False)
+            with pytest.raises(BlockingIOError):  # an ended connection reads as empty at once
+                connection.sock.recv(1)
 
 
 @pytest.mark.everywhere

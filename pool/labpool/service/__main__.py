@@ -13,6 +13,7 @@ import uvicorn
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Inventory
 from labpool.engines import WorkstationEngine
+from labpool.http_server import server_config
 from labpool.hub_api import HubClient
 from labpool.hub_signin import HubSignin, SigninSettings
 from labpool.log_lines import log_as_json_lines
@@ -76,9 +77,7 @@ async def _parts(place: Place) -> Parts:
 async def _serve() -> None:
     place, ports = Place.open(os.environ), Ports.read(os.environ)
     app = make_app(await _parts(place))
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=ports.pool, log_config=None, access_log=False, timeout_graceful_shutdown=2
-    )
+    config = server_config(app, "127.0.0.1", ports.pool)
     await uvicorn.Server(config).serve()
 
 

@@ -1,0 +1,35 @@
+"""Ports for the parts that a test starts."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+
+_RANDOM = random.Random()  # of its own: a test that seeds the global one must not choose the ports of others
+_PORTS = range(10_000, 32_768)
+"""Below those that Linux gives to connections and to servers that ask for any port, so that none is taken meanwhile."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on now, all different and in a slice that is this worker's alone."""
+    workers, worker = (
+        int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        os.environ.get("PYTEST_XDIST_WORKER", "gw0"),
+    )
+    own = _PORTS[int(worker.removeprefix("gw")) :: workers]
+    free: list[int] = []
+    while len(free) < count:
+        port = _RANDOM.choice(own)
+        if port not in free and _is_free(port):
+            free.append(port)
+    return free
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as each:
+        try:
+            each.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
