@@ -20,7 +20,7 @@ from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, UserLi
 from labpool.domain.inventory import Device, Inventory
 from labpool.domain.simulation.generate import Demand, Workload, generate, skewed
 from labpool.domain.simulation.measures import Measures, measure, weights_of
-from labpool.domain.simulation.policies import POLICIES, PolicyName
+from labpool.domain.simulation.policies import PolicyName, policy
 from labpool.domain.simulation.replay import replay
 
 DEVICES = 64
@@ -49,7 +49,7 @@ def play(workload: Workload, seed: int, nominal: dict[str, int], policies: Seque
     devices = Inventory((), tuple(Device(f"d{i:02}", "gpu", "pool", i) for i in range(DEVICES)))
     catalogue = rules(nominal)
     played = {
-        name: measure(replay(arrivals, devices, catalogue, POLICIES[name]), weights_of(catalogue)) for name in policies
+        name: measure(replay(arrivals, devices, catalogue, policy(name)), weights_of(catalogue)) for name in policies
     }
     print(f"load {workload.load}, seed {seed}: played", file=sys.stderr, flush=True)
     return played

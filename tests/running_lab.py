@@ -158,14 +158,23 @@ class RunningLab:
 
     def kill_hub_before_it_saves(self, user: str) -> None:
         """kill -9 of the hub as if just before it saved the start of the user's default server."""
-        self.signal("hub", signal.SIGSTOP)
-        with contextlib.closing(sqlite3.connect(self.place.hub_db)) as database, database:
-            database.execute(
-                "UPDATE spawners SET server_id = NULL, state = '{}' "
-                "WHERE name = '' AND user_id = (SELECT id FROM users WHERE name = ?)",
-                (user,),
-            )
+        wait_until(lambda: self._stop_hub_and_forget_start(user), "a moment in which the hub writes nothing")
         self.kill("hub")
+
+    def _stop_hub_and_forget_start(self, user: str) -> bool:
+        """Stop the hub and take a start out of its database; False, and it goes on, where it was just writing."""
+        self.signal("hub", signal.SIGSTOP)
+        try:
+            with contextlib.closing(sqlite3.connect(self.place.hub_db, timeout=0)) as database, database:
+                database.execute(
+                    "UPDATE spawners SET server_id = NULL, state = '{}' "
+                    "WHERE name = '' AND user_id = (SELECT id FROM users WHERE name = ?)",
+                    (user,),
+                )
+        except sqlite3.OperationalError:  # locked
+            self.signal("hub", signal.SIGCONT)
+            return False
+        return True
 
     def labs(self) -> list[int]:
         """Live processes of this lab's single-user servers."""

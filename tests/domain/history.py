@@ -6,33 +6,27 @@ What goes wrong is put in by name, so that a history knows which causes it has g
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, QueueRules, UserLimit
-from labpool.domain.inventory import Device, Inventory
+from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.plans import BreakCause, Plan
 from labpool.domain.tickets import Event, State, Ticket
 from labpool.domain.world import World
 
+from tests.domain import rules
 from tests.domain.lab import HOUR, MINUTE, NINE
+from tests.domain.rules import DEVICES, MARGIN
 
 Planner = Callable[[World, datetime], Plan]
 Step = tuple[str, int, int]
 
 PEACEFUL = ("wait", "ask", "ask", "ask", "stop", "cancel", "unclaimed", "ready", "raise_limits")
 TROUBLE = ("lose_device", "return_device", "overrun", "settle", "outage", "clock_back", "lower_limits", "lower_shares")
-MARGIN = QueueRules().turnover
-_HARDWARE = (("a", "big", 3), ("b", "big", 2), ("b", "slice", 2))
-DEVICES = tuple(Device(f"{node}-{kind}-{i}", kind, node, i) for node, kind, many in _HARDWARE for i in range(many))
-
-
-class InvariantBroken(AssertionError):
-    """A decision that the pool must never make; the message names the invariant."""
 
 
 def histories(steps: tuple[str, ...], length: int) -> st.SearchStrategy[list[Step]]:
@@ -75,15 +69,17 @@ class History:
         for ticket in [t for t, held in self.leases.items() if self._settled_at(held) <= self.now]:
             if ticket not in self.stuck:
                 self._end(ticket)
-        before = self.world = self._as_stored()
+        before = self.world = self.as_stored()
         decided = self.planner(before, self.now)
-        self._check_grants(before, decided)
-        self._check_promises(decided)
-        self._check_moves(before, decided)
+        rules.check_grants(self, before, decided)
+        rules.check_promises(self, decided)
+        rules.check_new_promises(self, before, decided)
+        rules.check_moves(self, before, decided)
         self._store(decided)
-        self._check_settled()
+        rules.check_settled(self)
 
-    def _as_stored(self) -> World:
+    def as_stored(self) -> World:
+        """What the pool's store shows."""
         withheld = tuple((device, "lost") for device in sorted(self.lost))
         return World(
             Inventory((), DEVICES, withheld),
@@ -115,70 +111,8 @@ class History:
             self.leases[ticket.id] = Lease(*who, grant.devices, grant.starts, grant.ends)
         self.world = replace(self.world, slots=decided.slots, looked_at=self.now)
 
-    # what must always hold
-
-    def _check_grants(self, before: World, decided: Plan) -> None:
-        usable = {device.id: device for device in DEVICES if device.id not in self.lost}
-        taken = Counter(device for held in before.leases for device in held.devices)
-        for grant in decided.grants:
-            ticket = self.tickets[grant.ticket]
-            nodes = {usable[device].node for device in grant.devices if device in usable}
-            fitting = [d for d in grant.devices if d in usable and usable[d].flavour == ticket.flavour]
-            _must(len(set(fitting)) == ticket.gpus and len(nodes) == 1, f"{ticket.id} got {grant.devices}")
-            _must(ticket.state is State.QUEUED and ticket.ready, f"{ticket.id} was granted out of line")
-            _must(grant.ends - grant.starts == ticket.duration, f"{ticket.id} did not get its hours")
-            taken.update(grant.devices)
-        granted = {device for grant in decided.grants for device in grant.devices}
-        _must(all(taken[device] == 1 for device in granted), "1: a device is in two leases")
-        self._check_caps(before, decided)
-
-    def _check_caps(self, before: World, decided: Plan) -> None:
-        users, projects, servers = Counter[str](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-        for held in before.leases:
-            users[held.user] += len(held.devices)
-            projects[held.project, held.flavour] += len(held.devices)
-            servers[held.user, held.name] += 1
-        for grant in decided.grants:
-            ticket = self.tickets[grant.ticket]
-            users[ticket.user] += len(grant.devices)
-            projects[ticket.project, ticket.flavour] += len(grant.devices)
-            servers[ticket.user, ticket.name] += 1
-            _must(users[ticket.user] <= self.most, f"2: {ticket.user} is over the limit")
-            share = sum(self.shares[ticket.project])
-            _must(projects[ticket.project, ticket.flavour] <= share, f"3: {ticket.project} is over its share")
-            _must(servers[ticket.user, ticket.name] == 1, f"{ticket.name} of {ticket.user} got two leases")
-
-    def _check_promises(self, decided: Plan) -> None:
-        for report in decided.broken:
-            _must(report.cause in self.causes, f"6: {report.ticket} broken by {report.cause}, which never happened")
-            self.broken.add(report.ticket)
-        for ticket in self.tickets.values():
-            self._check_number(ticket.id, decided.promises.get(ticket.id, ticket.starts_by))
-        starts = {grant.ticket: grant.starts for grant in decided.grants}
-        starts |= {slot.ticket: slot.start for slot in decided.slots}
-        for ticket_id, promise in self.told.items():
-            kept = ticket_id in starts and max(starts[ticket_id], self.now) <= promise + MARGIN
-            _must(kept or ticket_id in self.broken, f"6: {ticket_id} waits past its promise, and nobody said so")
-
-    def _check_moves(self, before: World, decided: Plan) -> None:
-        stored = {slot.ticket: slot.start for slot in before.slots}
-        later = [slot.ticket for slot in decided.slots if slot.start > stored.get(slot.ticket, slot.start)]
-        _must(not later or bool(self.causes), f"a slot moved later and nothing happened: {later}")
-
-    def _check_settled(self) -> None:
-        """A decision is complete: looking again at the same time finds nothing more to do."""
-        again = self.planner(self._as_stored(), self.now)
-        _must(not again.grants and not again.broken, "somebody could have started, or was told only now")
-        _must(again.slots == self.world.slots, "a second look moves slots that the first could have moved")
-
     def _settled_at(self, held: Lease) -> datetime:
         return held.ends + self.linger
-
-    def _check_number(self, ticket: str, number: datetime | None) -> None:
-        if self.tickets[ticket].state is not State.QUEUED or number is None:
-            return
-        told = self.told.setdefault(ticket, number)
-        _must(number <= told, f"6b: {ticket} was told {told}, and is now told {number}")
 
     # what may happen
 
@@ -279,8 +213,3 @@ class History:
     @staticmethod
     def _pick(names: list[str], number: int) -> str | None:
         return names[number % len(names)] if names else None
-
-
-def _must(holds: bool, message: str) -> None:
-    if not holds:
-        raise InvariantBroken(message)

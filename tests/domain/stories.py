@@ -24,6 +24,7 @@ WHO = r'(?P<who>\w+(?: "\w+")?)'
 ASKS = re.compile(WHO + r" asks for (?P<gpus>\d) GPUs? for (?P<hours>\d+) h(?: in (?P<project>\w+))?")
 ACTS = re.compile(WHO + r" (?P<does>stops|leaves the line)")
 WAITS = re.compile(WHO + r" is (?P<place>\w+) in line, at the latest (?P<by>[\d:]+)(?:, because (?P<why>\w+))?")
+UNPROMISED = re.compile(WHO + r" is (?P<place>\w+) in line, without a promise(?:, because (?P<why>\w+))?")
 PLANNED = re.compile(WHO + r" is planned for (?P<at>[\d:]+)")
 BROKEN = re.compile(r"promises? to (?P<who>[\w ]+) (?:is|are) broken by (?P<cause>\w+)")
 
@@ -108,6 +109,8 @@ class Story:
     def _fact(self, told: str) -> str:
         if waits := WAITS.fullmatch(told):
             return self._wait(waits["who"], with_reason=waits["why"] is not None)
+        if waits := UNPROMISED.fullmatch(told):
+            return self._wait(waits["who"], with_reason=waits["why"] is not None)
         if planned := PLANNED.fullmatch(told):
             start = next(slot.start for slot in self.world.slots if slot.ticket == planned["who"])
             return f"{planned['who']} is planned for {start:%H:%M}"
@@ -117,8 +120,8 @@ class Story:
 
     def _wait(self, who: str, with_reason: bool) -> str:
         ticket = next(t for t in self.world.tickets if t.id == who)
-        assert ticket.starts_by
-        said = f"{who} is {ordinal(place(ticket, self.world) or 0)} in line, at the latest {ticket.starts_by:%H:%M}"
+        promise = f"at the latest {ticket.starts_by:%H:%M}" if ticket.starts_by else "without a promise"
+        said = f"{who} is {ordinal(place(ticket, self.world) or 0)} in line, {promise}"
         wait = why_waiting(ticket, self.world, self.now)
         return f"{said}, because {wait.reason.value}" if wait and with_reason else said
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from labpool.domain.planner import plan
+from labpool.domain.planner import Planner
 
 from tests.domain.history import PEACEFUL, TROUBLE, History, Step, histories
 
@@ -25,7 +25,7 @@ DELAYS = st.sampled_from([(0, 0), (5, 0), (60, 0), (0, 60), (25, 35)])
 
 def history_of(delays: tuple[int, int]) -> History:
     lateness, linger = (timedelta(seconds=delay) for delay in delays)
-    return History(plan, lateness, linger)
+    return History(Planner().plan, lateness, linger)
 
 
 @NORMAL

@@ -5,8 +5,8 @@ from dataclasses import replace
 from labpool.domain.catalogue import Catalogue, Limits, UserLimit
 from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
-from labpool.domain.plans import Grant
-from labpool.domain.tickets import Event
+from labpool.domain.plans import BreakCause, BrokenPromise, Grant
+from labpool.domain.tickets import Event, Priority
 from labpool.domain.usage import Usage
 from labpool.domain.world import World
 
@@ -134,10 +134,89 @@ def test_a_promise_counts_on_the_users_own_lease_ending_where_the_limit_is_in_th
     assert plan(world, at(0)).promises == {"next": at(3) + MARGIN}
 
 
-def test_a_project_never_plans_more_than_nominal_and_borrowing():
+def test_a_project_never_plans_more_than_its_own_devices():
     held = (lease("theirs", "n1-0", user="lin", until=4),)
-    world = World(inventory({"n1": 4}), catalogue({"vision": (1, 1)}), (ticket("pair", gpus=2),), held)
-    assert plan(world, at(0)).promises == {"pair": at(4) + MARGIN}
+    world = World(inventory({"n1": 4}), catalogue({"vision": (2, 2)}), (ticket("four", gpus=2),), held)
+    assert starts(plan(world, at(0))) == {"four": at(0)}  # borrowing one
+    held = (*held, lease("more", "n1-1", user="eve", until=5), lease("most", "n1-2", user="bea", until=6))
+    assert plan(replace(world, leases=held), at(0)).promises == {"four": at(6) + MARGIN}
+
+
+def test_who_needs_to_borrow_is_promised_nothing_and_starts_when_enough_is_free():
+    held = (lease("theirs", "n1-0", user="lin", until=4), lease("others", "n1-1", user="eve", project="speech"))
+    rules = catalogue({"vision": (1, 1), "speech": (1, 1)})
+    world = World(TWO, rules, (ticket("pair", gpus=2),), held)
+    decided = plan(world, at(0))
+    assert (decided.promises, decided.slots, decided.grants) == ({}, (), ())
+    assert starts(plan(end(world, "theirs", "others"), at(1))) == {"pair": at(1)}
+
+
+def test_who_needs_to_borrow_takes_no_place_from_an_owner():
+    held = (lease("theirs", "n1-0", user="lin", until=4), lease("others", "n1-1", user="eve", until=5))
+    rules = catalogue({"vision": (1, 1), "speech": (1, 1)})
+    tickets = (ticket("pair", gpus=2), ticket("own", user="bert", project="speech", hours=8, asked=0.1))
+    world = World(TWO, rules, tickets, held)
+    assert plan(world, at(0.1)).promises == {"own": at(4) + MARGIN}
+
+
+def test_the_first_without_a_promise_gets_a_place_after_a_day_and_loses_it_only_to_a_promise():
+    rules = catalogue({"vision": (1, 1), "speech": (1, 1)})
+    held = (lease("a", "n1-0", user="lin", until=30), lease("b", "n1-1", user="eve", until=40, project="speech"))
+    tickets = (ticket("pair", gpus=2, hours=1), ticket("next", user="bea", gpus=2, hours=1, asked=0.1))
+    world = World(TWO, rules, tickets, held)
+    decided = plan(world, at(1))
+    assert decided.looks_at == at(24)
+    world = follow(world, decided, at(1))
+    decided = plan(world, at(24))
+    assert (starts(decided), decided.promises) == ({"pair": at(40) + MARGIN}, {})
+    world = follow(world, decided, at(24))
+    short = ticket("short", user="tom", hours=12, asked=25)  # would be over too late
+    world = follow(add(world, short), plan(add(world, short), at(25)), at(25))
+    assert {slot.ticket for slot in world.slots} == {"pair", "short"}
+    owner = ticket("own", user="bert", project="speech", hours=12, asked=26)
+    world = add(world, owner)
+    decided = plan(world, at(26))
+    assert decided.promises == {"own": at(40) + MARGIN}
+    assert starts(decided)["pair"] == at(52) + 2 * MARGIN
+    assert not decided.broken
+
+
+def test_a_higher_class_takes_places_of_a_lower_one_and_says_so():
+    batch = replace(ticket("batch", hours=4), priority=Priority.BATCH)
+    world = World(ONE, catalogue(), (batch,), (lease("busy", "n1-0", until=2),))
+    world = follow(world, plan(world, at(0)), at(0))
+    assert {slot.ticket: slot.start for slot in world.slots} == {"batch": at(2) + MARGIN}
+    world = add(world, ticket("lab", user="eve", hours=1, asked=0.1))
+    decided = plan(world, at(0.1))
+    assert starts(decided) == {"lab": at(2) + MARGIN, "batch": at(3) + 2 * MARGIN}
+    assert decided.broken == (BrokenPromise("batch", at(2) + MARGIN, at(3) + 2 * MARGIN, BreakCause.HIGHER_CLASS),)
+    assert decided.promises == {"lab": at(2) + MARGIN}
+
+
+def test_of_what_is_free_the_higher_class_takes_first_and_scavengers_last():
+    classes = {"scavenger": Priority.SCAVENGER, "batch": Priority.BATCH, "lab": Priority.INTERACTIVE}
+    tickets = tuple(
+        replace(ticket(name, user=name, hours=hours), priority=priority)
+        for hours, (name, priority) in enumerate(classes.items(), start=1)
+    )
+    world = World(ONE, catalogue(), tickets, (lease("busy", "n1-0", until=9),))
+    world = follow(world, plan(world, at(0)), at(0))
+    assert {slot.ticket for slot in world.slots} == {"batch", "lab"}
+    order = []
+    for _ in classes:
+        world = end(world, *(held.ticket for held in world.leases))
+        world = follow(world, plan(world, at(0)), at(0))
+        order += [held.ticket for held in world.leases]
+    assert order == ["lab", "batch", "scavenger"]
+
+
+def test_cpu_and_memory_of_a_node_are_shared_like_its_devices():
+    rules = catalogue(gpus=8)
+    profiles = {**rules.profiles, "gpu-1": replace(rules.profiles["gpu-1"], cpu=10), "gpu-2": rules.profiles["gpu-2"]}
+    rules = replace(rules, profiles=profiles)
+    tickets = (ticket("big"), ticket("big too", user="eve", asked=0.1), ticket("small", user="lin", gpus=2, asked=0.2))
+    world = World(inventory({"n1": 4}), rules, tickets)  # of 16 cores
+    assert starts(plan(world, at(0.2))) == {"big": at(0.2), "big too": at(2.2) + MARGIN, "small": at(0.2)}
 
 
 def test_a_queued_ticket_of_a_server_waits_for_that_servers_old_lease():
@@ -171,8 +250,8 @@ def test_a_requeued_ticket_gets_a_new_promise():
 def test_the_pool_is_told_when_to_look_again():
     world = World(ONE, catalogue(), (ticket("train"),), (lease("busy", "n1-0"),))
     decided = plan(world, at(0))
-    assert decided.wakes_at(at(0)) == at(2) + MARGIN
-    assert decided.wakes_at(at(3)) is None
+    assert decided.looks_at == at(2) + MARGIN
+    assert plan(World(ONE, catalogue()), at(0)).looks_at is None
 
 
 def test_groups_of_the_newest_ticket_say_which_limit_holds():

@@ -78,7 +78,7 @@ def test_what_is_offered_starts_at_once_and_breaks_no_promise(steps: list[Step])
             others = tuple(each for each in world.tickets if each.id != asked.id)
             taken = replace(asked, id="taken", flavour="big", gpus=offer.profile.gpus, duration=offer.duration)
             swapped = replace(world, tickets=(*others, replace(taken, requested_at=history.now, starts_by=None)))
-            decided = plan(swapped, history.now)
+            decided = plan(swapped, history.now, first="taken")
             assert "taken" in {grant.ticket for grant in decided.grants}
             assert not decided.broken
             assert all(starts(decided)[slot.ticket] <= slot.start for slot in world.slots if slot.ticket != asked.id)

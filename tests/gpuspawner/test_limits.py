@@ -73,6 +73,6 @@ def test_servers_that_the_pool_starts_count_too_and_the_last_waits_for_another_t
     wait_until(lambda: any(ticket.stop_one_of for ticket in lab.home("ada").tickets), "the limit's effect", 60)
     (last,) = (ticket for ticket in lab.home("ada").tickets if ticket.stop_one_of)
     assert sorted({*last.stop_one_of, last.name}) == list(names)
-    assert sorted(lab.servers("ada")) == sorted(last.stop_one_of)
+    wait_until(lambda: sorted(lab.servers("ada")) == sorted(last.stop_one_of), "all of them with the hub")
     lab.stop_server("ada", last.stop_one_of[0])
     lab.wait_ready("ada", last.name)

@@ -95,7 +95,7 @@ ONE_MISTAKE = {
     "misspelt key": (
         changed("gpus: 1", "gpu: 1, gpus: 1"),
         'pool.yaml:6: profiles.one.gpu: unknown key. Did you mean "gpus"? '
-        "Known here: title, flavour, gpus, cpu, memory_gib, max_hours, preset, precision, xla.",
+        "Known here: title, flavour, gpus, cpu, memory_gib, max_hours, preset, precision, xla, priority.",
     ),
     "misspelt section": (
         SMALL + "que: {}\n",

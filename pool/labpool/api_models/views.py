@@ -78,6 +78,7 @@ class TicketView(_View):
     attempt: int
     place: int | None = Field(None, description="1 is next; null unless queued.")
     starts_by: datetime | None = Field(None, description="The promise: never moves later while the ticket waits.")
+    no_promise: str = Field("", description="Why no latest start is promised, in words; empty where one is.")
     planned_start: datetime | None = Field(None, description="Start of the slot in today's plan; may move earlier.")
     wait: WaitView | None = None
     sooner: tuple[OfferView, ...] = Field((), description="What would start now instead: POST it to …/instead.")

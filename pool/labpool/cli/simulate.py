@@ -16,7 +16,8 @@ from labpool.cli.simulate_output import Simulation, as_text, print_tables
 from labpool.cli.simulate_plot import plot
 from labpool.domain.simulation.generate import SIZES, Workload, generate, skewed
 from labpool.domain.simulation.measures import measure, weights_of
-from labpool.domain.simulation.policies import POLICIES, PolicyName
+from labpool.domain.simulation.policies import PolicyName
+from labpool.domain.simulation.policies import policy as policy_named
 from labpool.domain.simulation.replay import Outcome, replay
 from labpool.domain.simulation.trace import Arrival, format_rows
 from labpool.settings import pool_file_path
@@ -116,6 +117,6 @@ def _played(arrivals: tuple[Arrival, ...], paper: PoolOnPaper, policy: PolicyNam
             arrivals,
             paper.inventory,
             paper.catalogue,
-            POLICIES[policy],
+            policy_named(policy),
             lambda over: progress.update(bar, completed=over),
         )

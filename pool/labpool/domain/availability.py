@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from labpool.domain.catalogue import Profile, Project
-from labpool.domain.schedule import Cap, Need, schedule_of
+from labpool.domain.needs import Cap, Need
+from labpool.domain.schedule import schedule_of
 from labpool.domain.world import World
 
 

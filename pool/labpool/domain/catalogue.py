@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from labpool.domain.tickets import Priority
+
 
 @dataclass(frozen=True, slots=True)
 class Flavour:
@@ -31,6 +33,7 @@ class Profile:
     preset: str = "cpu"
     precision: str = "auto"
     xla: str = "auto"
+    priority: Priority = Priority.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,8 @@ class QueueRules:
     claim: from server ready until a person must have used it; restart: how long a dead server keeps its lease;
     end_grace: from SIGTERM to the lease's end; turnover: kept free after each planned end; expiry: how long an
     unclaimed ticket waits for "ready"; shortest: least time one may ask for; notices: before the end, longest first;
-    half_life: after which a project's use counts half in its fair share.
+    half_life: after which a project's use counts half in its fair share; unpromised: after which the first of a project
+    that waits without a promise is given a place all the same.
     """
 
     claim: timedelta = timedelta(minutes=30)
@@ -112,6 +116,7 @@ class QueueRules:
     notices: tuple[timedelta, ...] = (timedelta(minutes=15), timedelta(minutes=5))
     start_tries: int = 3
     half_life: timedelta = timedelta(days=7)
+    unpromised: timedelta = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,11 @@ class Catalogue:
         if known is None:
             return 1.0
         return known.weight or max(float(sum(known.nominal.values())), 1.0)
+
+    def nominal(self, project: str, flavour: str) -> int:
+        """Devices of `flavour` that belong to a project; 0 where it is gone."""
+        known = self.projects.get(project)
+        return known.nominal.get(flavour, 0) if known else 0
 
     def charge_of(self, flavour: str) -> float:
         """GPU-hours booked for one hour of one device; those of a flavour that is gone cost 1."""

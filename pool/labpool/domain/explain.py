@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from labpool.domain.leases import Lease
+from labpool.domain.needs import Cap, Key, Need, Needs
 from labpool.domain.reasons import Holder, Wait, WaitReason
-from labpool.domain.schedule import Cap, Key, Need, need_of, schedule_of
+from labpool.domain.schedule import schedule_of
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 
@@ -17,10 +18,17 @@ _REASONS = {"server": WaitReason.SAME_SERVER, "user": WaitReason.OWN_LIMIT, "pro
 def place(ticket: Ticket, world: World) -> int | None:
     """Place in the line for the ticket's flavour, 1 is next; None unless it waits for its turn.
 
-    It only ever falls: who asks later stands behind, and so does who says "ready" again after an unclaimed grant.
+    Those with a promise and those without stand in a line each. Among the former it only ever falls, unless a higher
+    class comes: who asks later stands behind, and so does who says "ready" again after an unclaimed grant.
     """
-    line = [other.id for other in world.line() if other.flavour == ticket.flavour]
-    return line.index(ticket.id) + 1 if ticket.id in line else None
+    promised = ticket.starts_by is not None
+    line = (other for other in world.line() if other.flavour == ticket.flavour)
+    names = [other.id for other in sorted(line, key=_rank) if (other.starts_by is not None) is promised]
+    return names.index(ticket.id) + 1 if ticket.id in names else None
+
+
+def _rank(ticket: Ticket) -> int:
+    return ticket.priority.rank
 
 
 def why_waiting(ticket: Ticket, world: World, now: datetime) -> Wait | None:
@@ -33,7 +41,7 @@ def why_waiting(ticket: Ticket, world: World, now: datetime) -> Wait | None:
         return None
     if not ticket.ready:
         return Wait(WaitReason.NOT_READY)
-    need = need_of(ticket, world)
+    need = Needs(world).of(ticket)
     return _held_cap(ticket, need, world) or _held_devices(ticket, world) or _planned(ticket, need, world, now)
 
 

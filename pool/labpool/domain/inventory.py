@@ -52,6 +52,10 @@ class Inventory:
         """Largest number of devices of `flavour` that a single node holds."""
         return max(_count_by_node(self.of_flavour(flavour)).values(), default=0)
 
+    def on_node(self, node: str, flavour: str) -> int:
+        """Number of devices of `flavour` that a node holds."""
+        return sum(device.node == node and device.flavour == flavour for device in self.devices)
+
     @property
     def simulated(self) -> bool:
         """Whether any device stands in for hardware that is not there."""

@@ -19,6 +19,8 @@ class BreakCause(str, Enum):
     """A lease is past its end and its devices are still held."""
     POOL_OUTAGE = "pool_outage"
     """The pool looked at its queue too late: it was stopped, or the machine's clock jumped."""
+    HIGHER_CLASS = "higher_class"
+    """A ticket of a higher priority class needs the devices."""
     ADMIN_CHANGE = "admin_change"
     """Somebody lowered a limit or a project's share, or removed its project."""
 
@@ -51,14 +53,11 @@ class Plan:
     """One decision about the whole queue.
 
     `slots` replace all stored ones. `promises` holds `starts_by` for tickets that had none and must be stored with the
-    slots: it is the start of the ticket's first slot.
+    slots: it is the start of the ticket's first slot. `looks_at` is when to decide again though nothing happened.
     """
 
     grants: tuple[Grant, ...] = ()
     slots: tuple[Slot, ...] = ()
     broken: tuple[BrokenPromise, ...] = ()
     promises: Mapping[str, datetime] = field(default_factory=dict)
-
-    def wakes_at(self, now: datetime) -> datetime | None:
-        """When the next slot begins, so that the pool looks again in time; None where none is ahead."""
-        return min((slot.start for slot in self.slots if slot.start > now), default=None)
+    looks_at: datetime | None = None

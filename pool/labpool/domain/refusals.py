@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from labpool.domain.catalogue import Flavour, Profile, Project
+from labpool.domain.inventory import Node
 from labpool.domain.reasons import Refusal, RefusalReason
 from labpool.domain.words import count, gpus, listed, span
 
@@ -94,6 +96,17 @@ def over_node(profile: Profile, flavour: Flavour, most: int) -> Refusal:
         RefusalReason.OVER_NODE,
         f"{profile.title} asks for {gpus(profile.gpus, flavour.title)} on one machine; none has more than {most}.",
         _fewer(most).strip(),
+    )
+
+
+def over_host(profile: Profile, nodes: Sequence[Node]) -> Refusal:
+    """More CPU or memory than any machine with such devices has."""
+    cpu, memory = max(node.cpu for node in nodes), max(node.memory_gib for node in nodes)
+    return Refusal(
+        RefusalReason.OVER_NODE,
+        f"{profile.title} asks for {profile.cpu:g} CPU cores and {profile.memory_gib:g} GiB of memory beside its GPUs; "
+        f"no machine has more than {cpu:g} and {memory:g}.",
+        "Pick a smaller profile, and tell the lab's admins that this one can never start.",
     )
 
 

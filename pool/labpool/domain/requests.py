@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from labpool.domain import refusals
 from labpool.domain.catalogue import Catalogue, Profile, Project
-from labpool.domain.inventory import Inventory
+from labpool.domain.inventory import Inventory, Node
 from labpool.domain.reasons import Refusal
 from labpool.domain.tickets import State, Ticket
 
@@ -97,7 +97,16 @@ def _check_hardware(asked: Admitted, catalogue: Catalogue, inventory: Inventory)
     if asked.gpus > total:
         return refusals.over_flavour(asked.profile, flavour, total)
     most = inventory.most_on_one_node(flavour.name)
-    return refusals.over_node(asked.profile, flavour, most) if asked.gpus > most else None
+    if asked.gpus > most:
+        return refusals.over_node(asked.profile, flavour, most)
+    hosts = [node for node in inventory.nodes if inventory.on_node(node.name, flavour.name) >= asked.gpus]
+    fitting = [node for node in hosts if _fits(asked.profile, node)]
+    return None if fitting or not hosts else refusals.over_host(asked.profile, hosts)
+
+
+def _fits(profile: Profile, node: Node) -> bool:
+    """Whether a node has the CPU and memory; one that doesn't say how much it has has enough."""
+    return not (node.cpu and node.memory_gib) or (profile.cpu <= node.cpu and profile.memory_gib <= node.memory_gib)
 
 
 def _check_queued(request: Request, catalogue: Catalogue, tickets: Sequence[Ticket]) -> Refusal | None:

@@ -1,52 +1,40 @@
-"""When and on which node a request fits: devices and caps over time.
+"""When and on which node a request fits: devices, CPU, memory and caps over time.
 
-A schedule is a working table of one planning. Which of a node's devices somebody gets is settled at the grant: until
-then a place counts devices, so that what frees early on one of them serves whoever comes next on that node. For
-intervals of time enough devices at each moment are enough devices for everybody.
+Which of a node's devices somebody gets is settled at the grant: until then a place counts devices, so that what frees
+early on one of them serves whoever comes next on that node. For intervals of time enough devices at each moment are
+enough devices for everybody.
 
-Each booked span is kept twice: with its turnover margin behind it, so that a new place leaves the margin on both
-sides, and without, which is how a grant that came a little late disturbs nobody.
+Each booked span has the turnover margin behind it, so that a new place leaves the margin on both sides.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Protocol
 
+from labpool.domain.bookings import Booking, Bookings, Layer
 from labpool.domain.leases import Lease
-from labpool.domain.tickets import Ticket
-from labpool.domain.timeline import FOREVER, Span, Timeline, first_common_start
+from labpool.domain.needs import Amount, Cap, Key, Need, Needs, node_key, of_host
+from labpool.domain.tickets import State, Ticket
+from labpool.domain.timeline import FOREVER, Timeline, first_common_start
 from labpool.domain.world import World
 
 INSTANT = timedelta(microseconds=1)
 
-Key = tuple[str, ...]
-"""What a timeline counts: ("server", user, name), ("user", user), ("project", project, flavour), ("node", node,
-flavour)."""
 
+class OnNode(Protocol):
+    """A node from some time on."""
 
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """At most `most` at once of what `key` names; the ticket takes `amount` of it."""
+    @property
+    def node(self) -> str:
+        """Its name."""
 
-    key: Key
-    amount: int
-    most: int
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What a ticket needs: devices of one flavour on one node for a duration, within every cap."""
-
-    ticket: str
-    flavour: str
-    gpus: int
-    duration: timedelta
-    caps: tuple[Cap, ...]
+    @property
+    def start(self) -> datetime:
+        """The time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,181 +46,234 @@ class Place:
     end: datetime
 
 
-def need_of(ticket: Ticket, world: World) -> Need:
-    """What `ticket` needs under the rules now in force. A project that is gone may hold nothing."""
-    project = world.catalogue.projects.get(ticket.project)
-    share = project.most_at_once(ticket.flavour) if project else 0
-    caps = (
-        Cap(("server", ticket.user, ticket.name), 1, 1),
-        Cap(("user", ticket.user), ticket.gpus, world.limit_of(ticket.user).gpus),
-        Cap(("project", ticket.project, ticket.flavour), ticket.gpus, share),
-    )
-    return Need(ticket.id, ticket.flavour, ticket.gpus, ticket.duration, caps)
-
-
-class _Track(NamedTuple):
-    """What is taken of one thing, with the turnover margin behind each booking and without."""
-
-    spaced: Timeline
-    exact: Timeline
-
-
-class _Booking(NamedTuple):
-    start: datetime
-    end: datetime
-    amounts: tuple[tuple[Key, int], ...]
-
-
 class Schedule:
-    """All bookings of one planning: the live leases from the beginning, and what `book` adds."""
+    """All bookings: the live leases from the beginning, and what `book` and `hold` add.
 
-    def __init__(self, world: World, now: datetime) -> None:
+    Args:
+        world: Inventory, rules, tickets and leases.
+        now: The current time.
+        margin: Kept free behind each booking; the rules' turnover where it is not given.
+    """
+
+    def __init__(self, world: World, now: datetime, margin: timedelta | None = None) -> None:
         self.now = now
-        self.margin = world.catalogue.queue.turnover
-        self.overrunning = frozenset(lease.ticket for lease in world.leases if lease.ends <= now)
+        self.margin = world.catalogue.queue.turnover if margin is None else margin
+        self.needs = Needs(world)
         self._world = world
-        self._usable: dict[str, dict[str, list[str]]] = {}
-        self._node_of: dict[str, dict[str, str]] = {}
-        self._handed_out = {device for lease in world.leases for device in lease.devices}
-        self._bookings = {lease.ticket: self._booking_of(lease) for lease in world.leases}
-        self._leased = self._spans_by_key()
-        self._tracks: dict[Key, _Track] = {}
+        self._nodes: dict[str, dict[str, list[str]]] = {}
+        self._node_of: dict[str, str] = {}
+        self._room: dict[Key, int] = {}
+        self._handed_out: set[str] = set()
+        self._leases: dict[str, Lease] = {}
+        self._bookings = Bookings(now, self.margin)
+        self._horizons: dict[tuple[str, int], datetime] = {}
+        self._take_stock()
+        hosts = {t.id: self.needs.host(t) for t in world.tickets if t.state is not State.QUEUED}
+        self._bookings.put_all({("lease", lease.ticket): self._held(lease, hosts) for lease in world.leases})
 
-    def _booking_of(self, lease: Lease) -> _Booking:
+    def _take_stock(self) -> None:
+        for flavour in {device.flavour for device in self._world.inventory.devices}:
+            self._nodes[flavour] = self._world.usable_devices(flavour)
+            for node, devices in self._nodes[flavour].items():
+                self._room[node_key(node, flavour)] = len(devices)
+                self._node_of.update(dict.fromkeys(devices, node))
+        for machine in self._world.inventory.nodes:
+            if machine.cpu and machine.memory_gib:
+                self._room["cpu", machine.name] = round(1000 * machine.cpu)
+                self._room["memory", machine.name] = round(1024 * machine.memory_gib)
+
+    # what is booked
+
+    def pass_to(self, now: datetime) -> None:
+        """Let time pass: leases that are past their end hold their devices all the same."""
+        self.now = self._bookings.now = now
+        self._horizons.clear()
+        for ticket in self.overrunning():
+            name = ("lease", ticket)
+            self._bookings.put(name, self._bookings[name]._replace(end=now + INSTANT))
+
+    def overrunning(self) -> frozenset[str]:
+        """Tickets whose lease is past its end."""
+        return frozenset(ticket for ticket, lease in self._leases.items() if lease.ends <= self.now)
+
+    def hold(self, lease: Lease, ticket: Ticket) -> None:
+        """Set a lease's devices aside; one that is known already has a new end."""
+        self._horizons.clear()
+        self._bookings.put(("lease", lease.ticket), self._held(lease, {ticket.id: self.needs.host(ticket)}))
+
+    def free(self, ticket: str) -> None:
+        """Take back what a lease held."""
+        self._horizons.clear()
+        self._handed_out.difference_update(self._leases.pop(ticket).devices)
+        self._bookings.drop(("lease", ticket))
+
+    def book(self, need: Need, place: OnNode, rank: int = 0) -> None:
+        """Set `place` aside for `need`; one whose start has passed counts from now on."""
+        self._horizons.clear()
+        self._bookings.put(("slot", need.ticket), self._placed(need, place, rank))
+
+    def book_all(self, places: Iterable[tuple[Need, OnNode, int]]) -> None:
+        """Set many places aside, each with its need and rank."""
+        self._horizons.clear()
+        self._bookings.put_all({("slot", need.ticket): self._placed(need, at, rank) for need, at, rank in places})
+
+    def holds_all(self, places: Sequence[tuple[Need, OnNode]]) -> bool:
+        """Whether many places, booked together, would never be more than there is of anything."""
+        rooms = self._room | {cap.key: cap.most for need, _ in places for cap in need.caps}
+        return self._bookings.have_room_for((self._placed(need, place, 0) for need, place in places), rooms)
+
+    def release(self, ticket: str) -> None:
+        """Take back what `book` set aside for `ticket`."""
+        self._horizons.clear()
+        self._bookings.drop(("slot", ticket))
+
+    def weaker_than(self, rank: int) -> list[str]:
+        """Tickets with a place of a weaker rank, the weakest and the latest first."""
+        return self._bookings.weaker_than(rank)
+
+    def _placed(self, need: Need, place: OnNode, rank: int) -> Booking:
+        start = max(place.start, self.now)
+        amounts = (*((cap.key, cap.amount) for cap in need.caps), *need.on(place.node))
+        return Booking(start, start + need.duration, amounts, rank)
+
+    def _held(self, lease: Lease, hosts: Mapping[str, tuple[int, int]]) -> Booking:
         """A live lease holds its devices now, whatever the clock says about its start and end.
 
         Of a node it counts only for devices that can be granted again: a withheld one is missing there anyway.
         """
-        held, flavour, node_of = len(lease.devices), lease.flavour, self._nodes_by_device(lease.flavour)
-        on_nodes = [node_of[device] for device in lease.devices if device in node_of]
-        amounts = (
+        self._leases[lease.ticket] = lease
+        self._handed_out.update(lease.devices)
+        held, on_nodes = len(lease.devices), [self._node_of[d] for d in lease.devices if d in self._node_of]
+        amounts: list[Amount] = [
             (("server", lease.user, lease.name), 1),
             (("user", lease.user), held),
-            (("project", lease.project, flavour), held),
-            *((_node(node, flavour), on_nodes.count(node)) for node in set(on_nodes)),
-        )
-        return _Booking(self.now, max(lease.ends, self.now + INSTANT), amounts)
+            (("project", lease.project, lease.flavour), held),
+        ]
+        amounts += [(node_key(node, lease.flavour), on_nodes.count(node)) for node in set(on_nodes)]
+        if on_nodes:
+            amounts += of_host(on_nodes[0], *hosts.get(lease.ticket, (0, 0)))
+        return Booking(self.now, max(lease.ends, self.now + INSTANT), tuple(amounts))
 
-    def _nodes_by_device(self, flavour: str) -> dict[str, str]:
-        if flavour not in self._node_of:
-            nodes = self.nodes_of(flavour).items()
-            self._node_of[flavour] = {device: node for node, devices in nodes for device in devices}
-        return self._node_of[flavour]
-
-    def _spans_by_key(self) -> dict[Key, list[Span]]:
-        spans: defaultdict[Key, list[Span]] = defaultdict(list)
-        for booking in self._bookings.values():
-            for key, amount in booking.amounts:
-                spans[key].append((booking.start, booking.end, amount))
-        return spans
-
-    def _track(self, key: Key) -> _Track:
-        """The timelines of `key`, made of the leases when they are first asked for."""
-        if key not in self._tracks:
-            leased = self._leased.get(key, ())
-            spaced = Timeline.of([(start, end + self.margin, amount) for start, end, amount in leased])
-            self._tracks[key] = _Track(spaced, Timeline.of(leased))
-        return self._tracks[key]
-
-    def book(self, need: Need, place: Place) -> None:
-        """Set `place` aside for `need`; one whose start has passed counts from now on."""
-        start = max(place.start, self.now)
-        amounts = (*((cap.key, cap.amount) for cap in need.caps), (_node(place.node, need.flavour), need.gpus))
-        booking = self._bookings[need.ticket] = _Booking(start, start + need.duration, amounts)
-        self._take(booking, 1)
-
-    def release(self, ticket: str) -> None:
-        """Take back what `book` set aside for `ticket`."""
-        self._take(self._bookings.pop(ticket), -1)
-
-    def hand_out(self, need: Need, place: Place) -> tuple[str, ...]:
-        """Devices for a place that starts now, each handed out once; those of lower index first."""
-        usable = self.nodes_of(need.flavour).get(place.node, [])
-        devices = tuple(device for device in usable if device not in self._handed_out)[: need.gpus]
-        self._handed_out.update(devices)
-        return devices
+    # what is free
 
     def nodes_of(self, flavour: str) -> dict[str, list[str]]:
         """Devices of `flavour` that may be granted, by node."""
-        if flavour not in self._usable:
-            self._usable[flavour] = self._world.usable_devices(flavour)
-        return self._usable[flavour]
+        return self._nodes.get(flavour, {})
+
+    def nodes_with(self, devices: Iterable[str]) -> set[str]:
+        """Nodes of devices that may be granted."""
+        return {self._node_of[device] for device in devices if device in self._node_of}
 
     def usable(self, need: Need, node: str) -> bool:
         """Whether `node` has as many devices as `need` asks for, withheld ones left out."""
         return len(self.nodes_of(need.flavour).get(node, ())) >= need.gpus
 
+    def unleased(self, flavour: str, node: str) -> list[str]:
+        """Devices of a node that nobody holds, those of lower index first."""
+        return [device for device in self.nodes_of(flavour).get(node, ()) if device not in self._handed_out]
+
+    def hand_out(self, need: Need, place: OnNode) -> tuple[str, ...]:
+        """Devices for a place that starts now, each handed out once."""
+        devices = tuple(self.unleased(need.flavour, place.node)[: need.gpus])
+        self._handed_out.update(devices)
+        return devices
+
     def stands(self, need: Need, place: Place, without: Collection[str] = ()) -> bool:
-        """Whether `place` disturbs nobody, the bookings of the tickets in `without` left aside."""
-        with self._left_aside(without):
-            room = len(self.nodes_of(need.flavour).get(place.node, ())) - need.gpus
-            free = self._track(_node(place.node, need.flavour)).exact.fits(room, place.start, place.end)
-            return room >= 0 and free and all(self.allows(cap, place.start, place.end) for cap in need.caps)
+        """Whether `place` disturbs nobody, the leases and places of the tickets in `without` left aside."""
+        with self._bookings.left_aside([(kind, ticket) for ticket in without for kind in ("lease", "slot")]):
+            layer = self._bookings.layer()
+            tracks = [*self._node_tracks(need, place.node, layer), *_cap_tracks(need, layer)]
+            return all(room >= 0 and track.fits(room, place.start, place.end) for track, room in tracks)
 
     def allows(self, cap: Cap, start: datetime, end: datetime) -> bool:
         """Whether `cap` leaves room from `start` to `end`."""
-        return cap.amount <= cap.most and self._track(cap.key).exact.fits(cap.most - cap.amount, start, end)
+        room = cap.most - cap.amount
+        return room >= 0 and self._bookings.layer()[cap.key].fits(room, start, end)
 
-    def earliest(self, need: Need, before: datetime = FOREVER, within: str | None = None) -> Place | None:
-        """The earliest place from now on that starts before `before`, on the node `within` where it is given.
+    def earliest(
+        self,
+        need: Need,
+        before: datetime = FOREVER,
+        within: Collection[str] | None = None,
+        rank: int | None = None,
+    ) -> Place | None:
+        """The earliest place from now on that starts before `before`, on a node of `within` where that is given.
 
-        Of several, a node with the fewest free devices is taken, so that whole nodes stay whole.
+        Of several, a node with the fewest free devices is taken, so that whole nodes stay whole. Where `rank` is given,
+        places of weaker ranks don't count.
         """
-        if any(cap.amount > cap.most for cap in need.caps):
+        layer = self._bookings.layer(rank)
+        caps = _cap_tracks(need, layer)
+        if any(room < 0 for _, room in caps):
             return None
-        caps = [(self._track(cap.key).spaced, cap.most - cap.amount) for cap in need.caps]
         length, best = need.duration + self.margin, (before, 0, "")
         for node, devices in self.nodes_of(need.flavour).items():
-            if len(devices) < need.gpus or within not in (None, node):
+            if len(devices) < need.gpus or (within is not None and node not in within):
                 continue
-            timeline = self._track(_node(node, need.flavour)).spaced
+            tracks = self._node_tracks(need, node, layer)
+            if any(room < 0 for _, room in tracks):
+                continue
             latest = min(before, best[0] + INSTANT) if best[0] < FOREVER else before
-            start = first_common_start([(timeline, len(devices) - need.gpus), *caps], length, self.now, latest)
+            start = first_common_start([*tracks, *caps], length, self.now, latest)
             if start is not None:
-                offer = (start, len(devices) - timeline.taken_at(start), node)
+                offer = (start, len(devices) - tracks[0][0].taken_at(start), node)
                 best = min(best, offer) if best[2] else offer
         start, _, node = best
         return Place(node, start, start + need.duration) if node else None
 
+    def may_have(self, need: Need, nodes: Iterable[str], before: datetime) -> bool:
+        """Whether one of `nodes` has the devices for `need` from some time before `before` on, caps left aside."""
+        layer, length = self._bookings.layer(), need.duration + self.margin
+        for node in nodes:
+            key = node_key(node, need.flavour)
+            room = self._room.get(key, 0) - need.gpus
+            if room >= 0 and layer[key].first_start(room, length, self.now, before) is not None:
+                return True
+        return False
+
     def longest_now(self, need: Need) -> timedelta:
         """How long something like `need` could run that started now and disturbed nobody; 0 where it couldn't start."""
-        if any(cap.amount > cap.most for cap in need.caps):
-            return timedelta(0)
-        nodes = self.nodes_of(need.flavour).items()
-        rooms = [(_node(node, need.flavour), len(devices) - need.gpus) for node, devices in nodes]
-        best = max((self._free_until(key, room) for key, room in rooms if room >= 0), default=self.now)
-        free = min([best, *(self._free_until(cap.key, cap.most - cap.amount) for cap in need.caps)])
-        return max(free - self.now - self.margin, timedelta(0))
+        layer = self._bookings.layer()
+        caps = _cap_tracks(need, layer)
+        nodes = [self._node_tracks(need, node, layer) for node in self.nodes_of(need.flavour)]
+        best = max((self._all_free_until(tracks) for tracks in nodes), default=self.now)
+        return max(min(best, self._all_free_until(caps)) - self.now - self.margin, timedelta(0))
 
-    def _free_until(self, key: Key, room: int) -> datetime:
-        return self._track(key).spaced.free_until(room, self.now)
+    def horizon(self, flavour: str, gpus: int) -> datetime:
+        """Until when some node has so many devices free from now on; now where none has."""
+        known = self._horizons.get((flavour, gpus))
+        if known is None:
+            layer = self._bookings.layer()
+            rooms = [(node_key(node, flavour), len(devices) - gpus) for node, devices in self.nodes_of(flavour).items()]
+            free = (self._all_free_until([(layer[key], room)]) for key, room in rooms)
+            known = self._horizons[flavour, gpus] = max(free, default=self.now)
+        return known
 
-    def _take(self, booking: _Booking, sign: int) -> None:
-        for key, amount in booking.amounts:
-            track = self._track(key)
-            track.exact.take(booking.start, booking.end, sign * amount)
-            track.spaced.take(booking.start, booking.end + self.margin, sign * amount)
+    def _all_free_until(self, tracks: Iterable[tuple[Timeline, int]]) -> datetime:
+        return min((track.free_until(room, self.now) if room >= 0 else self.now for track, room in tracks))
 
-    @contextmanager
-    def _left_aside(self, tickets: Iterable[str]) -> Iterator[None]:
-        bookings = [self._bookings[ticket] for ticket in tickets if ticket in self._bookings]
-        for booking in bookings:
-            self._take(booking, -1)
-        yield
-        for booking in bookings:
-            self._take(booking, 1)
+    def _node_tracks(self, need: Need, node: str, layer: Layer) -> list[tuple[Timeline, int]]:
+        """What counts on `node`, its devices first; of CPU and memory that nobody has told there is enough."""
+        on_node = need.on(node)
+        return [
+            (layer[key], self._room.get(key, 0) - amount)
+            for key, amount in on_node
+            if key in self._room or key[0] == "node"
+        ]
+
+    def without_place_of(self, ticket: str) -> AbstractContextManager[None]:
+        """Within it the place that a ticket holds counts as free."""
+        return self._bookings.left_aside([("slot", ticket)])
 
 
-def _node(node: str, flavour: str) -> Key:
-    return ("node", node, flavour)
+def _cap_tracks(need: Need, layer: Layer) -> list[tuple[Timeline, int]]:
+    return [(layer[cap.key], cap.most - cap.amount) for cap in need.caps]
 
 
 def schedule_of(world: World, now: datetime, without: str = "") -> Schedule:
     """The schedule as it stands: leases, and the stored slots of all in line but the ticket `without`."""
     schedule = Schedule(world, now)
-    slots = {slot.ticket: slot for slot in world.slots}
-    for ticket in world.line():
-        if ticket.id in slots and ticket.id != without:
-            slot = slots[ticket.id]
-            schedule.book(need_of(ticket, world), Place(slot.node, slot.start, slot.end))
+    slots = {slot.ticket: slot for slot in world.slots if slot.ticket != without}
+    line = (ticket for ticket in world.line() if ticket.id in slots)
+    schedule.book_all((schedule.needs.of(ticket), slots[ticket.id], 0) for ticket in line)
     return schedule

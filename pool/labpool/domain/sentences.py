@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.plans import BreakCause, BrokenPromise
 from labpool.domain.reasons import Holder, Wait, WaitReason
-from labpool.domain.tickets import EndReason, Ticket
+from labpool.domain.tickets import EndReason, Priority, State, Ticket
 from labpool.domain.words import clock, count, gpus, listed, server, span
 
 
@@ -39,6 +39,7 @@ _BROKEN = {
     BreakCause.DEVICE_UNAVAILABLE: "a GPU that was planned for you is out of order",
     BreakCause.OVERRUN: "a server that should have ended still holds its GPUs",
     BreakCause.POOL_OUTAGE: "the pool was not running when your turn came",
+    BreakCause.HIGHER_CLASS: "a request of a higher class needs the GPUs",
     BreakCause.ADMIN_CHANGE: "an admin changed a limit or a project's share",
 }
 
@@ -55,6 +56,20 @@ def broken_sentence(broken: BrokenPromise, zone: tzinfo, now: datetime) -> str:
     if broken.planned is None:
         return f"{said} No new time can be planned yet; you keep your place in line."
     return f"{said} Now planned: {clock(broken.planned, zone, now)}."
+
+
+def no_promise_sentence(ticket: Ticket, catalogue: Catalogue) -> str:
+    """Why a ticket in line is promised no latest start; empty where one is, or where it is not in line."""
+    if ticket.state is not State.QUEUED or not ticket.ready or ticket.starts_by is not None:
+        return ""
+    if ticket.priority is Priority.SCAVENGER:
+        return "No latest time is promised: a request of this class starts when others leave enough free."
+    project, own = catalogue.projects.get(ticket.project), catalogue.nominal(ticket.project, ticket.flavour)
+    named = project.title if project else ticket.project
+    return (
+        f"No latest time is promised: you need {gpus(ticket.gpus, _title(ticket, catalogue))}, and {named} has "
+        f"{own or 'none'} of its own. It starts when others leave enough free; its place in line may change."
+    )
 
 
 def wait_sentence(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from labpool.domain.catalogue import Profile
 from labpool.domain.requests import Admitted, Request, check_request
-from labpool.domain.schedule import Schedule, need_of, schedule_of
+from labpool.domain.schedule import Schedule, schedule_of
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 
@@ -46,7 +46,7 @@ def _offer(ticket: Ticket, profile: Profile, world: World, schedule: Schedule) -
     if not isinstance(admitted, Admitted):
         return None
     instead = replace(ticket, profile=profile.name, flavour=admitted.flavour, gpus=admitted.gpus)
-    duration = min(wanted, schedule.longest_now(need_of(instead, world)))
+    duration = min(wanted, schedule.longest_now(schedule.needs.of(instead)))
     duration = wanted if duration == wanted else duration - duration % STEP
     if (profile.name, duration) == (ticket.profile, ticket.duration):
         return None  # that is the ticket itself, about to start

@@ -14,6 +14,22 @@ class TicketKind(str, Enum):
     SERVER = "server"
 
 
+class Priority(str, Enum):
+    """Class of a ticket: a higher one is planned first, and a lower one gives way."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+    SCAVENGER = "scavenger"
+
+    @property
+    def rank(self) -> int:
+        """0 is the highest."""
+        return _RANKS[self]
+
+
+_RANKS = {priority: rank for rank, priority in enumerate(Priority)}
+
+
 class State(str, Enum):
     """Where a ticket stands."""
 
@@ -124,6 +140,7 @@ class Ticket:
     duration: timedelta
     requested_at: datetime
     kind: TicketKind = TicketKind.SERVER
+    priority: Priority = Priority.INTERACTIVE
     state: State = State.QUEUED
     attempt: int = 1
     ready: bool = True

@@ -11,6 +11,8 @@ from itertools import accumulate
 BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 FOREVER = datetime.max.replace(tzinfo=timezone.utc)
 
+_MUCH = 16
+
 Span = tuple[datetime, datetime, int]
 
 
@@ -27,12 +29,13 @@ class Timeline:
     @classmethod
     def of(cls, spans: Iterable[Span]) -> Timeline:
         """A timeline of many spans (start, end, amount) at once, each of some length."""
-        changes: dict[datetime, int] = {}
-        for start, end, amount in spans:
-            changes[start] = changes.get(start, 0) + amount
-            changes[end] = changes.get(end, 0) - amount
-        times = sorted(at for at, change in changes.items() if change)
-        return cls([BEGINNING, *times], [0, *accumulate(changes[at] for at in times)])
+        timeline = cls()
+        timeline.take_all(spans)
+        return timeline
+
+    def copy(self) -> Timeline:
+        """One that may be changed apart from this one."""
+        return Timeline(list(self._times), list(self._taken))
 
     def take(self, start: datetime, end: datetime, amount: int) -> None:
         """Take `amount` more from `start` to `end`; a negative one gives it back."""
@@ -43,6 +46,22 @@ class Timeline:
             self._taken[step] += amount
         self._join(last)
         self._join(first)
+
+    def take_all(self, spans: Iterable[Span]) -> None:
+        """Take many spans at once."""
+        steps = zip(self._times[1:], self._taken[1:], self._taken, strict=False)
+        changes = {at: taken - before for at, taken, before in steps}
+        for start, end, amount in spans:
+            changes[start] = changes.get(start, 0) + amount
+            changes[end] = changes.get(end, 0) - amount
+        self._times = [BEGINNING, *sorted(at for at, change in changes.items() if change)]
+        self._taken = [*accumulate((changes[at] for at in self._times[1:]), initial=self._taken[0])]
+
+    def forget(self, before: datetime) -> None:
+        """Let go of what lies before a time, once it is much; it is not asked about again."""
+        step = self._step_at(before)
+        if step > _MUCH:
+            del self._times[1:step], self._taken[1:step]
 
     def taken_at(self, at: datetime) -> int:
         """What is taken at `at`."""
@@ -58,16 +77,19 @@ class Timeline:
         """The first time from `at` on, and before `before`, from which at most `room` is taken for `length`."""
         if at >= before:
             return None
-        times, taken, start = self._times, self._taken, at
-        last = len(times) - 1
-        for step in range(self._step_at(at), last):
-            if taken[step] > room:
-                start = times[step + 1]
+        first, start, until = self._step_at(at), at, at + length
+        fits = False
+        for taken, ends in zip(self._taken[first:-1], self._times[first + 1 :], strict=True):
+            if taken > room:
+                start, fits = ends, False
                 if start >= before:
                     return None
-            elif times[step + 1] - start >= length:
-                return start
-        return start if taken[last] <= room else None
+            else:
+                if not fits:
+                    fits, until = True, start + length
+                if ends >= until:
+                    return start
+        return start if self._taken[-1] <= room else None
 
     def free_until(self, room: int, at: datetime) -> datetime:
         """Until when, from `at` on, at most `room` is taken; `at` itself where more is."""

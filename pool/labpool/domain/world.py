@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from labpool.domain.catalogue import Catalogue, UserLimit
+from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
@@ -34,12 +34,6 @@ class World:
         """Tickets that wait for their turn, first come first; those that wait for "ready" are not among them."""
         waiting = (t for t in self.tickets if t.state is State.QUEUED and t.ready)
         return tuple(sorted(waiting, key=lambda t: (t.in_line_since, t.id)))
-
-    def limit_of(self, user: str) -> UserLimit:
-        """Limit in force for `user`, by the groups that the newest of the user's open tickets was filed with."""
-        own = [ticket for ticket in self.tickets if ticket.user == user]
-        newest = max(own, key=lambda t: (t.requested_at, t.id), default=None)
-        return self.catalogue.limits.of(user, newest.groups if newest else frozenset())
 
     def usable_devices(self, flavour: str) -> dict[str, list[str]]:
         """Ids of the devices of `flavour` that may be granted, by node; withheld ones are left out."""

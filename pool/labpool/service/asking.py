@@ -69,6 +69,7 @@ def answer(
             gpus=admitted.gpus,
             duration=request.duration,
             requested_at=now,
+            priority=admitted.profile.priority,
         )
     )
 

@@ -13,7 +13,7 @@ from labpool.domain.catalogue import Catalogue, Profile
 from labpool.domain.ends import End, due
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
-from labpool.domain.planner import plan
+from labpool.domain.planner import Planner
 from labpool.domain.reasons import Refusal
 from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.domain.world import World
@@ -66,6 +66,7 @@ class Desk:
         self.hub_answers = False
         self._looked_at: datetime | None = None
         self._fair_share = FairShare()
+        self._planner = Planner()
         self._store = store
         self._one_at_a_time = asyncio.Lock()
 
@@ -207,12 +208,12 @@ class Desk:
 
         return await asyncio.to_thread(run)
 
-    def decide(self, change: Transaction) -> None:
-        """Plan anew with what is known now, and write what the plan grants."""
+    def decide(self, change: Transaction, first: str = "") -> None:
+        """Plan anew with what is known now, the ticket `first` before all others, and write what the plan grants."""
         now = self.clock()
-        decided = plan(self.world(change), now)
+        decided = self._planner.plan(self.world(change), now, first)
         apply_plan(change, decided, now)
-        self.wakes_at = decided.wakes_at(now)
+        self.wakes_at = decided.looks_at
         self._looked_at = now
 
     def world(self, change: Transaction) -> World:
@@ -260,10 +261,10 @@ class Desk:
             case found:
                 return found
 
-    def file(self, change: Transaction, ticket: Ticket) -> Holds | Waits:
-        """Add a ticket and plan with it."""
+    def file(self, change: Transaction, ticket: Ticket, first: bool = False) -> Holds | Waits:
+        """Add a ticket and plan with it; one that comes `first` in place of another may start before all others."""
         self._save(change, ticket, ticket.user, "filed")
-        self.decide(change)
+        self.decide(change, ticket.id if first else "")
         lease = change.lease_of(ticket.id)
         filed = self.get(change, ticket.id)
         return Holds(filed, lease) if lease else Waits(filed)

@@ -30,7 +30,7 @@ async def take_instead(desk: Desk, ticket_id: str, profile: str, duration: timed
             raise NotNow("That can't start now any more; you keep your place in line.")
         desk.finish(change, ticket, Event.END, EndReason.CANCELLED, actor)
         asked = _instead(ticket, replace(offer, duration=duration), desk)
-        desk.file(change, asked)
+        desk.file(change, asked, first=True)
         if change.lease_of(asked.id) is None:
             raise NotNow("Somebody else was faster; you keep your place in line.")
         return asked
@@ -50,4 +50,5 @@ def _instead(ticket: Ticket, offer: Offer, desk: Desk) -> Ticket:
         gpus=offer.profile.gpus,
         duration=offer.duration,
         requested_at=desk.clock(),
+        priority=offer.profile.priority,
     )

@@ -27,7 +27,7 @@ from labpool.domain.explain import place, why_waiting
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import Holder
-from labpool.domain.sentences import ended_sentence, wait_sentence
+from labpool.domain.sentences import ended_sentence, no_promise_sentence, wait_sentence
 from labpool.domain.sooner import Offer, sooner
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
@@ -119,8 +119,7 @@ class Viewer:
         return int(min(max(left, SHORTEST_RETRY), LONGEST_RETRY))
 
     def _ticket(self, view: Transaction, ticket: Ticket, world: World) -> TicketView:
-        catalogue, now = world.catalogue, self._desk.clock()
-        lease = view.lease_of(ticket.id)
+        catalogue, now, lease = world.catalogue, self._desk.clock(), view.lease_of(ticket.id)
         slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
         project, profile = catalogue.projects.get(ticket.project), self._desk.profile_of(ticket)
         sighting, granted = self._reconciler.sighting, ticket.state is State.GRANTED
@@ -141,6 +140,7 @@ class Viewer:
             attempt=ticket.attempt,
             place=place(ticket, world),
             starts_by=ticket.starts_by if ticket.state is State.QUEUED else None,
+            no_promise=no_promise_sentence(ticket, catalogue),
             planned_start=slot.start if slot else None,
             wait=_wait(ticket, world, now),
             sooner=tuple(_offer(offer) for offer in sooner(ticket, world, now)),
@@ -149,7 +149,7 @@ class Viewer:
             needs_switch=granted and sighting.name_taken(ticket),
             stop_one_of=sighting.crowding(ticket, catalogue.limits) if granted and not sighting.listed(ticket) else (),
             claim_by=claim_by(lease, catalogue.queue) if lease and granted else None,
-            end_reason=ticket.end_reason.value if ticket.end_reason else None,
+            end_reason=ticket.end_reason and ticket.end_reason.value,
             end_message=ended_sentence(ticket.end_reason) if ticket.end_reason else "",
             server_ready=lease is not None and sighting.ready(ticket),
             server_path=server_path(ticket.user, ticket.name),

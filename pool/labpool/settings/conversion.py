@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Project, QueueRules, UserLimit
 from labpool.domain.inventory import Device, Node
+from labpool.domain.tickets import Priority
 from labpool.settings.pool_yaml import (
     FlavourSection,
     LimitsSection,
@@ -68,6 +69,7 @@ def _profile(name: str, section: ProfileSection) -> Profile:
         preset=section.preset or preset_for(section.gpus),
         precision=section.precision,
         xla=section.xla,
+        priority=Priority(section.priority),
     )
 
 
@@ -119,4 +121,5 @@ def _queue(section: QueueSection) -> QueueRules:
         notices=tuple(timedelta(minutes=minutes) for minutes in sorted(set(section.notice_minutes), reverse=True)),
         start_tries=section.start_tries,
         half_life=timedelta(days=section.half_life_days),
+        unpromised=timedelta(hours=section.unpromised_hours),
     )

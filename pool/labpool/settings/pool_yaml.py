@@ -83,6 +83,12 @@ class ProfileSection(_Section):
     xla: Literal["auto", "on", "off"] = Field(
         "auto", description="Whether TensorFlow compiles with XLA (tfpresets).", examples=["auto"]
     )
+    priority: Literal["interactive", "batch", "scavenger"] = Field(
+        "interactive",
+        description="Class of its requests. A higher one is planned first, even where a promise to a lower one breaks; "
+        "scavenger is promised nothing and starts on what is left over.",
+        examples=["interactive"],
+    )
 
 
 class MembersSection(_Section):
@@ -185,6 +191,15 @@ class QueueSection(_Section):
         allow_inf_nan=False,
         description="After how many days what a project used counts half in its fair share.",
         examples=[7],
+    )
+    unpromised_hours: float = Field(
+        24,
+        gt=0,
+        le=8760,
+        allow_inf_nan=False,
+        description="After how long the first of a project that waits without a promise is given a place all the same, "
+        "which only promises may take.",
+        examples=[24],
     )
     reconcile_seconds: float = Field(
         10,

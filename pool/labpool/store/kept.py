@@ -34,7 +34,9 @@ class Kept:
 
 def read(session: Session) -> Kept:
     """Read all of it from the database."""
-    tickets = session.scalars(select(TicketRow).where(TicketRow.state != State.ENDED.value))
+    tickets = session.scalars(
+        select(TicketRow).where(TicketRow.state != State.ENDED.value).order_by(TicketRow.requested_at, TicketRow.id)
+    )
     leases = session.scalars(select(LeaseRow).where(LeaseRow.ended_at.is_(None)).order_by(LeaseRow.id))
     return Kept(
         {row.id: rows.ticket_from(row) for row in tickets},

@@ -52,6 +52,7 @@ class TicketRow(Base):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
+    priority: Mapped[str] = mapped_column(String(16), server_default="interactive")
     user: Mapped[str] = mapped_column(String(255))
     groups: Mapped[list[str]] = mapped_column(JSON)
     name: Mapped[str] = mapped_column(String(255))

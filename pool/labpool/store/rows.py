@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import timedelta
 
 from labpool.domain.leases import Lease, Slot
-from labpool.domain.tickets import EndReason, State, Ticket, TicketKind
+from labpool.domain.tickets import EndReason, Priority, State, Ticket, TicketKind
 from labpool.store.models import LeasedDeviceRow, LeaseRow, NoticeRow, SlotRow, TicketRow
 from labpool.store.records import AuditEntry, Notice
 
@@ -16,6 +16,7 @@ def ticket_row(ticket: Ticket) -> TicketRow:
     return TicketRow(
         id=ticket.id,
         kind=ticket.kind.value,
+        priority=ticket.priority.value,
         user=ticket.user,
         groups=sorted(ticket.groups),
         name=ticket.name,
@@ -40,6 +41,7 @@ def ticket_from(row: TicketRow) -> Ticket:
     return Ticket(
         id=row.id,
         kind=TicketKind(row.kind),
+        priority=Priority(row.priority),
         user=row.user,
         groups=frozenset(row.groups),
         name=row.name,

@@ -67,7 +67,7 @@ class Transaction:
 
     def open_tickets(self) -> tuple[Ticket, ...]:
         """All tickets that have not ended, oldest request first."""
-        return tuple(sorted(self._kept.tickets.values(), key=lambda ticket: (ticket.requested_at, ticket.id)))
+        return tuple(self._kept.tickets.values())
 
     def tickets_of(self, user: str, limit: int = 50) -> tuple[Ticket, ...]:
         """A user's newest tickets, open and ended, newest first."""
@@ -78,8 +78,9 @@ class Transaction:
         """Add a ticket, or write a known one's new state."""
         self._session.merge(rows.ticket_row(ticket))
         self._session.flush()
-        self._kept.tickets.pop(ticket.id, None)
-        if ticket.state is not State.ENDED:
+        if ticket.state is State.ENDED:
+            self._kept.tickets.pop(ticket.id, None)
+        else:
             self._kept.tickets[ticket.id] = ticket
 
     def live_leases(self) -> tuple[Lease, ...]:
@@ -134,7 +135,8 @@ class Transaction:
         if gone:
             self._session.execute(delete(SlotRow).where(SlotRow.ticket.in_(gone)))
         for slot in wanted.values():
-            if stored.get(slot.ticket) != slot:
+            known = stored.get(slot.ticket)
+            if known is not slot and known != slot:
                 self._session.merge(rows.slot_row(slot))
         self._session.flush()
         stored.clear()

@@ -6,10 +6,11 @@ from datetime import datetime
 from hypothesis import given
 from labpool.domain.catalogue import Flavour
 from labpool.domain.inventory import Device, Inventory
-from labpool.domain.planner import plan
+from labpool.domain.needs import Needs
+from labpool.domain.planner import Planner
 from labpool.domain.plans import Plan
-from labpool.domain.schedule import Place, Schedule, need_of
-from labpool.domain.simulation.policies import POLICIES, PolicyName, easy, fifo
+from labpool.domain.schedule import Place, Schedule
+from labpool.domain.simulation.policies import PolicyName, easy, fifo, policy
 from labpool.domain.simulation.replay import BEGINNING, replay
 from labpool.domain.simulation.trace import Arrival
 from labpool.domain.tickets import Ticket
@@ -23,7 +24,7 @@ ONE_NODE = {"n1": 4}
 
 
 def test_the_pools_own_policy_is_the_planner_itself():
-    assert POLICIES[PolicyName.LABPOOL] is plan
+    assert isinstance(policy(PolicyName.LABPOOL).__self__, Planner)  # type: ignore[attr-defined]
 
 
 def test_fifo_lets_nobody_slip_in():
@@ -197,7 +198,7 @@ class _FirstReservations:
         granted = {grant.ticket: grant for grant in decided.grants}
         waiting = [ticket for ticket in world.line() if ticket.id not in granted]
         if waiting:
-            found = self._with(decided, world, now).earliest(need_of(waiting[0], world))
+            found = self._with(decided, world, now).earliest(Needs(world).of(waiting[0]))
             assert found
             self.reserved.setdefault(waiting[0].id, (found.start - BEGINNING).total_seconds())
         return decided
@@ -208,7 +209,7 @@ class _FirstReservations:
         tickets: dict[str, Ticket] = {ticket.id: ticket for ticket in world.tickets}
         for grant in decided.grants:
             schedule.book(
-                need_of(tickets[grant.ticket], world), Place(nodes[grant.devices[0]], grant.starts, grant.ends)
+                Needs(world).of(tickets[grant.ticket]), Place(nodes[grant.devices[0]], grant.starts, grant.ends)
             )
         return schedule
 

@@ -12,7 +12,7 @@ from labpool.domain.plans import Plan
 from labpool.domain.reasons import RefusalReason
 from labpool.domain.simulation.generate import Workload, generate, skewed
 from labpool.domain.simulation.measures import broken_promises
-from labpool.domain.simulation.policies import POLICIES, Policy, fifo
+from labpool.domain.simulation.policies import Policy, PolicyName, fifo, policy
 from labpool.domain.simulation.replay import NeverStarted, Outcome, replay
 from labpool.domain.simulation.trace import Arrival
 from labpool.domain.world import World
@@ -23,7 +23,9 @@ from tests.domain.simulation.traces import HOUR, NODES, arrival, hours, played, 
 TIGHT = catalogue({"vision": (2, 1), "speech": (3, 3)}, gpus=3, bert=4)
 SHARES = {"vision": 3, "speech": 6}
 
-every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=[name.value for name in POLICIES])
+every_policy = pytest.mark.parametrize(
+    "policy", [policy(name) for name in PolicyName], ids=[name.value for name in PolicyName]
+)
 
 
 def _most_at_once(outcome: Outcome, of: dict[str, str]) -> Counter[str]:

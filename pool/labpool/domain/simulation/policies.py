@@ -7,14 +7,15 @@ that stood still for it would be easy to beat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from labpool.domain.planner import plan
+from labpool.domain.needs import Cap, Key, Need
+from labpool.domain.planner import Planner
 from labpool.domain.plans import Grant, Plan
-from labpool.domain.schedule import INSTANT, Cap, Key, Need, Place, Schedule, need_of
+from labpool.domain.schedule import INSTANT, Place, Schedule
 from labpool.domain.world import World
 
 Policy = Callable[[World, datetime], Plan]
@@ -64,11 +65,15 @@ class PolicyName(str, Enum):
     LABPOOL = "labpool"
 
 
-POLICIES: Mapping[PolicyName, Policy] = {
-    PolicyName.FIFO: fifo,
-    PolicyName.EASY: easy,
-    PolicyName.LABPOOL: plan,
-}
+def policy(name: PolicyName) -> Policy:
+    """A policy for one replay; the pool's own planner remembers what it saw last."""
+    match name:
+        case PolicyName.FIFO:
+            return fifo
+        case PolicyName.EASY:
+            return easy
+        case PolicyName.LABPOOL:
+            return Planner().plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +90,11 @@ class _Moment:
 
     def __init__(self, world: World, now: datetime) -> None:
         self.schedule = Schedule(world, now)
-        self.line = [need_of(ticket, world) for ticket in world.line()]
+        self.line = [self.schedule.needs.of(ticket) for ticket in world.line()]
         self.nodes = {flavour: self.schedule.nodes_of(flavour) for flavour in world.catalogue.flavours}
         self.grants: list[Grant] = []
 
-    def place_now(self, need: Need, within: str | None = None) -> Place | None:
+    def place_now(self, need: Need, within: Collection[str] | None = None) -> Place | None:
         """A node on which `need` can start at once, if there are any."""
         return self.schedule.earliest(need, self.schedule.now + INSTANT, within)
 
@@ -140,7 +145,7 @@ def _beside(moment: _Moment, need: Need, free: Place, heads: Sequence[_Head]) ->
     if not _delays(moment.schedule, need, free, heads):
         return free
     for node in moment.nodes[need.flavour]:
-        place = moment.place_now(need, within=node)
+        place = moment.place_now(need, within={node})
         if place and not _delays(moment.schedule, need, place, heads):
             return place
     return None

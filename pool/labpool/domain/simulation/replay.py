@@ -8,9 +8,9 @@ from datetime import datetime, timedelta, timezone
 from heapq import heappop, heappush
 
 from labpool.domain.catalogue import Catalogue, Profile
+from labpool.domain.decision import PUNCTUAL
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
-from labpool.domain.planner import PUNCTUAL
 from labpool.domain.plans import BrokenPromise, Grant, Plan
 from labpool.domain.reasons import Refusal, RefusalReason
 from labpool.domain.requests import Request, check_request
@@ -197,7 +197,7 @@ class _Replay:
         self._tell(decided)
         for grant in decided.grants:
             self._grant(grant)
-        self.slots, self.looked_at, self.wake = decided.slots, self.now, decided.wakes_at(self.now)
+        self.slots, self.looked_at, self.wake = decided.slots, self.now, decided.looks_at
 
     def _tell(self, decided: Plan) -> None:
         self.broken += decided.broken

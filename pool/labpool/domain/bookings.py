@@ -1,0 +1,120 @@
+"""What is booked of everything that is counted, over time.
+
+Each booked span has a margin behind it. Bookings have a rank, and there is a layer of timelines for each rank: it holds
+what is of that rank or of a stronger (lower) one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from labpool.domain.needs import Amount, Key
+from labpool.domain.timeline import FOREVER, Span, Timeline
+
+Name = tuple[str, str]
+"""("lease" or "slot", ticket)."""
+
+
+class Booking(NamedTuple):
+    """So much of each thing from `start` to `end`, the margin not included."""
+
+    start: datetime
+    end: datetime
+    amounts: tuple[Amount, ...]
+    rank: int = 0
+
+
+class Layer(dict[Key, Timeline]):
+    """The timelines of one rank; one that nobody has booked yet is empty."""
+
+    def __missing__(self, key: Key) -> Timeline:
+        track = self[key] = Timeline()
+        return track
+
+
+class Bookings:
+    """All bookings by name. `now` may be set to a later time; what lies before it is forgotten by and by."""
+
+    def __init__(self, now: datetime, margin: timedelta) -> None:
+        self.now = now
+        self._margin = margin
+        self._bookings: dict[Name, Booking] = {}
+        self._layers = [Layer()]
+
+    def __getitem__(self, name: Name) -> Booking:
+        return self._bookings[name]
+
+    def put(self, name: Name, booking: Booking) -> None:
+        """Add a booking, in place of one of the same name."""
+        if name in self._bookings:
+            self._take(self._bookings[name], -1)
+        self._bookings[name] = booking
+        self._take(booking, 1)
+
+    def put_all(self, bookings: Mapping[Name, Booking]) -> None:
+        """Add many new ones, which is cheaper together."""
+        self._bookings.update(bookings)
+        spans: defaultdict[int, defaultdict[Key, list[Span]]] = defaultdict(lambda: defaultdict(list))
+        for booking in bookings.values():
+            self._add_spans(spans[booking.rank], booking)
+        for rank in sorted(spans):
+            for layer in self._layers_from(rank):
+                for key, added in spans[rank].items():
+                    layer[key].take_all(added)
+
+    def drop(self, name: Name) -> None:
+        """Take a booking back."""
+        self._take(self._bookings.pop(name), -1)
+
+    def layer(self, rank: int | None = None) -> Layer:
+        """The timelines as if weaker ranks than `rank` had booked nothing; without it, all that is booked."""
+        return self._layers[-1 if rank is None else min(rank, len(self._layers) - 1)]
+
+    def weaker_than(self, rank: int) -> list[str]:
+        """Tickets with a booking of a weaker rank, the weakest and the latest first."""
+        found = [(b.rank, b.start, name[1]) for name, b in self._bookings.items() if b.rank > rank]
+        return [ticket for _, _, ticket in sorted(found, reverse=True)]
+
+    def have_room_for(self, bookings: Iterable[Booking], rooms: Mapping[Key, int]) -> bool:
+        """Whether `bookings`, put beside what is there, would take at no time more than `rooms` of anything."""
+        spans: defaultdict[Key, list[Span]] = defaultdict(list)
+        for booking in bookings:
+            self._add_spans(spans, booking)
+        for key, added in spans.items():
+            track = self._layers[-1][key].copy()
+            track.take_all(added)
+            if key in rooms and not track.fits(rooms[key], self.now, FOREVER):
+                return False
+        return True
+
+    @contextmanager
+    def left_aside(self, names: Iterable[Name]) -> Iterator[None]:
+        """Within it the bookings of these names count as not there."""
+        bookings = [self._bookings[name] for name in names if name in self._bookings]
+        for booking in bookings:
+            self._take(booking, -1)
+        yield
+        for booking in bookings:
+            self._take(booking, 1)
+
+    def _add_spans(self, spans: defaultdict[Key, list[Span]], booking: Booking) -> None:
+        for key, amount in booking.amounts:
+            spans[key].append((booking.start, booking.end + self._margin, amount))
+
+    def _layers_from(self, rank: int) -> list[Layer]:
+        """The layers in which a booking of `rank` stands; those that are missing are made."""
+        while len(self._layers) <= rank:
+            self._layers.append(Layer((key, track.copy()) for key, track in self._layers[-1].items()))
+        return self._layers[rank:]
+
+    def _take(self, booking: Booking, sign: int) -> None:
+        start, end = max(booking.start, self.now), booking.end + self._margin
+        for layer in self._layers_from(booking.rank):
+            for key, amount in booking.amounts:
+                track = layer[key]
+                track.forget(self.now)
+                track.take(start, end, sign * amount)

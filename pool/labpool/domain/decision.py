@@ -1,0 +1,265 @@
+"""One decision: who starts, and who holds which place from now on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from enum import Enum
+from heapq import heapify, heappop, heappush
+
+from labpool.domain.needs import Need
+from labpool.domain.outlook import WEAKEST, Outlook, Stirred
+from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan
+from labpool.domain.schedule import INSTANT, Place
+from labpool.domain.tickets import Priority, Ticket
+
+PUNCTUAL = timedelta(seconds=10)
+"""A start so little after the promise counts as kept, however short the turnover margin is set."""
+
+_NEXT = 16
+_LOOKS = 48
+"""How many places of a flavour are looked at for an earlier one, and how many looks one decision takes for that."""
+
+
+class _Try(Enum):
+    STARTED = "started"
+    PASSED_OVER = "passed over"
+    BLOCKED = "blocked"
+
+
+class Decision:
+    """One decision on an outlook, which it changes as it goes. `trouble` says which places could not stay, and why."""
+
+    def __init__(self, outlook: Outlook) -> None:
+        self.outlook, self.now = outlook, outlook.now
+        self.schedule, self.line = outlook.schedule, outlook.line
+        self.rules = outlook.world.catalogue
+        self.trouble = dict(outlook.kept.trouble)
+        self.grants: list[Grant] = []
+        self.promised: list[str] = []
+
+    def decide(self, first: str = "") -> Plan:
+        """Decide with what is known now; the ticket `first` may start before all others."""
+        for slot in self.outlook.due():
+            if slot.ticket not in self.outlook.kept.held_up:
+                self._grant(slot.ticket, slot.node)
+        came_free, fresh = bool(self.outlook.stirred.nodes), self.outlook.fresh
+        if first in self.line.tickets:
+            self._try_now(first)
+        for name in fresh:
+            if name in self.line.tickets:
+                self._place_anew(name)
+        self._give_slack(fresh)
+        self._age()
+        if came_free:
+            self._improve(_LOOKS)
+        return self._finish()
+
+    def _place_anew(self, name: str) -> None:
+        """Give a ticket the earliest place inside its project's own devices, as if lower classes held none."""
+        ticket = self.line.tickets[name]
+        rank = ticket.priority.rank
+        need = self.schedule.needs.promised(ticket) if ticket.priority is not Priority.SCAVENGER else None
+        found = self.schedule.earliest(need, rank=rank) if need else None
+        if need is None or found is None:
+            self.outlook.go_unpromised(ticket)
+            return
+        displaced = self._make_room(need, found, rank)
+        if found.start == self.now:
+            self._grant(name, found.node)
+        else:
+            self.outlook.place(ticket, found, rank)
+            self.promised.append(name)
+        for other in displaced:
+            self._place_anew(other)
+
+    def _make_room(self, need: Need, place: Place, rank: int) -> list[str]:
+        """Take places of lower classes away until this one stands; give their tickets."""
+        displaced: list[str] = []
+        with_margin = Place(place.node, place.start, place.end + self.schedule.margin)
+        if self.schedule.stands(need, with_margin):
+            return displaced
+        for other in self.schedule.weaker_than(rank):
+            if self._is_in_the_way(other, need, with_margin):
+                self.trouble[other] = BreakCause.HIGHER_CLASS
+                self.outlook.displace(other)
+                displaced.append(other)
+                if self.schedule.stands(need, with_margin):
+                    break
+        return displaced
+
+    def _is_in_the_way(self, other: str, need: Need, place: Place) -> bool:
+        """Whether another ticket's place takes something that `need` takes too, at the same time."""
+        slot = self.outlook.slots[other]
+        if slot.start >= place.end or place.start >= slot.end + self.schedule.margin:
+            return False
+        caps = {cap.key for cap in need.caps}
+        return slot.node == place.node or any(
+            cap.key in caps for cap in self.schedule.needs.of(self.line.tickets[other]).caps
+        )
+
+    def _give_slack(self, fresh: Iterable[str]) -> None:
+        """Let start what can: the higher class first, then the project with the least use for its weight.
+
+        Where devices came free, all that wait for such ones take part, elsewhere only those whose user holds less.
+        """
+        places = None
+        while places is None or len(self.outlook.slots) < places:
+            places = len(self.outlook.slots)  # who starts may leave one behind that kept somebody else from starting
+            for rank in range(len(Priority)):
+                self._give_slack_to(rank)
+            self._give_others_slack(fresh)
+
+    def _give_others_slack(self, fresh: Iterable[str]) -> None:
+        users, nodes = self.outlook.stirred.users, self.outlook.stirred.nodes
+        others = {name for user in users for name in self.line.names_of(user)} | (self.line.tickets.keys() & fresh)
+        for ticket in sorted((self.line.tickets[name] for name in others), key=_by_work):
+            if ticket.flavour not in nodes or ticket.id in fresh:
+                self._try_now(ticket.id)
+
+    def _give_slack_to(self, rank: int) -> None:
+        """One round over the tickets of a class that wait for what came free."""
+        outlook, rules = self.outlook, self.rules
+        flavours = [flavour for flavour in outlook.stirred.nodes if self.schedule.horizon(flavour, 1) > self.now]
+        gains = {project: self._gains(project, rank, flavours) for project in self.line.projects(flavours)}
+        queue = [(outlook.use_of(project) / rules.weight_of(project), project) for project in gains]
+        heapify(queue)
+        while queue:
+            _, project = heappop(queue)
+            if next(gains[project], None) is not None:
+                heappush(queue, (outlook.use_of(project) / rules.weight_of(project), project))
+
+    def _gains(self, project: str, rank: int, flavours: Iterable[str]) -> Iterator[str]:
+        """Start the project's tickets one after another, the least work first, as long as any can.
+
+        Of like tickets one that can't start stands for all longer ones.
+        """
+        buckets = [
+            (gpus, entries)
+            for flavour in flavours
+            for gpus, entries in self.line.buckets(project, rank, flavour)
+            if self.now + entries[0][0] + self.schedule.margin <= self.schedule.horizon(flavour, gpus)
+        ]
+        heads = [(gpus * entries[0][0], *entries[0][1:], i) for i, (gpus, entries) in enumerate(buckets)]
+        heapify(heads)
+        passed_over = [0] * len(buckets)
+        while heads:
+            _, _, name, i = heappop(heads)
+            outcome = self._try_now(name)
+            gpus, entries = buckets[i]
+            passed_over[i] += outcome is _Try.PASSED_OVER
+            if outcome is not _Try.BLOCKED and passed_over[i] < len(entries):
+                duration, since, following = entries[passed_over[i]]
+                heappush(heads, (gpus * duration, since, following, i))
+            if outcome is _Try.STARTED:
+                yield name
+
+    def _try_now(self, name: str) -> _Try:
+        ticket, slot = self.line.tickets[name], self.outlook.slots.get(name)
+        if self.outlook.server_is_held(ticket):
+            return _Try.PASSED_OVER
+        horizon = self.schedule.horizon(ticket.flavour, ticket.gpus)
+        until = self.now + ticket.duration + self.schedule.margin
+        if horizon <= self.now or (until > horizon and not (slot and slot.start < until)):
+            return _Try.BLOCKED
+        place = self.outlook.earlier(name, self.schedule.needs.of(ticket), self.now + INSTANT)
+        if place is None:
+            return _Try.BLOCKED
+        self._grant(name, place.node)
+        return _Try.STARTED
+
+    def _age(self) -> None:
+        """Give the first of each project that waits long without a promise a place that only promises may take."""
+        for since, name in self._oldest_unpromised():
+            if name not in self.outlook.slots and self.now >= since + self.rules.queue.unpromised:
+                ticket = self.line.tickets[name]
+                found = self.schedule.earliest(self.schedule.needs.of(ticket))
+                if found:
+                    self.outlook.place(ticket, found, WEAKEST)
+
+    def _improve(self, looks: int) -> None:
+        """Let those that are next look for an earlier place, round after round, until nobody finds one."""
+        next_ones = self._next_in_line()[:looks]
+        moved = [name for name in next_ones if self._improve_one(name)]
+        if moved:
+            self._give_slack(())  # what they leave may be what somebody waits for
+            if looks > len(next_ones):
+                self._improve(looks - len(next_ones))
+
+    def _next_in_line(self) -> list[str]:
+        """Who holds a place soon where something came free, first come first."""
+        outlook, tickets = self.outlook, self.line.tickets
+        names = {name for flavour in outlook.stirred.nodes for _, name in outlook.by_start[flavour][:_NEXT]}
+        own = (name for user in outlook.stirred.users for name in self.line.names_of(user) if name in outlook.slots)
+        names.update(sorted(own, key=lambda name: outlook.slots[name].start)[:_NEXT])
+        return sorted(names, key=lambda name: (tickets[name].priority.rank, tickets[name].in_line_since, name))
+
+    def _improve_one(self, name: str) -> bool:
+        slot = self.outlook.slots.get(name)
+        if slot is None or slot.start <= self.now:
+            return False
+        if self._try_now(name) is _Try.STARTED:  # its own place may be all that kept it
+            return True
+        ticket, stirred, needs = self.line.tickets[name], self.outlook.stirred, self.schedule.needs
+        rank = self.outlook.ranks[name]
+        need = (needs.promised(ticket) if rank < WEAKEST else None) or needs.of(ticket)
+        anywhere = ticket.user in stirred.users or ticket.project in stirred.projects
+        within = None if anywhere else stirred.nodes[ticket.flavour]
+        found = self.outlook.earlier(name, need, slot.start, within)
+        if found is None:
+            return False
+        if found.start == self.now:
+            self._grant(name, found.node)
+        else:
+            self.outlook.place(ticket, found, rank)
+        return True
+
+    def _finish(self) -> Plan:
+        """Read the decision off, and be ready for the next one."""
+        outlook = self.outlook
+        reports = (self._broken(name, cause) for name, cause in self.trouble.items())
+        outlook.fresh, outlook.stirred = [], Stirred()
+        decided = Plan(
+            grants=tuple(self.grants),
+            slots=tuple(outlook.slots.values()),
+            broken=tuple(report for report in reports if report),
+            promises={name: outlook.slots[name].start for name in self.promised if self._is_first(name)},
+            looks_at=self._looks_at(),
+        )
+        outlook.told(decided.slots)
+        return decided
+
+    def _is_first(self, name: str) -> bool:
+        return name in self.outlook.slots and self.line.tickets[name].starts_by is None
+
+    def _looks_at(self) -> datetime | None:
+        slots = (starts[0][0] for starts in self.outlook.by_start.values() if starts)
+        waited = (since + self.rules.queue.unpromised for since, _ in self._oldest_unpromised())
+        return min((at for at in (*slots, *waited) if at > self.now), default=None)
+
+    def _oldest_unpromised(self) -> Iterator[tuple[datetime, str]]:
+        return (waiting[0] for waiting in self.outlook.unpromised.values() if waiting)
+
+    def _grant(self, name: str, node: str) -> None:
+        lease = self.outlook.grant(name, node)
+        self.grants.append(Grant(name, lease.devices, lease.starts, lease.ends))
+
+    def _broken(self, name: str, cause: BreakCause) -> BrokenPromise | None:
+        """The ticket's promise if this very decision breaks it; None where it stands or was reported before."""
+        ticket, stored = self.outlook.ticket(name), self.outlook.stored.get(name)
+        if ticket.starts_by is None or stored is None:
+            return None
+        latest = ticket.starts_by + max(self.schedule.margin, PUNCTUAL)
+        start = self._start_of(name)
+        if stored.start > latest or (start and start <= latest):
+            return None
+        return BrokenPromise(name, ticket.starts_by, start, cause)
+
+    def _start_of(self, name: str) -> datetime | None:
+        if name in self.outlook.slots:
+            return self.outlook.slots[name].start
+        return self.now if name in self.outlook.leases else None
+
+
+def _by_work(ticket: Ticket) -> tuple[int, timedelta, datetime, str]:
+    return ticket.priority.rank, ticket.gpus * ticket.duration, ticket.in_line_since, ticket.id

@@ -1,0 +1,136 @@
+"""Which stored places still stand when the pool looks at its queue anew, and what became of the others.
+
+A place stands unless it cannot, and then a promise may break. One that lost its device, or that a change of the rules
+forbids, is given up. Where time was lost, to an outage of the pool or a lease that would not end, the places behind it
+on the same node move back with it, so that the order stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from labpool.domain.leases import Slot
+from labpool.domain.needs import Need
+from labpool.domain.plans import BreakCause
+from labpool.domain.schedule import Place, Schedule
+from labpool.domain.tickets import Ticket
+from labpool.domain.world import World
+
+TIME_LOST = frozenset({BreakCause.POOL_OUTAGE, BreakCause.OVERRUN})
+
+
+@dataclass(slots=True)
+class Kept:
+    """What became of stored places: those that stand, by ticket, and who lost theirs, in line order.
+
+    `held_up` are those whose time has come and whose devices are not there yet; their places stay as they were.
+    `trouble` says why a place could not stay.
+    """
+
+    places: dict[str, Place] = field(default_factory=dict)
+    held_up: set[str] = field(default_factory=set)
+    displaced: list[str] = field(default_factory=list)
+    trouble: dict[str, BreakCause] = field(default_factory=dict)
+
+
+def keep(world: World, line: Sequence[Ticket], slots: dict[str, Slot], now: datetime) -> Kept:
+    """Look through the stored slots of the tickets in `line`, in that order."""
+    keeper = _Keeper(world, now)
+    placed = [ticket for ticket in line if ticket.id in slots]
+    if not keeper.keep_all(placed, slots):
+        for ticket in placed:
+            keeper.keep(ticket, slots[ticket.id])
+    return keeper.kept
+
+
+class _Keeper:
+    """The stored places one after another, each beside those before it: with the turnover margins and without.
+
+    Without them is how a grant that came a little late disturbs nobody; with them is how a place is moved.
+    """
+
+    def __init__(self, world: World, now: datetime) -> None:
+        self.kept = Kept()
+        self._looked_at = world.looked_at
+        self._now = now
+        self._exact = Schedule(world, now, margin=now - now)
+        self._spaced = Schedule(world, now)
+        self._overrunning = self._exact.overrunning()
+
+    def keep_all(self, line: Sequence[Ticket], slots: dict[str, Slot]) -> bool:
+        """Keep all at once, which is fast; whether all stand as they are."""
+        needs = {ticket.id: self._exact.needs.of(ticket) for ticket in line}
+        if any(
+            self._late(slots[name]) or not self._exact.usable(need, slots[name].node) for name, need in needs.items()
+        ):
+            return False
+        if not self._exact.holds_all([(need, slots[name]) for name, need in needs.items()]):
+            return False
+        self.kept.places = {name: self._as_of_now(need, slots[name]) for name, need in needs.items()}
+        return True
+
+    def keep(self, ticket: Ticket, slot: Slot) -> None:
+        """Keep one place as it is, move it back, or give it up."""
+        need = self._exact.needs.of(ticket)
+        if not (self._keep_as_is(need, slot) or self._shift(need, slot)):
+            self.kept.displaced.append(ticket.id)
+
+    def _keep_as_is(self, need: Need, slot: Slot) -> bool:
+        """Keep a slot where it is, or from now on if its time has come; whether that disturbs nobody ahead."""
+        place = self._as_of_now(need, slot)
+        if not self._exact.usable(need, slot.node):
+            return False
+        late = self._late(slot)
+        if self._exact.stands(need, place):
+            if late:
+                self.kept.trouble[need.ticket] = self._why_late(slot)
+            self._take(need, place)
+            return True
+        if slot.start > self._now or late or not self._exact.stands(need, place, self._overrunning):
+            return False
+        self.kept.held_up.add(need.ticket)
+        self._take(need, place)
+        return True
+
+    def _shift(self, need: Need, slot: Slot) -> bool:
+        """Move a slot that only lost time to later on its own node, before those behind it; whether it could."""
+        cause = self._cause(need, slot)
+        self.kept.trouble[need.ticket] = cause
+        if cause not in TIME_LOST:
+            return False
+        found = self._spaced.earliest(need, within={slot.node})
+        if found:
+            self._take(need, found)
+        return found is not None
+
+    def _late(self, slot: Slot) -> bool:
+        return self._now > slot.start + self._spaced.margin
+
+    def _as_of_now(self, need: Need, slot: Slot) -> Place:
+        """Where a slot would be if its ticket started as planned, or now if that time has come."""
+        start = max(slot.start, self._now)
+        return Place(slot.node, start, start + need.duration)
+
+    def _cause(self, need: Need, slot: Slot) -> BreakCause:
+        """Why a slot does not stand: its node, lost time, lost time of one ahead, or else a change of the rules."""
+        if not self._exact.usable(need, slot.node):
+            return BreakCause.DEVICE_UNAVAILABLE
+        if self._late(slot):
+            return self._why_late(slot)
+        lost_time = {ticket: cause for ticket, cause in self.kept.trouble.items() if cause in TIME_LOST}
+        if self._exact.stands(need, self._as_of_now(need, slot), without=lost_time.keys() | self._overrunning):
+            return next(iter(lost_time.values()), BreakCause.ADMIN_CHANGE)
+        allowed = all(self._exact.allows(cap, slot.start, slot.end) for cap in need.caps)
+        return BreakCause.DEVICE_UNAVAILABLE if allowed else BreakCause.ADMIN_CHANGE
+
+    def _why_late(self, slot: Slot) -> BreakCause:
+        """A slot that the pool saw since its start and did not grant was held up; another was not looked at."""
+        looked_at = self._looked_at
+        return BreakCause.OVERRUN if looked_at and looked_at >= slot.start else BreakCause.POOL_OUTAGE
+
+    def _take(self, need: Need, place: Place) -> None:
+        self._exact.book(need, place)
+        self._spaced.book(need, place)
+        self.kept.places[need.ticket] = place

@@ -1,0 +1,82 @@
+"""The waiting tickets in the order in which each would gain from what frees early."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from labpool.domain.tickets import Ticket
+
+Entry = tuple[timedelta, datetime, str]
+Bucket = tuple[int, str, int, str]
+"""Class, profile, devices, user: tickets that are alike in these differ in nothing but their time."""
+
+
+@dataclass(slots=True)
+class Line:
+    """Tickets in line, by flavour and project, and there in buckets of like ones, the shortest first."""
+
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    _buckets: dict[tuple[str, str], dict[Bucket, list[Entry]]] = field(default_factory=dict)
+    _by_user: dict[str, set[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tickets: Iterable[Ticket]) -> Line:
+        """A line of many tickets at once."""
+        line = cls()
+        for ticket in tickets:
+            line._note(ticket)
+            line._bucket(ticket).append(_entry(ticket))
+        for buckets in line._buckets.values():
+            for entries in buckets.values():
+                entries.sort()
+        return line
+
+    def add(self, ticket: Ticket) -> None:
+        """Let a ticket join."""
+        self._note(ticket)
+        insort(self._bucket(ticket), _entry(ticket))
+
+    def remove(self, ticket_id: str) -> Ticket:
+        """Let a ticket go."""
+        ticket = self.tickets.pop(ticket_id)
+        self._by_user[ticket.user].discard(ticket_id)
+        bucket = self._bucket(ticket)
+        del bucket[bisect_left(bucket, _entry(ticket))]
+        if not bucket:
+            del self._buckets[ticket.flavour, ticket.project][_key(ticket)]
+        return ticket
+
+    def names_of(self, user: str) -> frozenset[str]:
+        """A user's tickets."""
+        return frozenset(self._by_user.get(user, ()))
+
+    def projects(self, flavours: Iterable[str]) -> set[str]:
+        """Projects with tickets that wait for one of `flavours`."""
+        wanted = set(flavours)
+        return {project for (flavour, project), buckets in self._buckets.items() if flavour in wanted and buckets}
+
+    def buckets(self, project: str, rank: int, flavour: str) -> list[tuple[int, list[Entry]]]:
+        """The project's tickets of a class for a flavour: like ones together, with the devices each asks for.
+
+        The lists are the line's own: who leaves it leaves them.
+        """
+        buckets = self._buckets.get((flavour, project), {}).items()
+        return [(bucket[2], entries) for bucket, entries in buckets if bucket[0] == rank]
+
+    def _note(self, ticket: Ticket) -> None:
+        self.tickets[ticket.id] = ticket
+        self._by_user.setdefault(ticket.user, set()).add(ticket.id)
+
+    def _bucket(self, ticket: Ticket) -> list[Entry]:
+        return self._buckets.setdefault((ticket.flavour, ticket.project), {}).setdefault(_key(ticket), [])
+
+
+def _entry(ticket: Ticket) -> Entry:
+    return ticket.duration, ticket.in_line_since, ticket.id
+
+
+def _key(ticket: Ticket) -> Bucket:
+    return ticket.priority.rank, ticket.profile, ticket.gpus, ticket.user

@@ -1,0 +1,281 @@
+"""The queue of one pool with all its places, from one decision to the next."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from labpool.domain.differences import differences
+from labpool.domain.keeping import Kept, keep
+from labpool.domain.leases import Lease, Slot
+from labpool.domain.line import Line
+from labpool.domain.needs import Key, Need
+from labpool.domain.schedule import Place, Schedule
+from labpool.domain.tickets import Priority, State, Ticket
+from labpool.domain.usage import booked_hours
+from labpool.domain.world import World
+
+WEAKEST = len(Priority)
+"""Rank of a place that promises nothing: any promise may take it."""
+
+
+@dataclass(slots=True)
+class Stirred:
+    """Where something came free: nodes by flavour, and the users and projects that hold less than before."""
+
+    nodes: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    users: set[str] = field(default_factory=set)
+    projects: set[str] = field(default_factory=set)
+
+
+class Outlook:
+    """Line, leases and schedule at `now`; `follow` brings them up to date.
+
+    `slots` are the places that tickets in line hold, and `ranks` say how strong: a promised one as its class. `fresh`
+    are tickets that have none and were not looked at yet, and `stirred` is where something came free: a decision has
+    only these to look at. `unpromised` are tickets without a promise by project, first come first; `kept` says what
+    became of the stored slots.
+    """
+
+    def __init__(self, world: World, now: datetime) -> None:
+        self.world, self.now = world, now
+        self.schedule = Schedule(world, now)
+        self.tickets = {ticket.id: ticket for ticket in world.tickets}
+        self.leases = {lease.ticket: lease for lease in world.leases}
+        self.groups = {ticket.user: ticket.groups for ticket in world.tickets}
+        self._granted: set[str] = set()
+        self.held: Counter[Key] = Counter()
+        self._set_aside: defaultdict[str, float] = defaultdict(float)
+        for lease in world.leases:
+            self._count(lease, 1)
+        in_order = sorted(world.line(), key=lambda ticket: ticket.priority.rank)
+        self.line = Line.of(in_order)
+        self.slots: dict[str, Slot] = {}
+        self.ranks: dict[str, int] = {}
+        self.by_start: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
+        self.unpromised: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
+        self.stored = {slot.ticket: slot for slot in world.slots if slot.ticket in self.line.tickets}
+        self.kept = keep(world, in_order, self.stored, now)
+        self._place_all(self.kept)
+        self.fresh = [*self.kept.displaced, *(ticket.id for ticket in in_order if ticket.id not in self.stored)]
+        self.stirred = Stirred()
+        for flavour in {ticket.flavour for ticket in in_order}:
+            self.stirred.nodes[flavour].update(self.schedule.nodes_of(flavour))
+        self._told: tuple[Slot, ...] = ()
+
+    def _place_all(self, kept: Kept) -> None:
+        booked = []
+        for name, place in kept.places.items():
+            ticket, stored = self.line.tickets[name], self.stored[name]
+            as_it_was = name in kept.held_up or place.start == stored.start
+            self.slots[name] = stored if as_it_was else Slot(name, place.node, place.start, place.end)
+            self.by_start[ticket.flavour].append((self.slots[name].start, name))
+            self.ranks[name] = WEAKEST if ticket.starts_by is None else ticket.priority.rank
+            booked.append((self.schedule.needs.of(ticket), place, self.ranks[name]))
+            if ticket.starts_by is None:
+                self.go_unpromised(ticket)
+        self.schedule.book_all(booked)
+        for starts in self.by_start.values():
+            starts.sort()
+
+    # following the world
+
+    def follow(self, world: World, now: datetime) -> bool:
+        """Take over what has changed since the last decision; False where that tells of more than requests and ends."""
+        before = self.world
+        if now < self.now or (world.catalogue, world.inventory) != (before.catalogue, before.inventory):
+            return False
+        if world.slots != self._told and not self._same_slots(world):
+            return False
+        self.world, self.now, self.kept = world, now, Kept()
+        self.schedule.pass_to(now)
+        return self._follow_tickets(before) and self._follow_leases(before) and self._can_start_all_due()
+
+    def told(self, slots: tuple[Slot, ...]) -> None:
+        """Note which slots are to be stored; the next world must show these."""
+        self._told = slots
+        self.stored.clear()
+
+    def _same_slots(self, world: World) -> bool:
+        """Whether all slots are there; more may be, of tickets that left the line."""
+        stored = {slot.ticket: slot for slot in world.slots}
+        return all(stored.get(name) == slot for name, slot in self.slots.items())
+
+    def _follow_tickets(self, before: World) -> bool:
+        gone, come = differences(before.tickets, self.world.tickets)
+        replaced = {ticket.id for ticket in come}
+        for ticket in gone:
+            if ticket.id not in replaced:
+                self.leave(ticket.id)
+                del self.tickets[ticket.id]
+        for ticket in come:
+            if self.groups.setdefault(ticket.user, ticket.groups) != ticket.groups:
+                return False  # another limit may hold
+            self._take_in(self.tickets.get(ticket.id), ticket)
+            self.tickets[ticket.id] = ticket
+        return True
+
+    def _follow_leases(self, before: World) -> bool:
+        gone, come = differences(before.leases, self.world.leases)
+        current = {lease.ticket: lease for lease in come}
+        for lease in gone:
+            if lease.ticket not in current:
+                self.free(lease.ticket)
+        for lease in come:
+            self._take_over(lease)
+        unseen, self._granted = self._granted - current.keys(), set()
+        for name in unseen:
+            self.free(name)  # over already
+        return all(name not in self.tickets for name in unseen)  # else one was not carried out
+
+    def _take_over(self, lease: Lease) -> None:
+        known = self.leases.get(lease.ticket)
+        if known is None or (known.devices, known.ends) != (lease.devices, lease.ends):
+            self.hold(lease, self.tickets[lease.ticket])
+        self.leases[lease.ticket] = lease
+
+    def _take_in(self, known: Ticket | None, ticket: Ticket) -> None:
+        waits = ticket.state is State.QUEUED and ticket.ready
+        if known is None:
+            self.schedule.needs.learn(ticket)
+        if waits and known is not None and ticket.id in self.line.tickets and _alike(known, ticket):
+            self.line.tickets[ticket.id] = ticket
+            return
+        self.leave(ticket.id)
+        if waits:
+            self.line.add(ticket)
+            self.fresh.append(ticket.id)
+
+    def _can_start_all_due(self) -> bool:
+        """Whether every slot whose time has come finds its devices free, and none was overlooked for long."""
+        wanted: Counter[Key] = Counter()
+        for slot in self.due():
+            ticket = self.line.tickets[slot.ticket]
+            need = self.schedule.needs.of(ticket)
+            node = ("node", slot.node, ticket.flavour)
+            free = len(self.schedule.unleased(ticket.flavour, slot.node))
+            late = self.now > slot.start + self.schedule.margin
+            if late or wanted[node] + need.gpus > free:
+                return False
+            if any(self.held[cap.key] + wanted[cap.key] + cap.amount > cap.most for cap in need.caps):
+                return False
+            wanted.update({node: need.gpus, **{cap.key: cap.amount for cap in need.caps}})
+        return True
+
+    def due(self) -> list[Slot]:
+        """Slots whose time has come, the earliest first."""
+        starts = (at for times in self.by_start.values() for at in times[: bisect_left(times, (self.now, "~"))])
+        return [self.slots[name] for _, name in sorted(starts)]
+
+    def ticket(self, name: str) -> Ticket:
+        """An open ticket."""
+        return self.line.tickets.get(name) or self.tickets[name]
+
+    # changing it
+
+    def place(self, ticket: Ticket, place: Place, rank: int) -> None:
+        """Let a ticket hold a place, instead of the one it has."""
+        self.displace(ticket.id)
+        self.slots[ticket.id] = Slot(ticket.id, place.node, place.start, place.end)
+        self.ranks[ticket.id] = rank
+        insort(self.by_start[ticket.flavour], (place.start, ticket.id))
+        self.schedule.book(self.schedule.needs.of(ticket), place, rank)
+
+    def displace(self, name: str) -> None:
+        """Take a ticket's place away, if it has one."""
+        slot = self.slots.pop(name, None)
+        if slot:
+            del self.ranks[name]
+            ticket = self.line.tickets[name]
+            starts = self.by_start[ticket.flavour]
+            del starts[bisect_left(starts, (slot.start, name))]
+            self.schedule.release(name)
+            self._stir(ticket, [slot.node])
+
+    def earlier(self, name: str, need: Need, before: datetime, within: Collection[str] | None = None) -> Place | None:
+        """The earliest place before a time, on some nodes or all, the ticket's own one counted as free."""
+        slot = self.slots.get(name)
+        if slot is None:
+            return self.schedule.earliest(need, before, within)
+        others = self.schedule.nodes_of(need.flavour) if within is None else within
+        if slot.node not in others and not self.schedule.may_have(need, others, before):
+            return None
+        with self.schedule.without_place_of(name):
+            return self.schedule.earliest(need, before, within)
+
+    def grant(self, name: str, node: str) -> Lease:
+        """Give a ticket its devices now."""
+        ticket = self.line.tickets[name]
+        devices = tuple(self.schedule.unleased(ticket.flavour, node)[: ticket.gpus])
+        who = (name, ticket.user, ticket.name, ticket.project, ticket.flavour)
+        lease = Lease(*who, devices, self.now, self.now + ticket.duration)
+        self.leave(name)
+        self.hold(lease, ticket)
+        self.leases[name] = lease
+        self._granted.add(name)
+        return lease
+
+    def go_unpromised(self, ticket: Ticket) -> None:
+        """Note that a ticket in line has no promise."""
+        waiting, entry = self.unpromised[ticket.project], (ticket.in_line_since, ticket.id)
+        if entry not in waiting[bisect_left(waiting, entry) :][:1]:
+            insort(waiting, entry)
+
+    def leave(self, name: str) -> None:
+        """Let a ticket leave the line, if it is in it."""
+        if name not in self.line.tickets:
+            return
+        self.displace(name)
+        ticket = self.line.remove(name)
+        waiting, entry = self.unpromised[ticket.project], (ticket.in_line_since, name)
+        at = bisect_left(waiting, entry)
+        if waiting[at : at + 1] == [entry]:
+            del waiting[at]
+
+    def hold(self, lease: Lease, ticket: Ticket) -> None:
+        """Note a lease, or a live one's new end."""
+        known = self.leases.get(lease.ticket)
+        if known:
+            self._count(known, -1)
+            if known.ends > lease.ends:
+                self._stir(lease, self.schedule.nodes_with(lease.devices))
+        self._count(lease, 1)
+        self.schedule.hold(lease, ticket)
+
+    def free(self, name: str) -> None:
+        """Note that a lease is over. Its user's other tickets may gain from that, whatever they wait for."""
+        lease = self.leases.pop(name)
+        self._count(lease, -1)
+        self.schedule.free(name)
+        self._stir(lease, self.schedule.nodes_with(lease.devices))
+
+    def server_is_held(self, ticket: Ticket) -> bool:
+        """Whether an earlier lease of the same server is still live."""
+        return self.held["server", ticket.user, ticket.name] > 0
+
+    def use_of(self, project: str) -> float:
+        """GPU-hours of a project: what its earlier runs still count for, and all that is set aside for the live."""
+        return self.world.usage.of(project, self.now) + self._set_aside[project]
+
+    def _stir(self, left: Lease | Ticket, nodes: Iterable[str]) -> None:
+        self.stirred.nodes[left.flavour].update(nodes)
+        self.stirred.users.add(left.user)
+        self.stirred.projects.add(left.project)
+
+    def _count(self, lease: Lease, sign: int) -> None:
+        devices, rules = len(lease.devices), self.world.catalogue
+        self.held["server", lease.user, lease.name] += sign
+        self.held["user", lease.user] += sign * devices
+        self.held["project", lease.project, lease.flavour] += sign * devices
+        hours = booked_hours(devices, rules.charge_of(lease.flavour), lease.ends - lease.starts)
+        self._set_aside[lease.project] += sign * hours
+
+
+def _alike(known: Ticket, now: Ticket) -> bool:
+    """Whether nothing has changed that a place depends on."""
+    return replace(known, starts_by=None, changed_at=None) == replace(now, starts_by=None, changed_at=None) and (
+        known.in_line_since == now.in_line_since
+    )

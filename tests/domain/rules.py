@@ -1,0 +1,121 @@
+"""What must hold after each decision of a history: the invariants of the pool."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from labpool.domain.catalogue import QueueRules
+from labpool.domain.inventory import Device
+from labpool.domain.planner import plan
+from labpool.domain.plans import Plan
+from labpool.domain.tickets import State
+from labpool.domain.world import World
+
+if TYPE_CHECKING:
+    from tests.domain.history import History
+
+MARGIN = QueueRules().turnover
+INSTANTS = timedelta(milliseconds=1)
+"""What a lease that would not end can add up to, a moment at each look."""
+_HARDWARE = (("a", "big", 3), ("b", "big", 2), ("b", "slice", 2))
+DEVICES = tuple(Device(f"{node}-{kind}-{i}", kind, node, i) for node, kind, many in _HARDWARE for i in range(many))
+
+
+class InvariantBroken(AssertionError):
+    """A decision that the pool must never make; the message names the invariant."""
+
+
+def check_grants(history: History, before: World, decided: Plan) -> None:
+    usable = {device.id: device for device in DEVICES if device.id not in history.lost}
+    taken = Counter(device for held in before.leases for device in held.devices)
+    for grant in decided.grants:
+        ticket = history.tickets[grant.ticket]
+        nodes = {usable[device].node for device in grant.devices if device in usable}
+        fitting = [d for d in grant.devices if d in usable and usable[d].flavour == ticket.flavour]
+        _must(len(set(fitting)) == ticket.gpus and len(nodes) == 1, f"{ticket.id} got {grant.devices}")
+        _must(ticket.state is State.QUEUED and ticket.ready, f"{ticket.id} was granted out of line")
+        _must(grant.ends - grant.starts == ticket.duration, f"{ticket.id} did not get its hours")
+        taken.update(grant.devices)
+    granted = {device for grant in decided.grants for device in grant.devices}
+    _must(all(taken[device] == 1 for device in granted), "1: a device is in two leases")
+    check_caps(history, before, decided)
+
+
+def check_caps(history: History, before: World, decided: Plan) -> None:
+    users, projects, servers = Counter[str](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for held in before.leases:
+        users[held.user] += len(held.devices)
+        projects[held.project, held.flavour] += len(held.devices)
+        servers[held.user, held.name] += 1
+    for grant in decided.grants:
+        ticket = history.tickets[grant.ticket]
+        users[ticket.user] += len(grant.devices)
+        projects[ticket.project, ticket.flavour] += len(grant.devices)
+        servers[ticket.user, ticket.name] += 1
+        _must(users[ticket.user] <= history.most, f"2: {ticket.user} is over the limit")
+        share = sum(history.shares[ticket.project])
+        _must(projects[ticket.project, ticket.flavour] <= share, f"3: {ticket.project} is over its share")
+        _must(servers[ticket.user, ticket.name] == 1, f"{ticket.name} of {ticket.user} got two leases")
+
+
+def check_promises(history: History, decided: Plan) -> None:
+    for report in decided.broken:
+        _must(report.cause in history.causes, f"6: {report.ticket} broken by {report.cause}, which never happened")
+        history.broken.add(report.ticket)
+    for ticket in history.tickets.values():
+        _check_number(history, ticket.id, decided.promises.get(ticket.id, ticket.starts_by))
+    starts = {grant.ticket: grant.starts for grant in decided.grants}
+    starts |= {slot.ticket: slot.start for slot in decided.slots}
+    for ticket_id, promise in history.told.items():
+        kept = ticket_id in starts and max(starts[ticket_id], history.now) <= promise + MARGIN + INSTANTS
+        _must(kept or ticket_id in history.broken, f"6: {ticket_id} waits past its promise, and nobody said so")
+
+
+def check_new_promises(history: History, before: World, decided: Plan) -> None:
+    """A promise is inside the project's own devices: at its start nobody of the project has to borrow for it."""
+    slots = {slot.ticket: slot for slot in decided.slots}
+    for name, start in decided.promises.items():
+        ticket = history.tickets[name]
+        if ticket.starts_by is not None:
+            continue
+        held = sum(
+            len(lease.devices)
+            for lease in before.leases
+            if (lease.project, lease.flavour) == (ticket.project, ticket.flavour) and lease.ends > start
+        )
+        promised = sum(
+            other.gpus
+            for other in history.tickets.values()
+            if (other.project, other.flavour) == (ticket.project, ticket.flavour)
+            and other.id in slots
+            and slots[other.id].start <= start < slots[other.id].end
+        )
+        own = history.shares[ticket.project][0]
+        _must(held + promised <= own, f"{name} was promised more than {ticket.project}'s own {own} devices")
+
+
+def check_moves(history: History, before: World, decided: Plan) -> None:
+    stored = {slot.ticket: slot.start for slot in before.slots}
+    later = [slot.ticket for slot in decided.slots if slot.start > stored.get(slot.ticket, slot.start)]
+    _must(not later or bool(history.causes), f"a slot moved later and nothing happened: {later}")
+
+
+def check_settled(history: History) -> None:
+    """A decision is complete: looking again at the same time finds nothing more to do."""
+    again = plan(history.as_stored(), history.now)
+    _must(not again.grants and not again.broken, "somebody could have started, or was told only now")
+    _must(set(again.slots) == set(history.world.slots), "a second look moves slots that the first could have moved")
+
+
+def _check_number(history: History, ticket: str, number: datetime | None) -> None:
+    if history.tickets[ticket].state is not State.QUEUED or number is None:
+        return
+    told = history.told.setdefault(ticket, number)
+    _must(number <= told, f"6b: {ticket} was told {told}, and is now told {number}")
+
+
+def _must(holds: bool, message: str) -> None:
+    if not holds:
+        raise InvariantBroken(message)
