@@ -160,6 +160,9 @@ class Pool:
             self.tickets[ticket.id] = ticket
             who = (ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour)
             self.leases[ticket.id] = Lease(*who, grant.devices, grant.starts, grant.ends)
+        for taken in decided.taken:
+            self.leases[taken.ticket] = replace(self.leases[taken.ticket], ends=taken.ends)
+            self.tickets[taken.ticket] = self.tickets[taken.ticket].after(Event.RECLAIM, self.now)
         self.slots = {slot.ticket: slot for slot in decided.slots}
         assert not decided.broken, decided.broken
 

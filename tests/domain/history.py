@@ -25,7 +25,7 @@ from tests.domain.rules import DEVICES, MARGIN
 Planner = Callable[[World, datetime], Plan]
 Step = tuple[str, int, int]
 
-PEACEFUL = ("wait", "ask", "ask", "ask", "stop", "cancel", "unclaimed", "ready", "raise_limits")
+PEACEFUL = ("wait", "ask", "ask", "ask", "use", "use", "stop", "cancel", "unclaimed", "ready", "raise_limits")
 TROUBLE = ("lose_device", "return_device", "overrun", "settle", "outage", "clock_back", "lower_limits", "lower_shares")
 
 
@@ -74,6 +74,7 @@ class History:
         rules.check_grants(self, before, decided)
         rules.check_promises(self, decided)
         rules.check_new_promises(self, before, decided)
+        rules.check_taken(self, before, decided)
         rules.check_moves(self, before, decided)
         self._store(decided)
         rules.check_settled(self)
@@ -109,6 +110,9 @@ class History:
             self.tickets[ticket.id] = ticket.after(Event.GRANT, self.now)
             who = (ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour)
             self.leases[ticket.id] = Lease(*who, grant.devices, grant.starts, grant.ends)
+        for taken in decided.taken:
+            self.leases[taken.ticket] = replace(self.leases[taken.ticket], ends=taken.ends)
+            self.tickets[taken.ticket] = self.tickets[taken.ticket].after(Event.RECLAIM, self.now)
         self.world = replace(self.world, slots=decided.slots, looked_at=self.now)
 
     def _settled_at(self, held: Lease) -> datetime:
@@ -141,16 +145,23 @@ class History:
         )
         self.tickets[ticket.id] = ticket
 
+    def _use(self, one: int, _: int) -> None:
+        granted = [name for name in self.leases if self.tickets[name].state is State.GRANTED]
+        if held := self._pick(granted, one):
+            self.tickets[held] = self.tickets[held].after(Event.FIRST_USE, self.now)
+
     def _stop(self, one: int, _: int) -> None:
         if held := self._pick(list(self.leases), one):
-            self._end(held)
+            del self.leases[held]
+            self._forget(held)
 
     def _cancel(self, one: int, _: int) -> None:
         if ticket := self._pick(self._queued(ready=True), one):
             self._forget(ticket)
 
     def _unclaimed(self, one: int, _: int) -> None:
-        if held := self._pick([t for t in self.leases if not self.tickets[t].unclaimed], one):
+        granted = [t for t in self.leases if self.tickets[t].state is State.GRANTED]
+        if held := self._pick([t for t in granted if not self.tickets[t].unclaimed], one):
             del self.leases[held]
             self.stuck.discard(held)
             self.tickets[held] = self.tickets[held].after(Event.UNCLAIMED, self.now)
@@ -201,8 +212,14 @@ class History:
         return [t.id for t in self.tickets.values() if t.state is State.QUEUED and t.ready is ready]
 
     def _end(self, ticket: str) -> None:
-        del self.leases[ticket]
-        self._forget(ticket)
+        """End a lease; where it was taken back, its ticket goes back in line for what is left."""
+        lease, held = self.leases.pop(ticket), self.tickets[ticket]
+        left = held.duration - (lease.ends - lease.starts)
+        if held.state is State.RECLAIMING and left > timedelta(0):
+            self.stuck.discard(ticket)
+            self.tickets[ticket] = held.requeued(self.now, left)
+        else:
+            self._forget(ticket)
 
     def _forget(self, ticket: str) -> None:
         del self.tickets[ticket]

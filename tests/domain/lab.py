@@ -71,9 +71,13 @@ def lease(name: str, *devices: str, user: str = "lin", until: float = 2, project
 def follow(world: World, plan: Plan, now: datetime) -> World:
     """The world after the pool has stored `plan`."""
     granted = {grant.ticket: grant for grant in plan.grants}
+    ends = {taken.ticket: taken.ends for taken in plan.taken}
     tickets = []
-    leases = list(world.leases)
+    leases = [replace(held, ends=ends[held.ticket]) if held.ticket in ends else held for held in world.leases]
     for waiting in world.tickets:
+        if waiting.id in ends:
+            tickets.append(waiting.after(Event.RECLAIM, now))
+            continue
         promised = replace(waiting, starts_by=waiting.starts_by or plan.promises.get(waiting.id))
         if waiting.id not in granted:
             tickets.append(promised)

@@ -96,6 +96,35 @@ def check_new_promises(history: History, before: World, decided: Plan) -> None:
         _must(held + promised <= own, f"{name} was promised more than {ticket.project}'s own {own} devices")
 
 
+def check_taken(history: History, before: World, decided: Plan) -> None:
+    """Only what is borrowed is taken back, and used for long enough, for who has waited and gets it in time."""
+    leases = {lease.ticket: lease for lease in before.leases}
+    starts = {slot.ticket: slot.start for slot in decided.slots} | {g.ticket: g.starts for g in decided.grants}
+    queue = history.world.catalogue.queue
+    for taken in decided.taken:
+        _must(taken.ticket in leases, f"{taken.ticket} was taken too early: it was granted just now")
+        lease, ticket, asks = leases[taken.ticket], history.tickets[taken.ticket], history.tickets[taken.taken_for]
+        older = [
+            other
+            for other in before.leases
+            if (other.project, other.flavour) == (lease.project, lease.flavour)
+            and (other.starts, other.ticket) <= (lease.starts, lease.ticket)
+        ]
+        own = history.shares[lease.project][0]
+        _must(sum(len(other.devices) for other in older) > own, f"{taken.ticket} was taken, and is not borrowed")
+        _must(ticket.state is State.RUNNING, f"{taken.ticket} was taken and is {ticket.state.value}")
+        _must(history.now >= lease.starts + queue.borrow_min, f"{taken.ticket} was taken too early")
+        _must(taken.ends == history.now + queue.grace < lease.ends, f"{taken.ticket} was not given its grace")
+        _must(history.now >= asks.in_line_since + queue.wait_before_taking, f"{asks.id} has not waited yet")
+        _must(starts[asks.id] <= taken.ends + MARGIN, f"what was taken for {asks.id} is not kept for it")
+    for project, (own, _) in history.shares.items():
+        for flavour in ("big", "slice"):
+            asking = {t.taken_for for t in decided.taken if history.tickets[t.taken_for].project == project}
+            gpus = sum(history.tickets[name].gpus for name in asking if history.tickets[name].flavour == flavour)
+            held = sum(len(x.devices) for x in before.leases if (x.project, x.flavour) == (project, flavour))
+            _must(not gpus or held + gpus <= own, f"{project} took back more than its own")
+
+
 def check_moves(history: History, before: World, decided: Plan) -> None:
     stored = {slot.ticket: slot.start for slot in before.slots}
     later = [slot.ticket for slot in decided.slots if slot.start > stored.get(slot.ticket, slot.start)]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from labpool.domain.explain import place, why_waiting
 from labpool.domain.planner import plan
-from labpool.domain.plans import Plan
-from labpool.domain.tickets import Ticket
+from labpool.domain.plans import Plan, Taken
+from labpool.domain.tickets import Event, State, Ticket
 from labpool.domain.words import ordinal
 from labpool.domain.world import World
 
@@ -25,6 +25,7 @@ ASKS = re.compile(WHO + r" asks for (?P<gpus>\d) GPUs? for (?P<hours>\d+) h(?: i
 ACTS = re.compile(WHO + r" (?P<does>stops|leaves the line)")
 WAITS = re.compile(WHO + r" is (?P<place>\w+) in line, at the latest (?P<by>[\d:]+)(?:, because (?P<why>\w+))?")
 UNPROMISED = re.compile(WHO + r" is (?P<place>\w+) in line, without a promise(?:, because (?P<why>\w+))?")
+TAKEN = re.compile(WHO + r" gives back at (?P<at>[\d:]+)")
 PLANNED = re.compile(WHO + r" is planned for (?P<at>[\d:]+)")
 BROKEN = re.compile(r"promises? to (?P<who>[\w ]+) (?:is|are) broken by (?P<cause>\w+)")
 
@@ -73,12 +74,15 @@ class Story:
     running: bool = True
     last: Plan = field(default_factory=Plan)
     started: list[str] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
 
     def advance(self, to: datetime) -> None:
         """Let time pass: leases end, slots begin, the pool looks at each."""
         self.started.clear()
+        self.taken.clear()
         while self.running:
             moments = [held.ends for held in self.world.leases] + [slot.start for slot in self.world.slots]
+            moments += [self.last.looks_at] if self.last.looks_at else []
             ahead = min((moment for moment in moments if self.now < moment < to), default=None)
             if ahead is None:
                 break
@@ -92,6 +96,8 @@ class Story:
             self.world = add(self.world, self._ticket(asks))
         elif acts := ACTS.fullmatch(what):
             self.world = end(self.world, acts["who"])
+        elif what == "time passes":
+            pass
         elif what == "a GPU breaks":
             broken = ((self.world.inventory.devices[0].id, "broken"),)
             self.world = replace(self.world, inventory=replace(self.world.inventory, withheld=broken))
@@ -111,6 +117,8 @@ class Story:
             return self._wait(waits["who"], with_reason=waits["why"] is not None)
         if waits := UNPROMISED.fullmatch(told):
             return self._wait(waits["who"], with_reason=waits["why"] is not None)
+        if TAKEN.fullmatch(told):
+            return "; ".join(f"{taken.ticket} gives back at {taken.ends:%H:%M}" for taken in self.taken)
         if planned := PLANNED.fullmatch(told):
             start = next(slot.start for slot in self.world.slots if slot.ticket == planned["who"])
             return f"{planned['who']} is planned for {start:%H:%M}"
@@ -138,8 +146,20 @@ class Story:
         return Ticket(asks["who"], user, frozenset(), name, project, f"gpu-{gpus}", "gpu", gpus, hours, self.now)
 
     def _look(self) -> None:
-        over = [held.ticket for held in self.world.leases if held.ends <= self.now]
-        self.world = end(self.world, *over)
+        self._settle()
         self.last = plan(self.world, self.now)
         self.started += [grant.ticket for grant in self.last.grants]
+        self.taken += self.last.taken
         self.world = follow(self.world, self.last, self.now)
+        tickets = (t.after(Event.FIRST_USE, self.now) if t.state is State.GRANTED else t for t in self.world.tickets)
+        self.world = replace(self.world, tickets=tuple(tickets))
+
+    def _settle(self) -> None:
+        """End what is over; who gave borrowed GPUs back is in line again."""
+        over = {held.ticket: held for held in self.world.leases if held.ends <= self.now}
+        ended = [t for t in self.world.tickets if t.id in over]
+        self.world = end(self.world, *over)
+        for ticket in ended:
+            left = ticket.duration - (over[ticket.id].ends - over[ticket.id].starts)
+            if ticket.state is State.RECLAIMING:
+                self.world = add(self.world, ticket.requeued(self.now, left))

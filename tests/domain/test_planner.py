@@ -10,7 +10,7 @@ from labpool.domain.tickets import Event, Priority
 from labpool.domain.usage import Usage
 from labpool.domain.world import World
 
-from tests.domain.lab import MINUTE, NINE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
+from tests.domain.lab import HOUR, MINUTE, NINE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
 
 ONE = inventory({"n1": 1})
 TWO = inventory({"n1": 2})
@@ -242,7 +242,7 @@ def test_a_device_is_held_by_its_lease_even_before_the_lease_begins_by_the_clock
 
 def test_a_requeued_ticket_gets_a_new_promise():
     running = ticket("train").after(Event.GRANT, at(0)).after(Event.FIRST_USE, at(0))
-    requeued = replace(running, starts_by=at(0)).after(Event.REQUEUE, at(1))
+    requeued = replace(running, starts_by=at(0)).requeued(at(1), 2 * HOUR)
     world = World(ONE, catalogue(), (requeued,), (lease("busy", "n1-0", until=4),))
     assert plan(world, at(1)).promises == {"train": at(4) + MARGIN}
 

@@ -18,7 +18,7 @@ from labpool.domain.tickets import (
     Ticket,
 )
 
-from tests.domain.lab import at, ticket
+from tests.domain.lab import HOUR, at, ticket
 
 
 def in_state(state: State) -> Ticket:
@@ -82,8 +82,8 @@ def test_an_unclaimed_ticket_waits_for_ready_without_a_promise():
 
 
 def test_a_requeued_ticket_counts_its_attempt_and_keeps_its_place():
-    back = replace(in_state(State.RUNNING), starts_by=at(1)).after(Event.REQUEUE, at(2))
-    assert (back.attempt, back.starts_by, back.ready) == (2, None, True)
+    back = replace(in_state(State.RUNNING), starts_by=at(1)).requeued(at(2), HOUR)
+    assert (back.attempt, back.starts_by, back.ready, back.duration) == (2, None, True, HOUR)
     assert back.in_line_since == ticket("train").requested_at
 
 

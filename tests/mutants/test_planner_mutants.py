@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from labpool.domain import outlook
+from labpool.domain import outlook, owners
 from labpool.domain.decision import Decision
 from labpool.domain.keeping import Kept
 from labpool.domain.needs import Need, Needs
@@ -179,4 +179,31 @@ def test_a_planner_that_leaves_a_step_out_is_caught_leaving_somebody_waiting(lef
 def test_a_planner_that_does_not_notice_what_came_free_is_caught(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Outlook, "_stir", lambda *_: None)
     with pytest.raises(InvariantBroken, match=r"somebody could have started|a second look"):
+        hunt(PEACEFUL)
+
+
+@pytest.mark.parametrize(
+    ("rule", "forgotten", "said"),
+    [
+        ("borrowed", lambda _, leases, flavour: [x for x in leases if x.flavour == flavour], "is not borrowed"),
+        ("may_be_taken", lambda *_: True, "taken too early|was taken and is|given its grace"),
+    ],
+)
+def test_a_planner_that_takes_back_what_it_may_not_is_caught(
+    monkeypatch: pytest.MonkeyPatch, rule: str, forgotten: object, said: str
+):
+    monkeypatch.setattr(owners, rule, forgotten)
+    with pytest.raises(InvariantBroken, match=said):
+        hunt(PEACEFUL)
+
+
+def test_a_planner_that_does_not_let_owners_wait_is_caught(monkeypatch: pytest.MonkeyPatch):
+    really = owners.Owners.__init__
+
+    def hasty(self: owners.Owners, *given: object) -> None:
+        really(self, *given)  # type: ignore[arg-type]
+        self._rules = replace(self._rules, wait_before_taking=timedelta(0))
+
+    monkeypatch.setattr(owners.Owners, "__init__", hasty)
+    with pytest.raises(InvariantBroken, match="has not waited yet"):
         hunt(PEACEFUL)

@@ -9,6 +9,7 @@ from labpool.api_models.spawns import (
     ServerStopped,
     SpawnAnswer,
     SpawnAsked,
+    StartsAgain,
     Waiting,
 )
 from labpool.api_models.views import (
@@ -46,6 +47,7 @@ __all__ = [
     "ServerStopped",
     "SpawnAnswer",
     "SpawnAsked",
+    "StartsAgain",
     "TicketView",
     "WaitView",
     "Waiting",

@@ -77,6 +77,12 @@ class OfferTaken(_Wire):
     hours: float = Field(gt=0, le=MOST_HOURS, allow_inf_nan=False)
 
 
+class StartsAgain(_Wire):
+    """Whether a ticket goes back in line by itself if its GPUs are taken back before the end."""
+
+    starts_again: bool
+
+
 class ServerStopped(_Wire):
     """The user, or an admin for them, stopped a server that ran with a lease."""
 

@@ -43,7 +43,7 @@ class LeaseView(_View):
 
 
 class NoticeView(_View):
-    """Something the holder of a lease should know now. `kind`: granted, ending, ended."""
+    """Something the holder of a lease should know now. `kind`: granted, ending, taken_back, promise_broken."""
 
     kind: str
     at: datetime
@@ -84,6 +84,9 @@ class TicketView(_View):
     sooner: tuple[OfferView, ...] = Field((), description="What would start now instead: POST it to …/instead.")
     lease: LeaseView | None = None
     needs_ready: bool = Field(False, description="A grant went unclaimed; say ready to be granted again.")
+    starts_again: bool = Field(
+        True, description="Goes back in line by itself if its GPUs are taken back before the end: POST …/again."
+    )
     needs_switch: bool = Field(False, description="Granted, but another server of this name runs: switch to start.")
     stop_one_of: tuple[str, ...] = Field(
         (), description="Granted, but these servers are as many as the user may run: stop one for it to start."

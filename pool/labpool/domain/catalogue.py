@@ -104,7 +104,9 @@ class QueueRules:
     end_grace: from SIGTERM to the lease's end; turnover: kept free after each planned end; expiry: how long an
     unclaimed ticket waits for "ready"; shortest: least time one may ask for; notices: before the end, longest first;
     half_life: after which a project's use counts half in its fair share; unpromised: after which the first of a project
-    that waits without a promise is given a place all the same.
+    that waits without a promise is given a place all the same; wait_before_taking: how long an owner waits before
+    borrowed devices are taken back; grace: from the notice of that to the end; borrow_min: how long a borrowed lease is
+    left alone at least.
     """
 
     claim: timedelta = timedelta(minutes=30)
@@ -117,6 +119,9 @@ class QueueRules:
     start_tries: int = 3
     half_life: timedelta = timedelta(days=7)
     unpromised: timedelta = timedelta(hours=24)
+    wait_before_taking: timedelta = timedelta(minutes=5)
+    grace: timedelta = timedelta(minutes=10)
+    borrow_min: timedelta = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from heapq import heapify, heappop, heappush
 
 from labpool.domain.needs import Need
 from labpool.domain.outlook import WEAKEST, Outlook, Stirred
-from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan
+from labpool.domain.owners import Owners
+from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan, Taken
 from labpool.domain.schedule import INSTANT, Place
 from labpool.domain.tickets import Priority, Ticket
 
@@ -37,6 +38,7 @@ class Decision:
         self.trouble = dict(outlook.kept.trouble)
         self.grants: list[Grant] = []
         self.promised: list[str] = []
+        self.taken: list[Taken] = []
 
     def decide(self, first: str = "") -> Plan:
         """Decide with what is known now; the ticket `first` may start before all others."""
@@ -53,6 +55,9 @@ class Decision:
         self._age()
         if came_free:
             self._improve(_LOOKS)
+        self.taken = Owners(self.outlook, fresh).take_back()
+        if self.taken:
+            self._improve(_LOOKS)  # who lost them leaves room behind the owners
         return self._finish()
 
     def _place_anew(self, name: str) -> None:
@@ -222,6 +227,7 @@ class Decision:
         decided = Plan(
             grants=tuple(self.grants),
             slots=tuple(outlook.slots.values()),
+            taken=tuple(self.taken),
             broken=tuple(report for report in reports if report),
             promises={name: outlook.slots[name].start for name in self.promised if self._is_first(name)},
             looks_at=self._looks_at(),
@@ -235,7 +241,8 @@ class Decision:
     def _looks_at(self) -> datetime | None:
         slots = (starts[0][0] for starts in self.outlook.by_start.values() if starts)
         waited = (since + self.rules.queue.unpromised for since, _ in self._oldest_unpromised())
-        return min((at for at in (*slots, *waited) if at > self.now), default=None)
+        due = (*slots, *waited, *self.outlook.asks_at.values())
+        return min((at for at in due if at > self.now), default=None)
 
     def _oldest_unpromised(self) -> Iterator[tuple[datetime, str]]:
         return (waiting[0] for waiting in self.outlook.unpromised.values() if waiting)

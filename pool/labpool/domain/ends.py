@@ -56,7 +56,14 @@ class End:
     reason: EndReason
 
 
-Action = Nothing | NoteAbsent | NotePresent | Start | Stop | Kill | TakeBack | End
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """The devices went back to their owner: drop the lease, and put the ticket back in line for `left`."""
+
+    left: timedelta
+
+
+Action = Nothing | NoteAbsent | NotePresent | Start | Stop | Kill | TakeBack | Requeue | End
 
 
 def claim_by(lease: Lease, rules: QueueRules) -> datetime:
@@ -81,7 +88,7 @@ def due(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, alive: b
     if lease.stopping_since is not None:
         return _while_stopping(lease, ticket, rules, now, alive)
     if now >= stop_at(lease, rules):
-        return Stop() if alive else End(EndReason.TIME_LIMIT)
+        return Stop() if alive else _over(lease, ticket, rules)
     if ticket.state is State.GRANTED:
         return _while_granted(lease, ticket, rules, now, alive)
     return _while_running(lease, rules, now, alive)
@@ -122,15 +129,23 @@ def _while_stopping(lease: Lease, ticket: Ticket, rules: QueueRules, now: dateti
     return Kill() if now >= kill_at else Nothing()
 
 
-def _after_stop(lease: Lease, ticket: Ticket, rules: QueueRules, since: datetime) -> TakeBack | End:
+def _after_stop(lease: Lease, ticket: Ticket, rules: QueueRules, since: datetime) -> TakeBack | Requeue | End:
     """Why a server was stopped follows from when: at its end, at the end of its claim window, or by a person."""
     if lease.stopping_for is not None:
         return End(lease.stopping_for)
     if since >= stop_at(lease, rules):
-        return End(EndReason.TIME_LIMIT)
+        return _over(lease, ticket, rules)
     if ticket.state is State.GRANTED and since >= claim_by(lease, rules):
         return _unclaimed(ticket)
     return End(EndReason.STOPPED)
+
+
+def _over(lease: Lease, ticket: Ticket, rules: QueueRules) -> Requeue | End:
+    """How a lease ends whose time is over: for good, or because it was borrowed and goes back."""
+    if ticket.state is not State.RECLAIMING:
+        return End(EndReason.TIME_LIMIT)
+    left = ticket.duration - (lease.ends - lease.starts)
+    return Requeue(left) if ticket.starts_again and left >= rules.shortest else End(EndReason.PREEMPTED)
 
 
 def _while_granted(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, alive: bool) -> Action:

@@ -53,6 +53,15 @@ class Line:
         """A user's tickets."""
         return frozenset(self._by_user.get(user, ()))
 
+    def projects_and_flavours(self) -> list[tuple[str, str]]:
+        """Pairs of a project and a flavour for which somebody waits."""
+        return [(project, flavour) for (flavour, project), buckets in self._buckets.items() if buckets]
+
+    def names_in(self, project: str, flavour: str) -> list[str]:
+        """Tickets of a project that wait for a flavour."""
+        buckets = self._buckets.get((flavour, project), {}).values()
+        return [name for entries in buckets for _, _, name in entries]
+
     def projects(self, flavours: Iterable[str]) -> set[str]:
         """Projects with tickets that wait for one of `flavours`."""
         wanted = set(flavours)

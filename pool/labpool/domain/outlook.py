@@ -47,6 +47,7 @@ class Outlook:
         self.leases = {lease.ticket: lease for lease in world.leases}
         self.groups = {ticket.user: ticket.groups for ticket in world.tickets}
         self._granted: set[str] = set()
+        self._taken: set[str] = set()
         self.held: Counter[Key] = Counter()
         self._set_aside: defaultdict[str, float] = defaultdict(float)
         for lease in world.leases:
@@ -64,6 +65,7 @@ class Outlook:
         self.stirred = Stirred()
         for flavour in {ticket.flavour for ticket in in_order}:
             self.stirred.nodes[flavour].update(self.schedule.nodes_of(flavour))
+        self.asks_at: dict[tuple[str, str], datetime] = {}
         self._told: tuple[Slot, ...] = ()
 
     def _place_all(self, kept: Kept) -> None:
@@ -126,6 +128,9 @@ class Outlook:
                 self.free(lease.ticket)
         for lease in come:
             self._take_over(lease)
+        not_taken, self._taken = self._taken - current.keys() - {lease.ticket for lease in gone}, set()
+        if not_taken:
+            return False
         unseen, self._granted = self._granted - current.keys(), set()
         for name in unseen:
             self.free(name)  # over already
@@ -141,6 +146,8 @@ class Outlook:
         waits = ticket.state is State.QUEUED and ticket.ready
         if known is None:
             self.schedule.needs.learn(ticket)
+        if ticket.state is State.RUNNING:  # from now on it may be taken back
+            self.asks_at = {pair: at for pair, at in self.asks_at.items() if pair[1] != ticket.flavour}
         if waits and known is not None and ticket.id in self.line.tickets and _alike(known, ticket):
             self.line.tickets[ticket.id] = ticket
             return
@@ -217,6 +224,13 @@ class Outlook:
         self.leases[name] = lease
         self._granted.add(name)
         return lease
+
+    def shorten(self, lease: Lease, ends: datetime) -> None:
+        """Let a live lease end earlier."""
+        shorter = replace(lease, ends=ends)
+        self.hold(shorter, self.tickets[lease.ticket])
+        self.leases[lease.ticket] = shorter
+        self._taken.add(lease.ticket)
 
     def go_unpromised(self, ticket: Ticket) -> None:
         """Note that a ticket in line has no promise."""

@@ -36,6 +36,15 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A borrowed lease that goes back to its owner: it ends at `ends`, for the ticket `taken_for`."""
+
+    ticket: str
+    ends: datetime
+    taken_for: str
+
+
+@dataclass(frozen=True, slots=True)
 class BrokenPromise:
     """A ticket that will start later than it was told, reported by the plan that first sees it.
 
@@ -58,6 +67,7 @@ class Plan:
 
     grants: tuple[Grant, ...] = ()
     slots: tuple[Slot, ...] = ()
+    taken: tuple[Taken, ...] = ()
     broken: tuple[BrokenPromise, ...] = ()
     promises: Mapping[str, datetime] = field(default_factory=dict)
     looks_at: datetime | None = None

@@ -231,6 +231,11 @@ class Schedule:
                 return True
         return False
 
+    def free_on(self, node: str, flavour: str, start: datetime, end: datetime) -> int:
+        """Devices of a node that nothing is booked on from `start` to `end`; below 0 where it is overbooked."""
+        key = node_key(node, flavour)
+        return self._room.get(key, 0) - self._bookings.layer()[key].most_taken(start, end)
+
     def longest_now(self, need: Need) -> timedelta:
         """How long something like `need` could run that started now and disturbed nobody; 0 where it couldn't start."""
         layer = self._bookings.layer()

@@ -127,6 +127,7 @@ class Ticket:
 
     `name` says what it is for within the user's things (a server's name, "" for the default one). `starts_by` is the
     promise, one for each time in line. `ready` is False after a grant that nobody claimed, until the user says so.
+    `starts_again`: whether it goes back in line by itself when its lease is taken away before the end.
     """
 
     id: str
@@ -145,6 +146,7 @@ class Ticket:
     attempt: int = 1
     ready: bool = True
     unclaimed: int = 0
+    starts_again: bool = True
     starts_by: datetime | None = None
     changed_at: datetime | None = None
     end_reason: EndReason | None = None
@@ -165,10 +167,18 @@ class Ticket:
         match event:
             case Event.UNCLAIMED:
                 return replace(after, ready=False, unclaimed=self.unclaimed + 1, starts_by=None)
-            case Event.REQUEUE:
-                return replace(after, attempt=self.attempt + 1, starts_by=None)
             case _:
                 return after
+
+    def requeued(self, now: datetime, left: timedelta) -> Ticket:
+        """This ticket back in line after its lease was taken away, for the time that it still lacks.
+
+        It has no promise; the next one comes with its next slot, if it qualifies.
+
+        Raises:
+            IllegalTransition: it holds nothing that could be taken away.
+        """
+        return replace(self.after(Event.REQUEUE, now), attempt=self.attempt + 1, duration=left, starts_by=None)
 
     def said_ready(self, now: datetime) -> Ticket:
         """This ticket back in line, at its end, after its user said "ready".

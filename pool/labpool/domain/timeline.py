@@ -69,9 +69,13 @@ class Timeline:
 
     def fits(self, room: int, start: datetime, end: datetime) -> bool:
         """Whether at most `room` is taken from `start` to `end`."""
+        return self.most_taken(start, end) <= room
+
+    def most_taken(self, start: datetime, end: datetime) -> int:
+        """The most that is taken at any time from `start` to `end`."""
         first = self._step_at(start)
         last = bisect_left(self._times, end, first + 1)
-        return max(self._taken[first:last]) <= room
+        return max(self._taken[first:last])
 
     def first_start(self, room: int, length: timedelta, at: datetime, before: datetime) -> datetime | None:
         """The first time from `at` on, and before `before`, from which at most `room` is taken for `length`."""

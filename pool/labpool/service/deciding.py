@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from labpool.domain.leases import Lease
-from labpool.domain.plans import BrokenPromise, Grant, Plan
-from labpool.domain.sentences import broken_sentence
+from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
+from labpool.domain.sentences import broken_sentence, taken_back_sentence
 from labpool.domain.tickets import Event
 from labpool.domain.words import clock, count
 from labpool.service.trail import note
@@ -24,6 +24,8 @@ def apply_plan(change: Transaction, decided: Plan, now: datetime) -> None:
         _note_broken(change, broken, now)
     for grant in decided.grants:
         _grant(change, grant, now)
+    for taken in decided.taken:
+        _take_back(change, taken, now)
     change.replace_slots(decided.slots)
 
 
@@ -53,3 +55,15 @@ def _grant(change: Transaction, grant: Grant, now: datetime) -> None:
     note(change, now, PLANNER, "granted", ticket.id, f"devices {', '.join(grant.devices)}")
     message = f"It is your turn: {count(len(grant.devices), 'GPU')} until {clock(grant.ends, timezone.utc, now)}."
     change.add_notice(Notice(ticket.id, f"{grant.starts.isoformat()}/granted", "granted", now, message, grant.ends))
+
+
+def _take_back(change: Transaction, taken: Taken, now: datetime) -> None:
+    ticket, lease, owner = change.ticket(taken.ticket), change.lease_of(taken.ticket), change.ticket(taken.taken_for)
+    if ticket is None or lease is None or owner is None:
+        return
+    change.save_ticket(ticket.after(Event.RECLAIM, now))
+    change.save_lease(replace(lease, ends=taken.ends))
+    detail = f"for {owner.id} of {owner.project}, at {taken.ends.isoformat()}"
+    note(change, now, PLANNER, "taken_back", ticket.id, detail)
+    message = taken_back_sentence(taken, timezone.utc, now)
+    change.add_notice(Notice(ticket.id, f"{lease.starts.isoformat()}/taken", "taken_back", now, message, taken.ends))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 from labpool.api_models import SpawnAsked
 from labpool.domain.catalogue import Catalogue, Profile
-from labpool.domain.ends import End, due
+from labpool.domain.ends import End, Requeue, due
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.planner import Planner
@@ -92,7 +92,10 @@ class Desk:
             if ticket is None or lease is None:
                 return
             step = due(lease, ticket, self.catalogue.queue, self.clock(), alive=False)
-            told = lease.stopping_since is not None and isinstance(step, End)
+            told = lease.stopping_since is not None
+            if told and isinstance(step, Requeue):
+                self.put_back(change, ticket, step.left, actor)
+                return
             reason = step.reason if told and isinstance(step, End) else EndReason.STOPPED
             self.finish(change, ticket, Event.END, reason, actor)
 
@@ -133,7 +136,7 @@ class Desk:
             if lease is not None and lease.stopping_since is not None:
                 raise NotNow("This server is being stopped, so using it claims nothing any more.")
             if ticket.state is State.GRANTED:
-                self._save(change, ticket.after(Event.FIRST_USE, self.clock()), ticket.user, "first_use")
+                self.save(change, ticket.after(Event.FIRST_USE, self.clock()), ticket.user, "first_use")
             elif ticket.state not in HOLDING:
                 raise NotNow(f"This ticket is {ticket.state.value} and holds no GPU, so its server cannot claim one.")
 
@@ -168,7 +171,7 @@ class Desk:
             ticket = self.get(change, ticket_id)
             if ticket.state is not State.QUEUED or ticket.ready:
                 raise NotNow("Only a ticket whose GPUs were kept and not used waits for you to say ready.")
-            self._save(change, ticket.said_ready(self.clock()), actor, "ready")
+            self.save(change, ticket.said_ready(self.clock()), actor, "ready")
 
         await self.change(say_ready)
 
@@ -247,7 +250,13 @@ class Desk:
         """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running."""
         now = self.clock()
         change.end_lease(ticket.id, now)
-        return self._save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)
+        return self.save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)
+
+    def put_back(self, change: Transaction, ticket: Ticket, left: timedelta, actor: str) -> Ticket:
+        """Put a ticket whose devices went back to their owner in line again for the time that it still lacks."""
+        now = self.clock()
+        change.end_lease(ticket.id, now)
+        return self.save(change, ticket.requeued(now, left), actor, "requeued")
 
     def _ask(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
         match answer(asked, change, self.catalogue, self.inventory, self.clock()):
@@ -263,7 +272,7 @@ class Desk:
 
     def file(self, change: Transaction, ticket: Ticket, first: bool = False) -> Holds | Waits:
         """Add a ticket and plan with it; one that comes `first` in place of another may start before all others."""
-        self._save(change, ticket, ticket.user, "filed")
+        self.save(change, ticket, ticket.user, "filed")
         self.decide(change, ticket.id if first else "")
         lease = change.lease_of(ticket.id)
         filed = self.get(change, ticket.id)
@@ -280,7 +289,8 @@ class Desk:
             raise NoSuchTicket(f"no ticket has the id {ticket_id}")
         return ticket
 
-    def _save(self, change: Transaction, ticket: Ticket, actor: str, event: str) -> Ticket:
+    def save(self, change: Transaction, ticket: Ticket, actor: str, event: str) -> Ticket:
+        """Write a ticket's new state, with an audit row."""
         change.save_ticket(ticket)
         note(change, self.clock(), actor, event, ticket.id, f"{ticket.state.value}, attempt {ticket.attempt}")
         return ticket

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.ends import (
@@ -16,6 +15,7 @@ from labpool.domain.ends import (
     Kill,
     NoteAbsent,
     NotePresent,
+    Requeue,
     Start,
     Stop,
     TakeBack,
@@ -30,10 +30,11 @@ from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
 from labpool.service.desk import Desk, NotNow, Setting
+from labpool.service.ending import ending_notice
 from labpool.service.pace import SOON, Held, breath, seconds_to_next
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
-from labpool.store import Notice, Transaction
+from labpool.store import Transaction
 
 _LOG = logging.getLogger(__name__)
 
@@ -109,7 +110,8 @@ class Reconciler:
         to_record = [(each, action) for each in held if (action := await self._carry_out(*each))]
         await self._desk.change(lambda change: self._record_all(change, to_record))
         for (ticket, _), action in to_record:
-            if isinstance(action, End) and self.sighting.listed(ticket) and not await self._desk.find_lease(ticket.id):
+            over = isinstance(action, (End, Requeue)) and not await self._desk.find_lease(ticket.id)
+            if over and self.sighting.listed(ticket):
                 await self._tell_hub(ticket)
         if self.sighting.servers is None:
             return min(SOON, self._interval)  # nothing is granted and nothing counts as lost before the hub answers
@@ -192,7 +194,7 @@ class Reconciler:
             case Kill():
                 _LOG.warning("ending a server that did not stop in time", extra={"ticket": ticket.id})
                 await self._engine.kill(ticket.id)
-            case Start() | TakeBack() | End() if self.sighting.runs(ticket.id):
+            case Start() | TakeBack() | Requeue() | End() if self.sighting.runs(ticket.id):
                 await self._engine.kill(ticket.id)
                 self.look_soon()
             case Start() if self.sighting.in_the_way(ticket, self._desk.catalogue.limits):
@@ -227,12 +229,14 @@ class Reconciler:
         if ticket is None or lease is None or ticket.state is not seen[0].state:
             return
         match action:
-            case End() | TakeBack() | NoteAbsent() if lease != seen[1]:
+            case End() | TakeBack() | Requeue() | NoteAbsent() if lease != seen[1]:
                 self.look_soon()  # its server was started again, say
             case End(reason=reason):
                 self._desk.finish(change, ticket, Event.END, reason, "pool")
             case TakeBack():
                 self._desk.finish(change, ticket, Event.UNCLAIMED, None, "pool")
+            case Requeue(left=left):
+                self._desk.put_back(change, ticket, left, "pool")
             case NoteAbsent():
                 self._note(change, ticket, replace(lease, absent_since=self._desk.clock()))
             case NotePresent():
@@ -246,14 +250,7 @@ class Reconciler:
         change.save_lease(replace(lease, ready_at=lease.ready_at or (now if usable else None)))
         before_end = notice_before_end(lease, self._desk.catalogue.queue, now)
         if before_end is not None:
-            self._say_ending(change, ticket, lease, before_end, now)
-
-    def _say_ending(
-        self, change: Transaction, ticket: Ticket, lease: Lease, before_end: timedelta, now: datetime
-    ) -> None:
-        key = f"{lease.starts.isoformat()}/ending/{before_end.total_seconds():g}"
-        message = "Your GPU hours end soon. Save your work: the server is stopped then, and your files stay."
-        change.add_notice(Notice(ticket.id, key, "ending", now, message, lease.ends))
+            change.add_notice(ending_notice(ticket, lease, before_end, now))
 
     def _record_all(self, change: Transaction, actions: list[tuple[Held, Action]]) -> None:
         for seen, action in actions:

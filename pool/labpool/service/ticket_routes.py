@@ -9,10 +9,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from labpool.api_models import NoticeView, OfferTaken, PoolView, Problem, TicketView
+from labpool.api_models import NoticeView, OfferTaken, PoolView, Problem, StartsAgain, TicketView
 from labpool.domain.tickets import OPEN
 from labpool.service.access import READ, WRITE, Person, ReaderWatching, ThePool, TheServersTicket, needs, own_ticket
 from labpool.service.instead import take_instead
+from labpool.service.starting_again import wish_to_start_again
 from labpool.service.watching import notices_of
 
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI has it
@@ -88,6 +89,15 @@ async def end(ticket: str, user: Person, pool: ThePool) -> TicketView:
     needs(user, WRITE)
     found = await own_ticket(ticket, user, pool)
     await pool.reconciler.give_back(found, user.name)
+    return await pool.viewer.ticket(found.id)
+
+
+@routes.post("/tickets/{ticket}/again", responses=_ACTIONS, summary="Say whether it starts again by itself")
+async def again(ticket: str, wish: StartsAgain, user: Person, pool: ThePool) -> TicketView:
+    """Whether the ticket goes back in line if its GPUs are taken back before the end; it does unless told otherwise."""
+    needs(user, WRITE)
+    found = await own_ticket(ticket, user, pool)
+    await wish_to_start_again(pool.desk, found.id, wish.starts_again, user.name)
     return await pool.viewer.ticket(found.id)
 
 

@@ -146,11 +146,11 @@ class Viewer:
             sooner=tuple(_offer(offer) for offer in sooner(ticket, world, now)),
             lease=self._lease(lease) if lease else None,
             needs_ready=ticket.state is State.QUEUED and not ticket.ready,
+            starts_again=ticket.starts_again,
             needs_switch=granted and sighting.name_taken(ticket),
             stop_one_of=sighting.crowding(ticket, catalogue.limits) if granted and not sighting.listed(ticket) else (),
             claim_by=claim_by(lease, catalogue.queue) if lease and granted else None,
-            end_reason=ticket.end_reason and ticket.end_reason.value,
-            end_message=ended_sentence(ticket.end_reason) if ticket.end_reason else "",
+            **_end(ticket),
             server_ready=lease is not None and sighting.ready(ticket),
             server_path=server_path(ticket.user, ticket.name),
             path=f"{PREFIX}/tickets/{ticket.id}",
@@ -226,6 +226,11 @@ class Viewer:
 def server_path(user: str, name: str) -> str:
     """Path of a server on the hub's address."""
     return f"/user/{quote(user, safe='')}/{quote(name, safe='') + '/' if name else ''}"
+
+
+def _end(ticket: Ticket) -> dict[str, str]:
+    reason = ticket.end_reason
+    return {"end_reason": reason.value, "end_message": ended_sentence(reason)} if reason else {}
 
 
 def _wait(ticket: Ticket, world: World, now: datetime) -> WaitView | None:

@@ -122,4 +122,7 @@ def _queue(section: QueueSection) -> QueueRules:
         start_tries=section.start_tries,
         half_life=timedelta(days=section.half_life_days),
         unpromised=timedelta(hours=section.unpromised_hours),
+        wait_before_taking=timedelta(minutes=section.wait_before_taking_minutes),
+        grace=timedelta(minutes=section.grace_minutes),
+        borrow_min=timedelta(minutes=section.borrow_min_minutes),
     )

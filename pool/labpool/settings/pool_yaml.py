@@ -192,6 +192,15 @@ class QueueSection(_Section):
         description="After how many days what a project used counts half in its fair share.",
         examples=[7],
     )
+    wait_before_taking_minutes: Minutes = Field(
+        5, description="How long an owner waits before borrowed devices are taken back.", examples=[5]
+    )
+    grace_minutes: Minutes = Field(
+        10, description="From the notice that borrowed devices go back to their end.", examples=[10]
+    )
+    borrow_min_minutes: Minutes = Field(
+        30, description="How long a borrowed lease is left alone at least.", examples=[30]
+    )
     unpromised_hours: float = Field(
         24,
         gt=0,

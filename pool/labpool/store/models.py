@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from sqlalchemy import JSON, DateTime, Double, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import JSON, DateTime, Double, ForeignKey, Index, Integer, String, Text, text, true
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -66,6 +66,7 @@ class TicketRow(Base):
     attempt: Mapped[int]
     ready: Mapped[bool]
     unclaimed: Mapped[int]
+    starts_again: Mapped[bool] = mapped_column(server_default=true())
     starts_by: Mapped[datetime | None] = mapped_column(UtcDateTime)
     changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     end_reason: Mapped[str | None] = mapped_column(String(32))

@@ -16,6 +16,7 @@ from labpool.domain.simulation.measures import (
     jain,
     measure,
     percentile,
+    requests,
     use_while_waiting,
     utilisation,
     waits,
@@ -33,7 +34,7 @@ def ran(
     submit: float, start: float, end: float, gpus: int = 1, project: str = "vision", promised: float | None = None
 ) -> Run:
     arrival = Arrival(submit, "ada", project, gpus, "gpu", 1e6, end - start)
-    return Run(f"{project}{submit}", arrival, tuple(f"d{n}" for n in range(gpus)), start, end, promised)
+    return Run(f"{project}{submit}-{start}", arrival, tuple(f"d{n}" for n in range(gpus)), submit, start, end, promised)
 
 
 def outcome(*runs: Run, devices: int = 4, until: float = 1000, broken: tuple[BrokenPromise, ...] = ()) -> Outcome:
@@ -42,7 +43,15 @@ def outcome(*runs: Run, devices: int = 4, until: float = 1000, broken: tuple[Bro
 
 def test_waits_are_summed_up():
     runs = [ran(0, wait, 5000) for wait in (0, 10, 20, 30, 1000)]
-    assert waits(runs) == Waits(tickets=5, mean_s=212, p50_s=20, p95_s=1000)
+    assert waits(requests(runs)) == Waits(tickets=5, mean_s=212, p50_s=20, p95_s=1000)
+
+
+def test_a_run_in_two_stays_is_one_request_that_waited_for_both():
+    first = ran(0, 10, 100)
+    again = replace(first, asked_s=100, start_s=150, end_s=1000, attempt=2)
+    (request,) = requests([first, again])
+    assert (request.wait_s, request.ran_s) == (60, 940)
+    assert measure(outcome(first, again), {"vision": 1}).requeues == 1
 
 
 def test_percentile_is_the_nearest_rank():
@@ -55,7 +64,8 @@ def test_percentile_is_the_nearest_rank():
     [(0, 1800, 1), (1800, 1800, 2), (600, 60, 1.1), (60, 60, 1), (0, 0, 1), (1200, 0, 2)],
 )
 def test_bounded_slowdown_counts_short_runs_as_ten_minutes(wait: float, run: float, slowdown: float):
-    assert bounded_slowdown(ran(0, wait, wait + run)) == pytest.approx(slowdown)
+    (request,) = requests([ran(0, wait, wait + run)])
+    assert bounded_slowdown(request) == pytest.approx(slowdown)
 
 
 def test_utilisation_counts_only_while_requests_come():

@@ -11,6 +11,7 @@ from typing import TypeVar
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.simulation.replay import Outcome, Run
 from labpool.domain.simulation.timeline import averages, busy_changes
+from labpool.domain.simulation.trace import Arrival
 
 SHORT_RUN_S = 600.0
 UNREPORTED = "unreported"
@@ -36,7 +37,7 @@ class Measures:
 
     `utilisation` is the part of the devices' time in use while requests came, and `fairness` is Jain's index, 1 where
     all are served alike; both are None where there is nothing to measure. `refused` counts requests by reason, `broken`
-    promises by cause, `promises` all that were made.
+    promises by cause, `promises` all that were made, `requeues` how often a run was taken back and went on later.
     """
 
     waits: Waits
@@ -48,6 +49,7 @@ class Measures:
     refused: Mapping[str, int]
     promises: int
     broken: Mapping[str, int]
+    requeues: int = 0
 
 
 def measure(outcome: Outcome, weights: Mapping[str, float]) -> Measures:
@@ -58,16 +60,18 @@ def measure(outcome: Outcome, weights: Mapping[str, float]) -> Measures:
     """
     if not outcome.runs:
         raise ValueError("no run to measure; expected at least one request that was let in")
+    whole = requests(outcome.runs)
     return Measures(
-        waits=waits(outcome.runs),
-        waits_by_project=_grouped(outcome.runs, [run.arrival.project for run in outcome.runs]),
-        waits_by_gpus=_grouped(outcome.runs, [run.arrival.gpus for run in outcome.runs]),
-        bounded_slowdown=sum(map(bounded_slowdown, outcome.runs)) / len(outcome.runs),
+        waits=waits(whole),
+        waits_by_project=_grouped(whole, [request.arrival.project for request in whole]),
+        waits_by_gpus=_grouped(whole, [request.arrival.gpus for request in whole]),
+        bounded_slowdown=sum(map(bounded_slowdown, whole)) / len(whole),
         utilisation=utilisation(outcome),
         fairness=jain(list(use_while_waiting(outcome, weights).values())),
         refused=dict(Counter(refused.reason.value for refused in outcome.refused)),
         promises=sum(run.promised_s is not None for run in outcome.runs),
         broken=broken_promises(outcome),
+        requeues=sum(run.attempt > 1 for run in outcome.runs),
     )
 
 
@@ -76,8 +80,27 @@ def weights_of(catalogue: Catalogue) -> dict[str, float]:
     return {name: catalogue.weight_of(name) for name in catalogue.projects}
 
 
-def waits(runs: Sequence[Run]) -> Waits:
-    """Sum up the waits of at least one run."""
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A request with all its stays: how long it waited for them, and ran, in seconds."""
+
+    arrival: Arrival
+    wait_s: float
+    ran_s: float
+
+
+def requests(runs: Iterable[Run]) -> list[Whole]:
+    """The requests of which `runs` are the stays."""
+    stays: dict[str, list[Run]] = {}
+    for run in runs:
+        stays.setdefault(run.ticket, []).append(run)
+    return [
+        Whole(own[0].arrival, sum(run.wait_s for run in own), sum(run.ran_s for run in own)) for own in stays.values()
+    ]
+
+
+def waits(runs: Sequence[Whole]) -> Waits:
+    """Sum up the waits of at least one request."""
     seconds = sorted(run.wait_s for run in runs)
     mean = sum(seconds) / len(seconds)
     return Waits(len(seconds), mean, percentile(seconds, 0.50), percentile(seconds, 0.95))
@@ -88,13 +111,12 @@ def percentile(ordered: Sequence[float], part: float) -> float:
     return ordered[max(math.ceil(part * len(ordered)), 1) - 1]
 
 
-def bounded_slowdown(run: Run) -> float:
+def bounded_slowdown(run: Whole) -> float:
     """Time from asking to the end over the time it ran, at least 1, short runs counted as ten minutes.
 
     Feitelson, "Metrics for parallel job scheduling and their convergence", JSSPP 2001.
     """
-    ran = run.end_s - run.start_s
-    return max((run.wait_s + ran) / max(ran, SHORT_RUN_S), 1.0)
+    return max((run.wait_s + run.ran_s) / max(run.ran_s, SHORT_RUN_S), 1.0)
 
 
 def utilisation(outcome: Outcome) -> float | None:
@@ -124,7 +146,7 @@ def use_while_waiting(outcome: Outcome, weights: Mapping[str, float]) -> dict[st
     uses = {}
     for project in sorted({run.arrival.project for run in outcome.runs}):
         own = [run for run in outcome.runs if run.arrival.project == project]
-        wanting = _united((run.arrival.submit_s, min(run.start_s, outcome.until_s)) for run in own)
+        wanting = _united((run.asked_s, min(run.start_s, outcome.until_s)) for run in own)
         length = sum(end - start for start, end in wanting)
         if length > 0:
             held = sum(len(run.devices) * _common((run.start_s, run.end_s), wanting) for run in own)
@@ -146,8 +168,8 @@ def broken_promises(outcome: Outcome) -> dict[str, int]:
     return dict(Counter((late | causes).values()))
 
 
-def _grouped(runs: Sequence[Run], keys: Sequence[Key]) -> dict[Key, Waits]:
-    groups: dict[Key, list[Run]] = {}
+def _grouped(runs: Sequence[Whole], keys: Sequence[Key]) -> dict[Key, Waits]:
+    groups: dict[Key, list[Whole]] = {}
     for key, run in sorted(zip(keys, runs, strict=True), key=lambda pair: str(pair[0]).zfill(6)):
         groups.setdefault(key, []).append(run)
     return {key: waits(group) for key, group in groups.items()}

@@ -11,12 +11,12 @@ from labpool.domain.catalogue import Catalogue, Profile
 from labpool.domain.decision import PUNCTUAL
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
-from labpool.domain.plans import BrokenPromise, Grant, Plan
+from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
 from labpool.domain.reasons import Refusal, RefusalReason
 from labpool.domain.requests import Request, check_request
 from labpool.domain.simulation.policies import Policy
 from labpool.domain.simulation.trace import Arrival
-from labpool.domain.tickets import Event, Ticket
+from labpool.domain.tickets import Event, State, Ticket
 from labpool.domain.usage import Usage
 from labpool.domain.world import World
 
@@ -32,22 +32,30 @@ class NeverStarted(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What became of a request that was let in. `promised_s` is the latest start it was told; None without a promise.
+    """One stay of a request that was let in; one whose devices were taken back has several, each an attempt.
 
-    All times in seconds since the trace's beginning; `end_s - start_s` is what it really used.
+    `asked_s` is when the request came, or came back in line. `promised_s` is the latest start it was told; None without
+    a promise. All times in seconds since the trace's beginning; `end_s - start_s` is what it really used.
     """
 
     ticket: str
     arrival: Arrival
     devices: tuple[str, ...]
+    asked_s: float
     start_s: float
     end_s: float
     promised_s: float | None = None
+    attempt: int = 1
 
     @property
     def wait_s(self) -> float:
         """Seconds from asking to starting."""
-        return self.start_s - self.arrival.submit_s
+        return self.start_s - self.asked_s
+
+    @property
+    def ran_s(self) -> float:
+        """Seconds from the start to the end."""
+        return self.end_s - self.start_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that happened. `runs` stand in the order of their starts; `from_s` to `until_s` is when requests came.
+    """All that happened. `runs` stand in the order of the grants; `from_s` to `until_s` is when requests came.
 
     `devices` counts what could be granted, over all flavours. `grace_s`: a start so long after the promise counts as
     kept, since the pool does not look round all the time.
@@ -129,8 +137,11 @@ class _Replay:
     looked_at: datetime | None = None
     wake: datetime | None = None
     usage: Usage = field(init=False)
+    left: dict[str, timedelta] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
     ends: list[tuple[datetime, str]] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
+    runs: dict[str, Run] = field(default_factory=dict)
+    over: int = 0
     refused: list[Refused] = field(default_factory=list)
     broken: list[BrokenPromise] = field(default_factory=list)
 
@@ -147,7 +158,7 @@ class _Replay:
                 self._ask(self.arrivals[self.come])
                 self.come += 1
             if self.on_progress:
-                self.on_progress(len(self.refused) + len(self.runs) - len(self.leases))
+                self.on_progress(len(self.refused) + self.over)
         if self.tickets:
             raise NeverStarted(
                 f"{len(self.tickets)} tickets wait in an idle pool, {next(iter(self.tickets))} first. "
@@ -166,10 +177,28 @@ class _Replay:
         """End the runs whose time has come; whether there were any."""
         before = len(self.leases)
         while self.ends and self.ends[0][0] <= self.now:
-            _, ticket = heappop(self.ends)
-            self._count(self.leases.pop(ticket))
-            del self.tickets[ticket]
+            ends, ticket = heappop(self.ends)
+            if ticket in self.leases and self._end_of(ticket) == ends:  # else it was taken back meanwhile
+                self._end(ticket)
         return len(self.leases) < before
+
+    def _end_of(self, ticket: str) -> datetime:
+        """When a lease really ends: with its run, or with its hours."""
+        lease = self.leases[ticket]
+        return min(lease.starts + self.left[ticket], lease.ends)
+
+    def _end(self, ticket: str) -> None:
+        """End a stay; a run whose devices were taken back goes on later where it stopped, having saved its work."""
+        lease, asked = self.leases.pop(ticket), self.tickets.pop(ticket)
+        self._count(lease)
+        name = _run_name(asked)
+        self.runs[name] = replace(self.runs[name], end_s=_seconds(self.now))
+        self.left[ticket] -= self.now - lease.starts
+        if asked.state is State.RECLAIMING and self.left[ticket] > timedelta(0):
+            self.tickets[ticket] = asked.requeued(self.now, asked.duration - (self.now - lease.starts))
+            self.since[ticket] = self.now
+        else:
+            self.over += 1
 
     def _count(self, over: Lease) -> None:
         rate = len(over.devices) * self.catalogue.charge_of(over.flavour)
@@ -185,7 +214,8 @@ class _Replay:
             self.refused.append(Refused(arrival, answer.reason))
             return
         asked = (arrival.project, profile, answer.flavour, answer.gpus, request.duration, self.now)
-        self.asked[name] = arrival
+        self.asked[name], self.since[name] = arrival, self.now
+        self.left[name] = timedelta(seconds=arrival.run_s)
         self.tickets[name] = Ticket(name, arrival.user, request.groups, name, *asked)
         self._decide()
 
@@ -197,6 +227,8 @@ class _Replay:
         self._tell(decided)
         for grant in decided.grants:
             self._grant(grant)
+        for taken in decided.taken:
+            self._take_back(taken)
         self.slots, self.looked_at, self.wake = decided.slots, self.now, decided.looks_at
 
     def _tell(self, decided: Plan) -> None:
@@ -205,19 +237,25 @@ class _Replay:
             self.tickets[ticket] = replace(self.tickets[ticket], starts_by=promise)
 
     def _grant(self, grant: Grant) -> None:
-        ticket, arrival = self.tickets[grant.ticket], self.asked[grant.ticket]
-        self.tickets[ticket.id] = ticket.after(Event.GRANT, self.now)
+        ticket = self.tickets[grant.ticket]
+        self.tickets[ticket.id] = ticket.after(Event.GRANT, self.now).after(Event.FIRST_USE, self.now)
         who = (ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour)
         self.leases[ticket.id] = Lease(*who, grant.devices, grant.starts, grant.ends)
-        ends = min(grant.starts + timedelta(seconds=arrival.run_s), grant.ends)
+        ends = self._end_of(ticket.id)
         heappush(self.ends, (ends, ticket.id))
         promised = _seconds(ticket.starts_by) if ticket.starts_by else None
-        times = (_seconds(grant.starts), _seconds(ends), promised)
-        self.runs.append(Run(ticket.id, arrival, grant.devices, *times))
+        times = (_seconds(self.since[ticket.id]), _seconds(grant.starts), _seconds(ends), promised)
+        arrival = self.asked[ticket.id]
+        self.runs[_run_name(ticket)] = Run(ticket.id, arrival, grant.devices, *times, ticket.attempt)
+
+    def _take_back(self, taken: Taken) -> None:
+        self.leases[taken.ticket] = replace(self.leases[taken.ticket], ends=taken.ends)
+        self.tickets[taken.ticket] = self.tickets[taken.ticket].after(Event.RECLAIM, self.now)
+        heappush(self.ends, (self._end_of(taken.ticket), taken.ticket))
 
     def _outcome(self) -> Outcome:
         return Outcome(
-            tuple(self.runs),
+            tuple(self.runs.values()),
             tuple(self.refused),
             tuple(self.broken),
             devices=len(self.inventory.devices) - len(self.inventory.withheld),
@@ -225,6 +263,10 @@ class _Replay:
             until_s=self.arrivals[-1].submit_s,
             grace_s=max(self.catalogue.queue.turnover, PUNCTUAL).total_seconds(),
         )
+
+
+def _run_name(ticket: Ticket) -> str:
+    return f"{ticket.id}/{ticket.attempt}"
 
 
 def _moment(second: float) -> datetime:

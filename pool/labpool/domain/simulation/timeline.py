@@ -20,7 +20,7 @@ def busy_changes(outcome: Outcome) -> Iterator[Change]:
 
 def waiting_changes(outcome: Outcome) -> Iterator[Change]:
     """Changes of the number of tickets in line."""
-    return chain.from_iterable(((run.arrival.submit_s, 1), (run.start_s, -1)) for run in outcome.runs)
+    return chain.from_iterable(((run.asked_s, 1), (run.start_s, -1)) for run in outcome.runs)
 
 
 def averages(changes: Iterable[Change], from_s: float, until_s: float, spans: int) -> list[float]:

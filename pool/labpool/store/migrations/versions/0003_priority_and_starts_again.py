@@ -1,4 +1,4 @@
-"""Tickets have a priority class; until now all were interactive."""
+"""Tickets have a priority class, and may go back in line by themselves; until now all were interactive."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,8 +12,10 @@ depends_on = None
 def upgrade() -> None:
     """Go to this schema."""
     op.add_column("tickets", sa.Column("priority", sa.String(length=16), nullable=False, server_default="interactive"))
+    op.add_column("tickets", sa.Column("starts_again", sa.Boolean(), nullable=False, server_default=sa.true()))
 
 
 def downgrade() -> None:
     """Go back."""
+    op.drop_column("tickets", "starts_again")
     op.drop_column("tickets", "priority")

@@ -1,0 +1,146 @@
+"""Owners who wait for devices of their own that others have borrowed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from labpool.domain.leases import Lease, Slot
+from labpool.domain.outlook import Outlook
+from labpool.domain.plans import Taken
+from labpool.domain.schedule import INSTANT
+from labpool.domain.taking_back import Victims, borrowed, cheapest, may_be_taken
+from labpool.domain.tickets import Priority, Ticket
+from labpool.domain.timeline import FOREVER
+
+_IN_VAIN = 2
+"""So many of a project may ask in vain at a look; who is behind them asks for much the same."""
+
+
+class Owners:
+    """Those of an outlook, at one decision.
+
+    Each pair of project and flavour is looked at when something has changed for it, or at the time that its last look
+    has told.
+    """
+
+    def __init__(self, outlook: Outlook, fresh: Iterable[str]) -> None:
+        self._outlook = outlook
+        self._rules = outlook.world.catalogue.queue
+        self._now = outlook.now
+        self._fresh = {(ticket.project, ticket.flavour) for ticket in map(outlook.line.tickets.get, fresh) if ticket}
+        self._loans: dict[str, dict[str, list[Lease]]] = {}
+
+    def take_back(self) -> list[Taken]:
+        """Take back what owners need inside their own devices, where nothing frees within the grace."""
+        pairs = [pair for pair in self._outlook.line.projects_and_flavours() if self._is_due(pair)]
+        return [taken for pair in sorted(pairs, key=self._use_for_weight) for taken in self._take_back_for(*pair)]
+
+    def _is_due(self, pair: tuple[str, str]) -> bool:
+        changed = pair in self._fresh or pair[1] in self._outlook.stirred.nodes
+        return changed or self._outlook.asks_at.get(pair, self._now) <= self._now
+
+    def _take_back_for(self, project: str, flavour: str) -> Iterator[Taken]:
+        """Serve the first of a project that need what it lends, as far as it holds less than its own devices."""
+        outlook = self._outlook
+        free = outlook.world.catalogue.nominal(project, flavour) - outlook.held["project", project, flavour]
+        asks_at, in_vain = FOREVER, 0
+        waiting = self._waiting(project, flavour) if free > 0 and self._loans_of(flavour) else []
+        for ticket in waiting:
+            may_ask = ticket.in_line_since + self._rules.wait_before_taking
+            if ticket.gpus > free:
+                continue
+            if may_ask > self._now and not self._starts_in_time(ticket):
+                asks_at = min(asks_at, may_ask)
+                continue
+            if not self._starts_in_time(ticket):
+                yield from self._take_back_one(ticket)
+            if self._starts_in_time(ticket):
+                free -= ticket.gpus
+                continue
+            in_vain += 1
+            asks_at = min(asks_at, self._next_loan_due(flavour))
+            if in_vain == _IN_VAIN:
+                break
+        outlook.asks_at[project, flavour] = asks_at
+
+    def _waiting(self, project: str, flavour: str) -> list[Ticket]:
+        tickets, slots = self._outlook.line.tickets, self._outlook.slots
+        placed = (tickets[name] for name in self._outlook.line.names_in(project, flavour) if name in slots)
+        owners = (ticket for ticket in placed if ticket.priority is not Priority.SCAVENGER)
+        return sorted(owners, key=lambda ticket: (ticket.priority.rank, ticket.in_line_since, ticket.id))
+
+    def _starts_in_time(self, ticket: Ticket) -> bool:
+        return self._outlook.slots[ticket.id].start <= self._ends + self._outlook.schedule.margin
+
+    def _next_loan_due(self, flavour: str) -> datetime:
+        """When the next borrowed lease was left alone for long enough."""
+        leases = (lease for on_node in self._loans_of(flavour).values() for lease in on_node)
+        times = (lease.starts + self._rules.borrow_min for lease in leases)
+        return min((at for at in times if at > self._now), default=FOREVER)
+
+    def _use_for_weight(self, waiting: tuple[str, str]) -> tuple[float, str]:
+        project, flavour = waiting
+        return self._outlook.use_of(project) / self._outlook.world.catalogue.weight_of(project), flavour
+
+    def _take_back_one(self, ticket: Ticket) -> Iterator[Taken]:
+        for victims in self._offers(ticket):
+            if self._place_after(ticket, victims):
+                yield from (Taken(lease.ticket, self._ends, ticket.id) for lease in victims.leases)
+                return
+
+    @property
+    def _ends(self) -> datetime:
+        return self._now + self._rules.grace
+
+    def _offers(self, ticket: Ticket) -> list[Victims]:
+        """Of each node the cheapest set of leases whose end would make room, the cheapest node first."""
+        found, tickets = [], self._outlook.tickets
+        for node, loans in self._loans_of(ticket.flavour).items():
+            going = [lease for lease in loans if may_be_taken(lease, tickets.get(lease.ticket), self._rules, self._now)]
+            missing = self._missing(ticket, node) if going else 0
+            ranked = [(lease, tickets[lease.ticket].priority.rank) for lease in going]
+            victims = cheapest(node, ranked, missing, self._now) if missing > 0 else None
+            if victims:
+                found.append(victims)
+        return sorted(found, key=lambda victims: (victims.cost, victims.node))
+
+    def _loans_of(self, flavour: str) -> dict[str, list[Lease]]:
+        """What is borrowed of a flavour, by node."""
+        if flavour not in self._loans:
+            loans: defaultdict[str, list[Lease]] = defaultdict(list)
+            for lease in borrowed(self._outlook.world, self._outlook.leases.values(), flavour):
+                for node in self._outlook.schedule.nodes_with(lease.devices):
+                    loans[node].append(lease)
+            self._loans[flavour] = loans
+        return self._loans[flavour]
+
+    def _missing(self, ticket: Ticket, node: str) -> int:
+        """Devices that the ticket lacks on a node when the grace is over, counting all that is booked there."""
+        schedule = self._outlook.schedule
+        start = self._ends + schedule.margin
+        with schedule.without_place_of(ticket.id):
+            free = schedule.free_on(node, ticket.flavour, start, start + ticket.duration + schedule.margin)
+        return ticket.gpus - free
+
+    def _place_after(self, ticket: Ticket, victims: Victims) -> Slot | None:
+        """Let the leases end and the ticket have its place behind them, if nothing else is in its way there."""
+        outlook = self._outlook
+        need = outlook.schedule.needs.promised(ticket)
+        if need is None:
+            return None
+        for lease in victims.leases:
+            outlook.schedule.hold(replace(lease, ends=self._ends), outlook.tickets[lease.ticket])
+        latest = self._ends + outlook.schedule.margin + INSTANT
+        place = outlook.earlier(ticket.id, need, latest, {victims.node})
+        if place is None:
+            for lease in victims.leases:
+                outlook.schedule.hold(lease, outlook.tickets[lease.ticket])
+            return None
+        for lease in victims.leases:
+            outlook.shorten(lease, self._ends)
+        del self._loans[ticket.flavour]
+        outlook.place(ticket, place, outlook.ranks[ticket.id])
+        return outlook.slots[ticket.id]

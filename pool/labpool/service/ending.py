@@ -1,0 +1,19 @@
+"""What the holder of a lease is told before its end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from labpool.domain.leases import Lease
+from labpool.domain.tickets import State, Ticket
+from labpool.store import Notice
+
+
+def ending_notice(ticket: Ticket, lease: Lease, before_end: timedelta, now: datetime) -> Notice:
+    """The notice that has come due so long before the end."""
+    taken = ticket.state is State.RECLAIMING
+    kind = "taken_back" if taken else "ending"
+    why = "The GPUs that you borrowed go back soon." if taken else "Your GPU hours end soon."
+    message = f"{why} Save your work: the server is stopped then, and your files stay."
+    key = f"{lease.starts.isoformat()}/{kind}/{before_end.total_seconds():g}"
+    return Notice(ticket.id, key, kind, now, message, lease.ends)
