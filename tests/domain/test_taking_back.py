@@ -81,7 +81,7 @@ def test_a_borrowed_lease_is_left_alone_for_half_an_hour():
     held = [*all_of_vision(8, 8, 8), replace(all_of_vision(8, 8, 8, 8)[3], starts=at(0.9))]
     world = pool(*held, waiting=(owner(gpus=2),))
     decided = asked_at(world, 1)
-    assert (decided.taken, decided.looks_at) == ((), at(1.4))
+    assert (decided.taken, decided.looks_at) == ((), at(1) + 2 * WAIT)
     assert {taken.ticket for taken in asked_at(world, 1, after=24 * MINUTE).taken} == {"v2", "v3"}
 
 

@@ -55,9 +55,10 @@ class Decision:
         self._age()
         if came_free:
             self._improve(_LOOKS)
-        self.taken = Owners(self.outlook, fresh).take_back()
+        self.taken = Owners(self.outlook, fresh).take_back(came_free)
         if self.taken:
-            self._improve(_LOOKS)  # who lost them leaves room behind the owners
+            self._give_slack(())  # the owners leave their places, and who lost devices leaves room behind the owners
+            self._improve(_LOOKS)
         return self._finish()
 
     def _place_anew(self, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.outlook import Outlook
@@ -15,6 +15,9 @@ from labpool.domain.taking_back import Victims, borrowed, cheapest, may_be_taken
 from labpool.domain.tickets import Priority, Ticket
 from labpool.domain.timeline import FOREVER
 
+_PAUSE = timedelta(minutes=1)
+_SOON = timedelta(seconds=1)
+_AT_ONCE = 4
 _IN_VAIN = 2
 """So many of a project may ask in vain at a look; who is behind them asks for much the same."""
 
@@ -30,17 +33,31 @@ class Owners:
         self._outlook = outlook
         self._rules = outlook.world.catalogue.queue
         self._now = outlook.now
-        self._fresh = {(ticket.project, ticket.flavour) for ticket in map(outlook.line.tickets.get, fresh) if ticket}
+        for ticket in (outlook.line.tickets[name] for name in fresh if name in outlook.slots):
+            pair, may_ask = (ticket.project, ticket.flavour), ticket.in_line_since + self._rules.wait_before_taking
+            if pair in outlook.asks_at:
+                outlook.asks_at[pair] = min(outlook.asks_at[pair], may_ask)
         self._loans: dict[str, dict[str, list[Lease]]] = {}
 
-    def take_back(self) -> list[Taken]:
-        """Take back what owners need inside their own devices, where nothing frees within the grace."""
-        pairs = [pair for pair in self._outlook.line.projects_and_flavours() if self._is_due(pair)]
+    def take_back(self, came_free: bool) -> list[Taken]:
+        """Take back what owners need inside their own devices, where nothing frees within the grace.
+
+        `came_free`: something ended, so that who asked in vain before may ask again.
+        """
+        line, stirred = self._outlook.line, self._outlook.stirred
+        freed = [line.tickets[name] for user in stirred.users for name in line.names_of(user)]
+        changed = {(ticket.project, ticket.flavour) for ticket in freed}
+        changed.update(pair for pair in line.projects_and_flavours() if pair[1] in stirred.nodes)
+        pairs = set(self._due()) | (changed if came_free else set())
         return [taken for pair in sorted(pairs, key=self._use_for_weight) for taken in self._take_back_for(*pair)]
 
-    def _is_due(self, pair: tuple[str, str]) -> bool:
-        changed = pair in self._fresh or pair[1] in self._outlook.stirred.nodes
-        return changed or self._outlook.asks_at.get(pair, self._now) <= self._now
+    def _due(self) -> list[tuple[str, str]]:
+        """Pairs whose time has come, the first ones of many; the others soon, so that no decision takes long."""
+        asks_at = self._outlook.asks_at
+        due = [pair for pair in self._outlook.line.projects_and_flavours() if asks_at.get(pair, self._now) <= self._now]
+        for pair in due[_AT_ONCE:]:
+            asks_at[pair] = self._now + _SOON
+        return due[:_AT_ONCE]
 
     def _take_back_for(self, project: str, flavour: str) -> Iterator[Taken]:
         """Serve the first of a project that need what it lends, as far as it holds less than its own devices."""
@@ -61,7 +78,9 @@ class Owners:
                 free -= ticket.gpus
                 continue
             in_vain += 1
-            asks_at = min(asks_at, self._next_loan_due(flavour))
+            asks_at = min(
+                asks_at, self._next_loan_due(flavour), self._now + max(self._rules.wait_before_taking, _PAUSE)
+            )
             if in_vain == _IN_VAIN:
                 break
         outlook.asks_at[project, flavour] = asks_at
