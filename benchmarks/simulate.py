@@ -88,6 +88,8 @@ def compare(load: float, played: list[Played]) -> None:
     tell(f"bounded slowdown against EASY, {at}", "1", slow)
     use = [(one[OURS].utilisation or 0.0, one[EASY].utilisation or 0.0) for one in played]
     tell(f"devices in use against EASY, {at}", "1", use, (">=", 0.99) if aimed else None)
+    pairs = [(one[OURS].likely_error_s or 0.0, one[OURS].naive_error_s or 1.0) for one in played]
+    tell(f"error of the first likely start against that of recent waits, {at}", "s", pairs, ("<=", 0.6))
     broken = [float(sum(one[OURS].broken.values())) for one in played]
     tell_absolute(f"broken promises, worst seed, {at}", "promises", max(broken), "none", not any(broken), broken)
 
@@ -95,10 +97,19 @@ def compare(load: float, played: list[Played]) -> None:
 def compare_fairness(load: float, played: list[Played]) -> None:
     """Answer for fairness at one load."""
     pairs = [(one[OURS].fairness or 0.0, one[EASY].fairness or 0.0) for one in played]
-    at, ours = f"skewed demand, load {load:.2f}", [one for one, _ in pairs]
-    median = statistics.median(ours)
-    tell(f"fairness against EASY, {at}", "1", pairs, (">=", 1.0))
-    tell_absolute(f"fairness, {at}", "1", median, "> 0.9", median > 0.9, ours)
+    by_moment = [(one[OURS].fairness_by_moment or 0.0, one[EASY].fairness_by_moment or 0.0) for one in played]
+    at = f"skewed demand, load {load:.2f}"
+    for name, both in (("fairness", pairs), ("fairness by moment", by_moment)):
+        ours = [one for one, _ in both]
+        median = statistics.median(ours)
+        tell(f"{name} against EASY, {at}", "1", both, (">=", 1.0))
+        tell_absolute(f"{name}, {at}", "1", median, "> 0.9", median > 0.9, ours)
+    requeues = [float(one[OURS].requeues) for one in played]
+    tell_absolute(f"requeues, {at}", "requests", statistics.median(requeues), "none set", True, requeues)
+    broken = [float(sum(one[OURS].broken.values())) for one in played]
+    tell_absolute(f"broken promises, worst seed, {at}", "promises", max(broken), "none", not any(broken), broken)
+    wait = [(one[OURS].waits.mean_s, one[EASY].waits.mean_s) for one in played]
+    tell(f"mean wait against EASY, {at}", "s", wait)
 
 
 def main() -> None:

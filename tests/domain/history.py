@@ -25,7 +25,7 @@ from tests.domain.rules import DEVICES, MARGIN
 Planner = Callable[[World, datetime], Plan]
 Step = tuple[str, int, int]
 
-PEACEFUL = ("wait", "ask", "ask", "ask", "use", "use", "stop", "cancel", "unclaimed", "ready", "raise_limits")
+PEACEFUL = ("wait", "ask", "ask", "ask", "use", "use", "stop", "cancel", "unclaimed", "ready", "raise_limits", "undone")
 TROUBLE = ("lose_device", "return_device", "overrun", "settle", "outage", "clock_back", "lower_limits", "lower_shares")
 
 
@@ -136,19 +136,28 @@ class History:
 
     def _ask(self, one: int, other: int) -> None:
         self.asked += 1
+        ticket = self._request(one, other)
+        self.tickets[ticket.id] = ticket
+
+    def _request(self, one: int, other: int) -> Ticket:
         gpus, hours = (1, 1, 2, 3)[one % 4], (0.5, 1, 2, 5)[other % 4]
         user, project = f"user{one % 3}", ("vision", "speech")[other % 2]
         flavour = "slice" if gpus < 3 and other > 8 else "big"
         name = f"server{(one + other) % 4}"
-        ticket = Ticket(
+        return Ticket(
             f"t{self.asked:03}", user, frozenset(), name, project, "any", flavour, gpus, hours * HOUR, self.now
         )
-        self.tickets[ticket.id] = ticket
 
     def _use(self, one: int, _: int) -> None:
         granted = [name for name in self.leases if self.tickets[name].state is State.GRANTED]
         if held := self._pick(granted, one):
             self.tickets[held] = self.tickets[held].after(Event.FIRST_USE, self.now)
+
+    def _undone(self, one: int, _: int) -> None:
+        """A decision is made with one ticket more, and the transaction is undone: nothing of it is stored."""
+        before = self.as_stored()
+        more = replace(self._request(one, one), id="undone")
+        self.planner(replace(before, tickets=(*before.tickets, more)), self.now)
 
     def _stop(self, one: int, _: int) -> None:
         if held := self._pick(list(self.leases), one):

@@ -78,6 +78,9 @@ class TicketView(_View):
     attempt: int
     place: int | None = Field(None, description="1 is next; null unless queued.")
     starts_by: datetime | None = Field(None, description="The promise: never moves later while the ticket waits.")
+    likely_start: datetime | None = Field(
+        None, description="Estimate from observed run lengths; null where it is too far ahead to tell."
+    )
     no_promise: str = Field("", description="Why no latest start is promised, in words; empty where one is.")
     planned_start: datetime | None = Field(None, description="Start of the slot in today's plan; may move earlier.")
     wait: WaitView | None = None

@@ -16,9 +16,10 @@ from labpool.cli.simulate_output import Simulation, as_text, print_tables
 from labpool.cli.simulate_plot import plot
 from labpool.domain.simulation.generate import SIZES, Workload, generate, skewed
 from labpool.domain.simulation.measures import measure, weights_of
+from labpool.domain.simulation.outcome import Outcome
 from labpool.domain.simulation.policies import PolicyName
 from labpool.domain.simulation.policies import policy as policy_named
-from labpool.domain.simulation.replay import Outcome, replay
+from labpool.domain.simulation.replay import replay
 from labpool.domain.simulation.trace import Arrival, format_rows
 from labpool.settings import pool_file_path
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Inventory
-from labpool.domain.simulation.replay import Outcome
+from labpool.domain.simulation.outcome import Outcome
 from labpool.domain.simulation.trace import Arrival, InvalidTrace, parse
 from labpool.engines.one_look import look_once
 from labpool.settings import InvalidPoolFile, complete_catalogue, load_pool_file

@@ -62,16 +62,28 @@ def _cells(waits: Waits) -> list[str]:
 
 def _lines(measures: Measures) -> list[str]:
     use = "not measured" if measures.utilisation is None else f"{measures.utilisation:.1%} while requests came"
-    fairness = "not measured" if measures.fairness is None else f"{measures.fairness:.2f} (1 is the best)"
+    fairness = _index(measures.fairness)
     return [
         f"Devices in use: {use}",
         f"Bounded slowdown: {measures.bounded_slowdown:.2f} on average",
         f"Fairness between projects that waited: {fairness}",
+        f"Fairness at each moment between projects that wait then: {_index(measures.fairness_by_moment)}",
+        f"Requests whose borrowed devices were taken back: {measures.requeues}",
+        f"Error of the first estimate of a start: {_error(measures.likely_error_s)} in the median, "
+        f"and of the last waits: {_error(measures.naive_error_s)}",
         f"Promises broken: {_counts(measures.broken)} of {measures.promises}"
         if measures.promises
         else "Promises: none",
         f"Requests refused: {_counts(measures.refused)}",
     ]
+
+
+def _index(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.2f} (1 is the best)"
+
+
+def _error(seconds: float | None) -> str:
+    return "not measured" if seconds is None else _span(seconds)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

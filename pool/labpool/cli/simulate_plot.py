@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from labpool.domain.simulation.replay import Outcome
+from labpool.domain.simulation.outcome import Outcome
 from labpool.domain.simulation.timeline import averages, busy_changes, waiting_changes
 
 _SPANS = 360

@@ -35,6 +35,12 @@ class Profile:
     xla: str = "auto"
     priority: Priority = Priority.INTERACTIVE
 
+    @classmethod
+    def plain(cls, name: str, flavour: str, gpus: int, longest: timedelta) -> Profile:
+        """One that says nothing but its size, for what is left of a profile that was removed."""
+        preset = "single" if gpus == 1 else "mirrored"
+        return cls(name, name, flavour, gpus, cpu=0, memory_gib=0, longest=longest, preset=preset)
+
 
 @dataclass(frozen=True, slots=True)
 class Project:

@@ -127,6 +127,7 @@ class Ticket:
 
     `name` says what it is for within the user's things (a server's name, "" for the default one). `starts_by` is the
     promise, one for each time in line. `ready` is False after a grant that nobody claimed, until the user says so.
+    `likely_start` is the first estimate that was shown, kept so that its error can be measured.
     `starts_again`: whether it goes back in line by itself when its lease is taken away before the end.
     """
 
@@ -148,6 +149,7 @@ class Ticket:
     unclaimed: int = 0
     starts_again: bool = True
     starts_by: datetime | None = None
+    likely_start: datetime | None = None
     changed_at: datetime | None = None
     end_reason: EndReason | None = None
 

@@ -21,6 +21,7 @@ from labpool.service.asking import Files, Holds, Waits, answer
 from labpool.service.changes import Changes
 from labpool.service.deciding import apply_plan
 from labpool.service.fair_share import FairShare
+from labpool.service.likely_starts import LikelyStarts
 from labpool.service.trail import note
 from labpool.store import Store, Transaction
 
@@ -67,6 +68,7 @@ class Desk:
         self._looked_at: datetime | None = None
         self._fair_share = FairShare()
         self._planner = Planner()
+        self._likely = LikelyStarts()
         self._store = store
         self._one_at_a_time = asyncio.Lock()
 
@@ -232,19 +234,15 @@ class Desk:
             self._fair_share.usage(change.ended_runs(), catalogue),
         )
 
+    def likely_start(self, view: Transaction, ticket: Ticket, world: World) -> datetime | None:
+        """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""
+        return self._likely.of(ticket, world, view.ended_runs(), self.clock())
+
     def profile_of(self, ticket: Ticket) -> Profile:
         """A ticket's profile; a plain one of its size where it was removed meanwhile: leases run out all the same."""
-        plain = Profile(
-            ticket.profile,
-            ticket.profile,
-            ticket.flavour,
-            ticket.gpus,
-            cpu=0,
-            memory_gib=0,
-            longest=ticket.duration,
-            preset="single" if ticket.gpus == 1 else "mirrored",
+        return self.catalogue.profiles.get(ticket.profile) or Profile.plain(
+            ticket.profile, ticket.flavour, ticket.gpus, ticket.duration
         )
-        return self.catalogue.profiles.get(ticket.profile, plain)
 
     def finish(self, change: Transaction, ticket: Ticket, event: Event, reason: EndReason | None, actor: str) -> Ticket:
         """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running."""
@@ -276,7 +274,11 @@ class Desk:
         self.decide(change, ticket.id if first else "")
         lease = change.lease_of(ticket.id)
         filed = self.get(change, ticket.id)
-        return Holds(filed, lease) if lease else Waits(filed)
+        if lease:
+            return Holds(filed, lease)
+        first_told = replace(filed, likely_start=self.likely_start(change, filed, self.world(change)))
+        change.save_ticket(first_told)
+        return Waits(first_told)
 
     def get(self, change: Transaction, ticket_id: str) -> Ticket:
         """A ticket by its id.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from urllib.parse import quote
 
 from labpool.api_models import (
@@ -120,7 +121,6 @@ class Viewer:
 
     def _ticket(self, view: Transaction, ticket: Ticket, world: World) -> TicketView:
         catalogue, now, lease = world.catalogue, self._desk.clock(), view.lease_of(ticket.id)
-        slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
         project, profile = catalogue.projects.get(ticket.project), self._desk.profile_of(ticket)
         sighting, granted = self._reconciler.sighting, ticket.state is State.GRANTED
         return TicketView(
@@ -138,12 +138,8 @@ class Viewer:
             state=ticket.state.value,
             requested_at=ticket.requested_at,
             attempt=ticket.attempt,
-            place=place(ticket, world),
-            starts_by=ticket.starts_by if ticket.state is State.QUEUED else None,
-            no_promise=no_promise_sentence(ticket, catalogue),
-            planned_start=slot.start if slot else None,
-            wait=_wait(ticket, world, now),
-            sooner=tuple(_offer(offer) for offer in sooner(ticket, world, now)),
+            likely_start=self._desk.likely_start(view, ticket, world),
+            **_outlook(ticket, world, now),
             lease=self._lease(lease) if lease else None,
             needs_ready=ticket.state is State.QUEUED and not ticket.ready,
             starts_again=ticket.starts_again,
@@ -226,6 +222,19 @@ class Viewer:
 def server_path(user: str, name: str) -> str:
     """Path of a server on the hub's address."""
     return f"/user/{quote(user, safe='')}/{quote(name, safe='') + '/' if name else ''}"
+
+
+def _outlook(ticket: Ticket, world: World, now: datetime) -> dict[str, Any]:
+    """What a ticket in line may expect; for others mostly nothing."""
+    slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
+    return {
+        "place": place(ticket, world),
+        "starts_by": ticket.starts_by if ticket.state is State.QUEUED else None,
+        "no_promise": no_promise_sentence(ticket, world.catalogue),
+        "planned_start": slot.start if slot else None,
+        "wait": _wait(ticket, world, now),
+        "sooner": tuple(_offer(offer) for offer in sooner(ticket, world, now)),
+    }
 
 
 def _end(ticket: Ticket) -> dict[str, str]:

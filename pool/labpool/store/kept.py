@@ -52,13 +52,23 @@ def _ended(session: Session) -> list[EndedRun]:
         return []
     count = func.count(LeasedDeviceRow.device)
     query = (
-        select(LeaseRow.project, LeaseRow.flavour, count, LeaseRow.starts, LeaseRow.ends, LeaseRow.ended_at)
+        select(
+            LeaseRow.project,
+            LeaseRow.flavour,
+            count,
+            LeaseRow.starts,
+            LeaseRow.ends,
+            LeaseRow.ended_at,
+            LeaseRow.user,
+            TicketRow.profile,
+        )
+        .join(TicketRow, TicketRow.id == LeaseRow.ticket)
         .join(LeasedDeviceRow, LeasedDeviceRow.lease == LeaseRow.id)
         .where(LeaseRow.ended_at > last - REMEMBERED)
-        .group_by(LeaseRow.id)
+        .group_by(LeaseRow.id, TicketRow.profile)
         .order_by(LeaseRow.ended_at, LeaseRow.id)
     )
     return [
-        EndedRun(project, flavour, devices, starts, min(ends, ended_at or ends))
-        for project, flavour, devices, starts, ends, ended_at in session.execute(query).all()
+        EndedRun(project, flavour, devices, starts, min(ends, ended_at or ends), user, profile, ends - starts)
+        for project, flavour, devices, starts, ends, ended_at, user, profile in session.execute(query).all()
     ]

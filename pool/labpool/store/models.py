@@ -68,6 +68,7 @@ class TicketRow(Base):
     unclaimed: Mapped[int]
     starts_again: Mapped[bool] = mapped_column(server_default=true())
     starts_by: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    likely_start: Mapped[datetime | None] = mapped_column(UtcDateTime)
     changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     end_reason: Mapped[str | None] = mapped_column(String(32))
 

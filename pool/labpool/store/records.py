@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,16 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What a lease used that is over: so many devices from `starts` to `ends`, never past the hours asked for."""
+    """What a lease used that is over: so many devices from `starts` to `ends`, never past the hours `asked` for."""
 
     project: str
     flavour: str
     devices: int
     starts: datetime
     ends: datetime
+    user: str = ""
+    profile: str = ""
+    asked: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

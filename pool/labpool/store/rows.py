@@ -32,6 +32,7 @@ def ticket_row(ticket: Ticket) -> TicketRow:
         unclaimed=ticket.unclaimed,
         starts_again=ticket.starts_again,
         starts_by=ticket.starts_by,
+        likely_start=ticket.likely_start,
         changed_at=ticket.changed_at,
         end_reason=ticket.end_reason.value if ticket.end_reason else None,
     )
@@ -58,6 +59,7 @@ def ticket_from(row: TicketRow) -> Ticket:
         unclaimed=row.unclaimed,
         starts_again=row.starts_again,
         starts_by=row.starts_by,
+        likely_start=row.likely_start,
         changed_at=row.changed_at,
         end_reason=EndReason(row.end_reason) if row.end_reason else None,
     )

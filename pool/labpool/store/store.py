@@ -117,7 +117,9 @@ class Transaction:
         self._session.flush()
         lease = self._kept.leases.pop(ticket)
         ends = min(lease.ends, at)
-        self._kept.ended.append(EndedRun(lease.project, lease.flavour, len(lease.devices), lease.starts, ends))
+        profile = self._kept.tickets[ticket].profile
+        used = (lease.project, lease.flavour, len(lease.devices), lease.starts, ends)
+        self._kept.ended.append(EndedRun(*used, lease.user, profile, lease.ends - lease.starts))
 
     def ended_runs(self) -> Sequence[EndedRun]:
         """What leases used that are over, oldest end first; of those before the pool started, the last year's."""

@@ -22,7 +22,7 @@ from labpool.domain.simulation.measures import (
     waits,
     weights_of,
 )
-from labpool.domain.simulation.replay import Outcome, Refused, Run
+from labpool.domain.simulation.outcome import Outcome, Refused, Run
 from labpool.domain.simulation.trace import Arrival
 
 from tests.domain.lab import catalogue

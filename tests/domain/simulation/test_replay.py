@@ -12,8 +12,9 @@ from labpool.domain.plans import Plan
 from labpool.domain.reasons import RefusalReason
 from labpool.domain.simulation.generate import Workload, generate, skewed
 from labpool.domain.simulation.measures import broken_promises
+from labpool.domain.simulation.outcome import Outcome
 from labpool.domain.simulation.policies import Policy, PolicyName, fifo, policy
-from labpool.domain.simulation.replay import NeverStarted, Outcome, replay
+from labpool.domain.simulation.replay import NeverStarted, replay
 from labpool.domain.simulation.trace import Arrival
 from labpool.domain.world import World
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 from labpool.domain.catalogue import Catalogue
+from labpool.domain.simulation.outcome import Outcome, Run
 from labpool.domain.simulation.policies import Policy
-from labpool.domain.simulation.replay import Outcome, Run, replay
+from labpool.domain.simulation.replay import replay
 from labpool.domain.simulation.trace import Arrival
 
 from tests.domain.lab import catalogue, inventory

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from labpool.domain.catalogue import Catalogue
-from labpool.domain.simulation.replay import Outcome, Run
+from labpool.domain.simulation.outcome import Outcome, Run
 from labpool.domain.simulation.timeline import averages, busy_changes
 from labpool.domain.simulation.trace import Arrival
 
@@ -37,7 +37,9 @@ class Measures:
 
     `utilisation` is the part of the devices' time in use while requests came, and `fairness` is Jain's index, 1 where
     all are served alike; both are None where there is nothing to measure. `refused` counts requests by reason, `broken`
-    promises by cause, `promises` all that were made, `requeues` how often a run was taken back and went on later.
+    promises by cause, `promises` all that were made, `requeues` how often a run was taken
+    back and went on later. `likely_error_s` is the median error of the first estimates of a start, and `naive_error_s`
+    that of saying how long the last ones of the same size waited.
     """
 
     waits: Waits
@@ -50,6 +52,9 @@ class Measures:
     promises: int
     broken: Mapping[str, int]
     requeues: int = 0
+    fairness_by_moment: float | None = None
+    likely_error_s: float | None = None
+    naive_error_s: float | None = None
 
 
 def measure(outcome: Outcome, weights: Mapping[str, float]) -> Measures:
@@ -60,7 +65,7 @@ def measure(outcome: Outcome, weights: Mapping[str, float]) -> Measures:
     """
     if not outcome.runs:
         raise ValueError("no run to measure; expected at least one request that was let in")
-    whole = requests(outcome.runs)
+    whole, estimated = requests(outcome.runs), _estimated(outcome)
     return Measures(
         waits=waits(whole),
         waits_by_project=_grouped(whole, [request.arrival.project for request in whole]),
@@ -72,6 +77,9 @@ def measure(outcome: Outcome, weights: Mapping[str, float]) -> Measures:
         promises=sum(run.promised_s is not None for run in outcome.runs),
         broken=broken_promises(outcome),
         requeues=sum(run.attempt > 1 for run in outcome.runs),
+        fairness_by_moment=fairness_by_moment(outcome, weights),
+        likely_error_s=_median([abs(run.start_s - likely) for run, likely, _ in estimated]),
+        naive_error_s=_median([abs(run.wait_s - recent) for run, _, recent in estimated]),
     )
 
 
@@ -152,6 +160,47 @@ def use_while_waiting(outcome: Outcome, weights: Mapping[str, float]) -> dict[st
             held = sum(len(run.devices) * _common((run.start_s, run.end_s), wanting) for run in own)
             uses[project] = held / length / weights[project]
     return uses
+
+
+def fairness_by_moment(outcome: Outcome, weights: Mapping[str, float]) -> float | None:
+    """Jain's index of devices held over weight among the projects that want more, averaged over time.
+
+    Only moments count in which at least two projects wait. Beside the index over the whole time it tells how devices
+    are dealt while they are scarce, also where one project seldom has to wait.
+    """
+    waiting, held = Counter[str](), Counter[str]()
+    since, fair, length = outcome.from_s, 0.0, 0.0
+    for at, counted, project, change in sorted(_changes(outcome, waiting, held), key=lambda each: each[0]):
+        until = min(at, outcome.until_s)
+        wanting = [name for name, many in waiting.items() if many > 0]
+        index = jain([held[name] / weights[name] for name in wanting])
+        if index is not None and until > since:
+            fair, length = fair + index * (until - since), length + until - since
+        since = max(since, until)
+        counted[project] += change
+    return fair / length if length else None
+
+
+def _changes(
+    outcome: Outcome, waiting: Counter[str], held: Counter[str]
+) -> Iterator[tuple[float, Counter[str], str, int]]:
+    for run in outcome.runs:
+        project, devices = run.arrival.project, len(run.devices)
+        yield from ((run.asked_s, waiting, project, 1), (run.start_s, waiting, project, -1))
+        yield from ((run.start_s, held, project, devices), (run.end_s, held, project, -devices))
+
+
+def _estimated(outcome: Outcome) -> list[tuple[Run, float, float]]:
+    """First stays for which there were both estimates, with these."""
+    return [
+        (run, run.likely_s, run.recent_wait_s)
+        for run in outcome.runs
+        if run.attempt == 1 and run.likely_s is not None and run.recent_wait_s is not None
+    ]
+
+
+def _median(values: list[float]) -> float | None:
+    return percentile(sorted(values), 0.5) if values else None
 
 
 def broken_promises(outcome: Outcome) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -11,9 +12,12 @@ from labpool.domain.catalogue import Catalogue, Profile
 from labpool.domain.decision import PUNCTUAL
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
+from labpool.domain.likely import likely_starts
 from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
-from labpool.domain.reasons import Refusal, RefusalReason
+from labpool.domain.reasons import Refusal
 from labpool.domain.requests import Request, check_request
+from labpool.domain.run_lengths import RunLengths
+from labpool.domain.simulation.outcome import Outcome, Refused, Run
 from labpool.domain.simulation.policies import Policy
 from labpool.domain.simulation.trace import Arrival
 from labpool.domain.tickets import Event, State, Ticket
@@ -28,59 +32,6 @@ _SHORTEST = timedelta(microseconds=1)
 
 class NeverStarted(RuntimeError):
     """A policy left tickets waiting in a pool where nothing runs any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One stay of a request that was let in; one whose devices were taken back has several, each an attempt.
-
-    `asked_s` is when the request came, or came back in line. `promised_s` is the latest start it was told; None without
-    a promise. All times in seconds since the trace's beginning; `end_s - start_s` is what it really used.
-    """
-
-    ticket: str
-    arrival: Arrival
-    devices: tuple[str, ...]
-    asked_s: float
-    start_s: float
-    end_s: float
-    promised_s: float | None = None
-    attempt: int = 1
-
-    @property
-    def wait_s(self) -> float:
-        """Seconds from asking to starting."""
-        return self.start_s - self.asked_s
-
-    @property
-    def ran_s(self) -> float:
-        """Seconds from the start to the end."""
-        return self.end_s - self.start_s
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A request that made no ticket."""
-
-    arrival: Arrival
-    reason: RefusalReason
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """All that happened. `runs` stand in the order of the grants; `from_s` to `until_s` is when requests came.
-
-    `devices` counts what could be granted, over all flavours. `grace_s`: a start so long after the promise counts as
-    kept, since the pool does not look round all the time.
-    """
-
-    runs: tuple[Run, ...]
-    refused: tuple[Refused, ...]
-    broken: tuple[BrokenPromise, ...]
-    devices: int
-    from_s: float
-    until_s: float
-    grace_s: float
 
 
 def replay(
@@ -142,6 +93,9 @@ class _Replay:
     ends: list[tuple[datetime, str]] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     over: int = 0
+    lengths: RunLengths = field(default_factory=RunLengths)
+    estimates: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    recent_waits: defaultdict[int, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=20)))
     refused: list[Refused] = field(default_factory=list)
     broken: list[BrokenPromise] = field(default_factory=list)
 
@@ -193,9 +147,12 @@ class _Replay:
         self._count(lease)
         name = _run_name(asked)
         self.runs[name] = replace(self.runs[name], end_s=_seconds(self.now))
-        self.left[ticket] -= self.now - lease.starts
+        ran = self.now - lease.starts
+        self.left[ticket] -= ran
+        if asked.state is not State.RECLAIMING:
+            self.lengths.observe(asked.user, asked.profile, asked.duration, ran)
         if asked.state is State.RECLAIMING and self.left[ticket] > timedelta(0):
-            self.tickets[ticket] = asked.requeued(self.now, asked.duration - (self.now - lease.starts))
+            self.tickets[ticket] = asked.requeued(self.now, asked.duration - ran)
             self.since[ticket] = self.now
         else:
             self.over += 1
@@ -218,12 +175,24 @@ class _Replay:
         self.left[name] = timedelta(seconds=arrival.run_s)
         self.tickets[name] = Ticket(name, arrival.user, request.groups, name, *asked)
         self._decide()
+        if name not in self.leases:
+            self._estimate(name)
+
+    def _estimate(self, name: str) -> None:
+        """Keep the first estimates for a ticket that has to wait."""
+        ticket = self.tickets[name]
+        likely = likely_starts(self._world(), self.lengths, ticket.flavour, self.now).get(name)
+        recent = self.recent_waits[ticket.gpus]
+        naive = sum(recent) / len(recent) if recent else None
+        self.estimates[name] = (_seconds(likely) if likely else None, naive)
+
+    def _world(self) -> World:
+        tickets, leases = tuple(self.tickets.values()), tuple(self.leases.values())
+        return World(self.inventory, self.catalogue, tickets, leases, self.slots, self.looked_at, self.usage)
 
     def _decide(self) -> None:
         """Let the policy decide and do as it says."""
-        tickets, leases = tuple(self.tickets.values()), tuple(self.leases.values())
-        world = World(self.inventory, self.catalogue, tickets, leases, self.slots, self.looked_at, self.usage)
-        decided = self.policy(world, self.now)
+        decided = self.policy(self._world(), self.now)
         self._tell(decided)
         for grant in decided.grants:
             self._grant(grant)
@@ -246,7 +215,11 @@ class _Replay:
         promised = _seconds(ticket.starts_by) if ticket.starts_by else None
         times = (_seconds(self.since[ticket.id]), _seconds(grant.starts), _seconds(ends), promised)
         arrival = self.asked[ticket.id]
-        self.runs[_run_name(ticket)] = Run(ticket.id, arrival, grant.devices, *times, ticket.attempt)
+        estimates = self.estimates.get(ticket.id, (None, None))
+        run = Run(ticket.id, arrival, grant.devices, *times, ticket.attempt, *estimates)
+        self.runs[_run_name(ticket)] = run
+        if ticket.attempt == 1:
+            self.recent_waits[ticket.gpus].append(run.wait_s)
 
     def _take_back(self, taken: Taken) -> None:
         self.leases[taken.ticket] = replace(self.leases[taken.ticket], ends=taken.ends)

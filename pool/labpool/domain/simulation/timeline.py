@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from labpool.domain.simulation.replay import Outcome
+from labpool.domain.simulation.outcome import Outcome
 
 Change = tuple[float, float]
 """A second, and by how much the number changes then."""

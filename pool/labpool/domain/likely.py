@@ -1,0 +1,141 @@
+"""When tickets will likely start: the queue played forward with the run lengths that were observed.
+
+An estimate, and no promise: it takes runs for as long as they likely last, deals out what frees as the planner does,
+and looks at devices, limits and shares, but not at what is kept for somebody until a promised time. Smith, Taylor and
+Foster, "Using run-time predictions to estimate queue wait times", JSSPP 1999.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+
+from labpool.domain.needs import Key, Needs
+from labpool.domain.run_lengths import RunLengths
+from labpool.domain.taking_back import borrowed
+from labpool.domain.tickets import Ticket
+from labpool.domain.timeline import FOREVER
+from labpool.domain.usage import booked_hours
+from labpool.domain.world import World
+
+_MOST_EVENTS = 500
+_MOST_WAITING = 200
+"""So far ahead an estimate looks; behind that it would say little, and cost much."""
+_TIMES = 9
+"""How often the queue is played, each time with other lengths; the median is told."""
+
+
+def likely_starts(world: World, lengths: RunLengths, flavour: str, now: datetime) -> dict[str, datetime]:
+    """When the tickets in line for a flavour likely start; who would start too far ahead to tell is left out.
+
+    No estimate is later than a place that a ticket holds, nor than what is borrowed could be taken back for it.
+    """
+    played = [_Forecast(world, lengths, flavour, now, Random(number)).play() for number in range(_TIMES)]  # noqa: S311
+    found = {ticket.id: _median([each.get(ticket.id, FOREVER) for each in played]) for ticket in world.line()}
+    found = {name: at for name, at in found.items() if at < FOREVER}
+    for ticket, latest in _latest(world, flavour, now):
+        if found.get(ticket, latest) >= latest:
+            found[ticket] = latest
+    return found
+
+
+def _latest(world: World, flavour: str, now: datetime) -> Iterator[tuple[str, datetime]]:
+    """Until when tickets with a place start at the latest: by their place, or by what is taken back for them."""
+    rules, slots = world.catalogue.queue, {slot.ticket: slot.start for slot in world.slots}
+    lent = sum(len(lease.devices) for lease in borrowed(world, world.leases, flavour))
+    for ticket in world.line():
+        if ticket.flavour != flavour or ticket.id not in slots:
+            continue
+        own = world.catalogue.nominal(ticket.project, flavour)
+        held = sum(len(x.devices) for x in world.leases if (x.project, x.flavour) == (ticket.project, flavour))
+        latest = slots[ticket.id]
+        if held + ticket.gpus <= own and ticket.gpus <= lent:
+            asks_at = max(ticket.in_line_since + rules.wait_before_taking, now)
+            latest = min(latest, asks_at + rules.grace + rules.turnover)
+        yield ticket.id, latest
+
+
+def _median(times: list[datetime]) -> datetime:
+    return sorted(times)[len(times) // 2]
+
+
+class _Forecast:
+    """One flavour of a pool, played forward."""
+
+    def __init__(self, world: World, lengths: RunLengths, flavour: str, now: datetime, chance: Random) -> None:
+        self.chance = chance
+        self.world, self.lengths, self.now = world, lengths, now
+        self.needs = Needs(world)
+        self.numbers = count()
+        self.margin = world.catalogue.queue.turnover
+        usable = world.usable_devices(flavour)
+        self.node_of = {device: node for node, devices in usable.items() for device in devices}
+        self.free = Counter({node: len(devices) for node, devices in usable.items()})
+        self.held: Counter[Key] = Counter()
+        self.use = {project: world.usage.of(project, now) for project in world.catalogue.projects}
+        self.ends: list[tuple[datetime, int, tuple[tuple[Key, int], ...], tuple[tuple[str, int], ...]]] = []
+        tickets = {ticket.id: ticket for ticket in world.tickets}
+        for lease in world.leases:
+            ticket = tickets.get(lease.ticket)
+            asked, used = lease.ends - lease.starts, max(now - lease.starts, timedelta(0))
+            profile = ticket.profile if ticket else ""
+            likely = lengths.quantile(chance.random(), lease.user, profile, asked, used)
+            nodes = Counter(self.node_of[device] for device in lease.devices if device in self.node_of)
+            held = len(lease.devices)
+            amounts = ((("user", lease.user), held), (("project", lease.project, lease.flavour), held))
+            self._hold(max(min(lease.starts + likely, lease.ends), now), amounts, tuple(nodes.items()))
+            self._use(lease.project, lease.flavour, held, asked)
+        self.waiting = [ticket for ticket in world.line() if ticket.flavour == flavour][:_MOST_WAITING]
+
+    def play(self) -> dict[str, datetime]:
+        """Let runs end one after another, and tickets start on what they leave."""
+        found: dict[str, datetime] = {}
+        self._start(self.now, found)
+        for _ in range(_MOST_EVENTS):
+            if not self.waiting or not self.ends:
+                break
+            at, _, amounts, nodes = heappop(self.ends)
+            self.held.subtract(dict(amounts))
+            self.free.update(dict(nodes))
+            if not self.ends or self.ends[0][0] > at:
+                self._start(max(at + self.margin, self.now), found)
+        return found
+
+    def _start(self, at: datetime, found: dict[str, datetime]) -> None:
+        weight = self.world.catalogue.weight_of
+        by_turn = sorted(
+            self.waiting,
+            key=lambda t: (t.priority.rank, self.use.get(t.project, 0.0) / weight(t.project), t.gpus * t.duration),
+        )
+        for ticket in by_turn:
+            node = self._node_for(ticket)
+            if node is None:
+                continue
+            found[ticket.id] = at
+            need = self.needs.of(ticket)
+            amounts = tuple((cap.key, cap.amount) for cap in need.caps if cap.key[0] != "server")
+            ends = at + self.lengths.quantile(self.chance.random(), ticket.user, ticket.profile, ticket.duration)
+            self._hold(ends, amounts, ((node, ticket.gpus),))
+            self._use(ticket.project, ticket.flavour, ticket.gpus, ticket.duration)
+        self.waiting = [ticket for ticket in self.waiting if ticket.id not in found]
+
+    def _node_for(self, ticket: Ticket) -> str | None:
+        """The node with the fewest free devices that are enough, where every cap leaves room; else None."""
+        fitting = [(free, node) for node, free in self.free.items() if free >= ticket.gpus]
+        if not fitting:
+            return None
+        caps = self.needs.of(ticket).caps
+        return min(fitting)[1] if all(self.held[cap.key] + cap.amount <= cap.most for cap in caps) else None
+
+    def _hold(self, until: datetime, amounts: tuple[tuple[Key, int], ...], nodes: tuple[tuple[str, int], ...]) -> None:
+        self.held.update(dict(amounts))
+        self.free.subtract(dict(nodes))
+        heappush(self.ends, (until, next(self.numbers), amounts, nodes))
+
+    def _use(self, project: str, flavour: str, devices: int, duration: timedelta) -> None:
+        hours = booked_hours(devices, self.world.catalogue.charge_of(flavour), duration)
+        self.use[project] = self.use.get(project, 0.0) + hours

@@ -1,0 +1,55 @@
+"""When tickets will likely start, as observed runs say; worked out at most every few seconds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from labpool.domain.likely import likely_starts
+from labpool.domain.run_lengths import RunLengths
+from labpool.domain.tickets import Ticket
+from labpool.domain.world import World
+from labpool.store import EndedRun
+
+_FRESH = timedelta(seconds=5)
+
+
+class _Known(NamedTuple):
+    at: datetime
+    line: frozenset[str]
+    starts: Mapping[str, datetime]
+
+
+class LikelyStarts:
+    """Estimates by flavour, safe between threads. Many look at the same queue, so one serves for some seconds."""
+
+    def __init__(self) -> None:
+        self._lengths = RunLengths()
+        self._counted = 0
+        self._last: EndedRun | None = None
+        self._known: dict[str, _Known] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def of(self, ticket: Ticket, world: World, ended: Sequence[EndedRun], now: datetime) -> datetime | None:
+        """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""
+        line = frozenset(each.id for each in world.line() if each.flavour == ticket.flavour)
+        if ticket.id not in line:
+            return None
+        with self._one_at_a_time:
+            known = self._known.get(ticket.flavour)
+            if known is None or known.line != line or not timedelta(0) <= now - known.at < _FRESH:
+                self._observe(ended)
+                starts = likely_starts(world, self._lengths, ticket.flavour, now)
+                known = self._known[ticket.flavour] = _Known(now, line, starts)
+        return known.starts.get(ticket.id)
+
+    def _observe(self, ended: Sequence[EndedRun]) -> None:
+        """Count the runs that are new; all of them anew where those counted are not there any more."""
+        if self._counted > len(ended) or (self._counted and ended[self._counted - 1] is not self._last):
+            self._lengths, self._counted = RunLengths(), 0
+        for run in ended[self._counted :]:
+            if run.asked > timedelta(0):
+                self._lengths.observe(run.user, run.profile, run.asked, run.ends - run.starts)
+        self._counted, self._last = len(ended), ended[-1] if ended else None

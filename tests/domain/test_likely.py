@@ -1,0 +1,85 @@
+"""How long runs last as was observed, and when tickets will likely start. Hours count from nine."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from labpool.domain.likely import likely_starts
+from labpool.domain.planner import plan
+from labpool.domain.run_lengths import RunLengths
+from labpool.domain.world import World
+
+from tests.domain.lab import HOUR, MINUTE, at, catalogue, follow, inventory, lease, ticket
+
+ONE, TWO = inventory({"n1": 1}), inventory({"n1": 2})
+
+
+def observed(part: float, runs: int = 40, user: str = "lin", profile: str = "gpu-1") -> RunLengths:
+    lengths = RunLengths()
+    for _ in range(runs):
+        lengths.observe(user, profile, HOUR, part * HOUR)
+    return lengths
+
+
+def test_without_any_run_the_prior_says_that_most_use_a_part_of_their_hours():
+    assert RunLengths().quantile(0.5, "ada", "gpu-1", 8 * HOUR) == 0.3 * 8 * HOUR
+
+
+def test_a_users_own_runs_outweigh_those_of_others():
+    lengths = observed(0.9, user="eve")
+    for _ in range(16):
+        lengths.observe("ada", "gpu-1", HOUR, 0.2 * HOUR)
+    assert lengths.quantile(0.5, "ada", "gpu-1", HOUR) == 0.2 * HOUR
+    assert lengths.quantile(0.5, "bert", "gpu-1", HOUR) == 0.9 * HOUR
+
+
+def test_a_run_that_has_lasted_longer_than_most_is_not_over_yet():
+    lengths = observed(0.2)
+    assert lengths.quantile(0.5, "lin", "gpu-1", HOUR, 0.1 * HOUR) == 0.2 * HOUR
+    assert lengths.quantile(0.5, "lin", "gpu-1", HOUR, 0.3 * HOUR) > 0.3 * HOUR
+    assert lengths.quantile(0.5, "lin", "gpu-1", HOUR, HOUR) == HOUR
+
+
+@pytest.mark.parametrize("used", [timedelta(0), 0.4 * HOUR, 0.99 * HOUR])
+def test_a_larger_quantile_is_never_shorter(used: timedelta):
+    lengths = observed(0.5, runs=3)
+    found = [lengths.quantile(q / 10, "lin", "gpu-1", HOUR, used) for q in range(1, 11)]
+    assert found == sorted(found)
+    assert all(used < each <= HOUR for each in found)
+
+
+def waiting_behind_one(hours: float) -> World:
+    world = World(ONE, catalogue(), (ticket("next"),), (lease("busy", "n1-0", until=hours),))
+    return follow(world, plan(world, at(0)), at(0))
+
+
+def test_a_ticket_likely_starts_when_the_run_before_it_likely_ends():
+    lengths = observed(0.25, profile="")  # a lease whose ticket is gone counts for no profile
+    for user in ("lin",):
+        lengths.observe(user, "", HOUR, 0.25 * HOUR)
+    assert likely_starts(waiting_behind_one(8), lengths, "gpu", at(0)) == {"next": at(2) + MINUTE}
+
+
+def test_no_estimate_is_later_than_the_promise():
+    lengths = observed(1.0, profile="")
+    world = waiting_behind_one(2)
+    assert likely_starts(world, lengths, "gpu", at(0)) == {"next": at(2) + MINUTE}
+    assert likely_starts(world, lengths, "gpu", at(1.9)) == {"next": at(2) + MINUTE}
+
+
+def test_an_owner_likely_starts_when_what_is_borrowed_was_taken_back():
+    held = tuple(lease(f"v{i}", f"n1-{i}", user=f"v{i}", until=8) for i in (0, 1))
+    rules = catalogue({"vision": (1, 1), "speech": (1, 1)})
+    asks = ticket("own", user="bert", project="speech", asked=1)
+    world = World(TWO, rules, (asks,), held)
+    world = follow(world, plan(world, at(1)), at(1))
+    assert likely_starts(world, observed(1.0, profile=""), "gpu", at(1)) == {"own": at(1) + 16 * MINUTE}
+
+
+def test_who_starts_too_far_ahead_is_left_out():
+    tickets = tuple(ticket(f"t{i:03}", user=f"u{i}", asked=i / 1000, hours=8) for i in range(250))
+    world = World(ONE, catalogue({"vision": (0, 8)}), tickets, (lease("busy", "n1-0"),))
+    found = likely_starts(world, RunLengths(), "gpu", at(1))
+    assert len(found) == 200
+    assert "t249" not in found
