@@ -251,7 +251,7 @@ def main() -> None:
         print(f"{waiting} queued: measured", file=sys.stderr, flush=True)
     for name in found[QUEUES[0]]:
         growth = math.log(found[100_000][name] / found[1_000][name]) / math.log(100)
-        tell(f"growth of a {name}", "exponent", growth, [growth], (f"<= {GROWTH_AIM}", growth <= GROWTH_AIM))
+        tell(f"growth with the queue: {name}", "exponent", growth, [growth], (f"<= {GROWTH_AIM}", growth <= GROWTH_AIM))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from labpool.domain.planner import Planner
 
 from tests.domain.history import PEACEFUL, TROUBLE, History, Step, histories
 
-STEPS = 40
+STEPS = 50
 SLOW_ONES_TOO = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 NORMAL = settings(
-    max_examples=500,
+    max_examples=1000,
     deadline=None,
     derandomize="CI" in os.environ,
     phases=set(Phase) - {Phase.explain},

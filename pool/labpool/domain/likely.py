@@ -14,10 +14,11 @@ from heapq import heappop, heappush
 from itertools import count
 from random import Random
 
+from labpool.domain.leases import Lease
 from labpool.domain.needs import Key, Needs
 from labpool.domain.run_lengths import RunLengths
 from labpool.domain.taking_back import borrowed
-from labpool.domain.tickets import Ticket
+from labpool.domain.tickets import State, Ticket
 from labpool.domain.timeline import FOREVER
 from labpool.domain.usage import booked_hours
 from labpool.domain.world import World
@@ -34,7 +35,8 @@ def likely_starts(world: World, lengths: RunLengths, flavour: str, now: datetime
 
     No estimate is later than a place that a ticket holds, nor than what is borrowed could be taken back for it.
     """
-    played = [_Forecast(world, lengths, flavour, now, Random(number)).play() for number in range(_TIMES)]  # noqa: S311
+    scene = _Scene(world, lengths, flavour, now)
+    played = [_Forecast(scene, Random(number)).play() for number in range(_TIMES)]  # noqa: S311 (no secret)
     found = {ticket.id: _median([each.get(ticket.id, FOREVER) for each in played]) for ticket in world.line()}
     found = {name: at for name, at in found.items() if at < FOREVER}
     for ticket, latest in _latest(world, flavour, now):
@@ -63,33 +65,48 @@ def _median(times: list[datetime]) -> datetime:
     return sorted(times)[len(times) // 2]
 
 
-class _Forecast:
-    """One flavour of a pool, played forward."""
+class _Scene:
+    """What each play of one flavour begins with."""
 
-    def __init__(self, world: World, lengths: RunLengths, flavour: str, now: datetime, chance: Random) -> None:
-        self.chance = chance
+    def __init__(self, world: World, lengths: RunLengths, flavour: str, now: datetime) -> None:
         self.world, self.lengths, self.now = world, lengths, now
-        self.needs = Needs(world)
+        self.usable = world.usable_devices(flavour)
+        self.node_of = {device: node for node, devices in self.usable.items() for device in devices}
+        self.tickets = {ticket.id: ticket for ticket in world.tickets}
+        self.waiting = [ticket for ticket in world.line() if ticket.flavour == flavour][:_MOST_WAITING]
+        needs = Needs(world)
+        self.caps = {ticket.id: needs.of(ticket).caps for ticket in self.waiting}
+        self.weights = {project: world.catalogue.weight_of(project) for project in {t.project for t in self.waiting}}
+
+    def likely_end(self, lease: Lease, chance: Random) -> datetime:
+        """When a live lease ends in one play. Who is told to go mostly stays to the end."""
+        ticket = self.tickets.get(lease.ticket)
+        if ticket and ticket.state is State.RECLAIMING:
+            return max(lease.ends, self.now)
+        asked, used = lease.ends - lease.starts, max(self.now - lease.starts, timedelta(0))
+        profile = ticket.profile if ticket else ""
+        likely = self.lengths.quantile(chance.random(), lease.user, profile, asked, used)
+        return max(min(lease.starts + likely, lease.ends), self.now)
+
+
+class _Forecast:
+    """One flavour of a pool, played forward once."""
+
+    def __init__(self, scene: _Scene, chance: Random) -> None:
+        self.scene, self.chance, self.now = scene, chance, scene.now
+        self.margin = scene.world.catalogue.queue.turnover
         self.numbers = count()
-        self.margin = world.catalogue.queue.turnover
-        usable = world.usable_devices(flavour)
-        self.node_of = {device: node for node, devices in usable.items() for device in devices}
-        self.free = Counter({node: len(devices) for node, devices in usable.items()})
+        self.free = Counter({node: len(devices) for node, devices in scene.usable.items()})
         self.held: Counter[Key] = Counter()
-        self.use = {project: world.usage.of(project, now) for project in world.catalogue.projects}
+        self.use = {project: scene.world.usage.of(project, self.now) for project in scene.world.catalogue.projects}
         self.ends: list[tuple[datetime, int, tuple[tuple[Key, int], ...], tuple[tuple[str, int], ...]]] = []
-        tickets = {ticket.id: ticket for ticket in world.tickets}
-        for lease in world.leases:
-            ticket = tickets.get(lease.ticket)
-            asked, used = lease.ends - lease.starts, max(now - lease.starts, timedelta(0))
-            profile = ticket.profile if ticket else ""
-            likely = lengths.quantile(chance.random(), lease.user, profile, asked, used)
-            nodes = Counter(self.node_of[device] for device in lease.devices if device in self.node_of)
+        self.waiting = scene.waiting
+        for lease in scene.world.leases:
+            nodes = Counter(scene.node_of[device] for device in lease.devices if device in scene.node_of)
             held = len(lease.devices)
             amounts = ((("user", lease.user), held), (("project", lease.project, lease.flavour), held))
-            self._hold(max(min(lease.starts + likely, lease.ends), now), amounts, tuple(nodes.items()))
-            self._use(lease.project, lease.flavour, held, asked)
-        self.waiting = [ticket for ticket in world.line() if ticket.flavour == flavour][:_MOST_WAITING]
+            self._hold(scene.likely_end(lease, chance), amounts, tuple(nodes.items()))
+            self._use(lease.project, lease.flavour, held, lease.ends - lease.starts)
 
     def play(self) -> dict[str, datetime]:
         """Let runs end one after another, and tickets start on what they leave."""
@@ -106,19 +123,20 @@ class _Forecast:
         return found
 
     def _start(self, at: datetime, found: dict[str, datetime]) -> None:
-        weight = self.world.catalogue.weight_of
+        if max(self.free.values(), default=0) <= 0:
+            return
+        weights, lengths = self.scene.weights, self.scene.lengths
         by_turn = sorted(
             self.waiting,
-            key=lambda t: (t.priority.rank, self.use.get(t.project, 0.0) / weight(t.project), t.gpus * t.duration),
+            key=lambda t: (t.priority.rank, self.use.get(t.project, 0.0) / weights[t.project], t.gpus * t.duration),
         )
         for ticket in by_turn:
             node = self._node_for(ticket)
             if node is None:
                 continue
             found[ticket.id] = at
-            need = self.needs.of(ticket)
-            amounts = tuple((cap.key, cap.amount) for cap in need.caps if cap.key[0] != "server")
-            ends = at + self.lengths.quantile(self.chance.random(), ticket.user, ticket.profile, ticket.duration)
+            amounts = tuple((cap.key, cap.amount) for cap in self.scene.caps[ticket.id] if cap.key[0] != "server")
+            ends = at + lengths.quantile(self.chance.random(), ticket.user, ticket.profile, ticket.duration)
             self._hold(ends, amounts, ((node, ticket.gpus),))
             self._use(ticket.project, ticket.flavour, ticket.gpus, ticket.duration)
         self.waiting = [ticket for ticket in self.waiting if ticket.id not in found]
@@ -128,7 +146,7 @@ class _Forecast:
         fitting = [(free, node) for node, free in self.free.items() if free >= ticket.gpus]
         if not fitting:
             return None
-        caps = self.needs.of(ticket).caps
+        caps = self.scene.caps[ticket.id]
         return min(fitting)[1] if all(self.held[cap.key] + cap.amount <= cap.most for cap in caps) else None
 
     def _hold(self, until: datetime, amounts: tuple[tuple[Key, int], ...], nodes: tuple[tuple[str, int], ...]) -> None:
@@ -137,5 +155,5 @@ class _Forecast:
         heappush(self.ends, (until, next(self.numbers), amounts, nodes))
 
     def _use(self, project: str, flavour: str, devices: int, duration: timedelta) -> None:
-        hours = booked_hours(devices, self.world.catalogue.charge_of(flavour), duration)
+        hours = booked_hours(devices, self.scene.world.catalogue.charge_of(flavour), duration)
         self.use[project] = self.use.get(project, 0.0) + hours

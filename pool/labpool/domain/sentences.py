@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from labpool.domain.catalogue import Catalogue
-from labpool.domain.plans import BreakCause, BrokenPromise, Taken
+from labpool.domain.plans import BreakCause, BrokenPromise
 from labpool.domain.reasons import Holder, Wait, WaitReason
 from labpool.domain.tickets import EndReason, Priority, State, Ticket
 from labpool.domain.words import clock, count, gpus, listed, server, span
@@ -44,6 +44,12 @@ _BROKEN = {
 }
 
 
+TAKEN_BACK = (
+    "These GPUs were borrowed, and the project that they belong to needs them back. "
+    "Save your work: the server is stopped then, and your files stay."
+)
+
+
 def ended_sentence(reason: EndReason) -> str:
     """How a ticket ended. Files are never part of that: they stay."""
     return _ENDED[reason]
@@ -56,14 +62,6 @@ def broken_sentence(broken: BrokenPromise, zone: tzinfo, now: datetime) -> str:
     if broken.planned is None:
         return f"{said} No new time can be planned yet; you keep your place in line."
     return f"{said} Now planned: {clock(broken.planned, zone, now)}."
-
-
-def taken_back_sentence(taken: Taken, zone: tzinfo, now: datetime) -> str:
-    """What the holder of borrowed devices is told when they go back."""
-    return (
-        "These GPUs were borrowed, and the project they belong to needs them back: the server is stopped at "
-        f"{clock(taken.ends, zone, now)}. Save your work; your files stay."
-    )
 
 
 def no_promise_sentence(ticket: Ticket, catalogue: Catalogue) -> str:

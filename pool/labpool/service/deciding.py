@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from labpool.domain.leases import Lease
 from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
-from labpool.domain.sentences import broken_sentence, taken_back_sentence
+from labpool.domain.sentences import TAKEN_BACK, broken_sentence
 from labpool.domain.tickets import Event
 from labpool.domain.words import clock, count
 from labpool.service.trail import note
@@ -65,5 +65,4 @@ def _take_back(change: Transaction, taken: Taken, now: datetime) -> None:
     change.save_lease(replace(lease, ends=taken.ends))
     detail = f"for {owner.id} of {owner.project}, at {taken.ends.isoformat()}"
     note(change, now, PLANNER, "taken_back", ticket.id, detail)
-    message = taken_back_sentence(taken, timezone.utc, now)
-    change.add_notice(Notice(ticket.id, f"{lease.starts.isoformat()}/taken", "taken_back", now, message, taken.ends))
+    change.add_notice(Notice(ticket.id, f"{lease.starts.isoformat()}/taken", "taken_back", now, TAKEN_BACK, taken.ends))

@@ -27,6 +27,9 @@ from labpool.domain.world import World
 BEGINNING = datetime(2000, 1, 3, tzinfo=timezone.utc)
 """Second 0 of every trace: midnight before a Monday."""
 
+_ESTIMATES = 300
+"""Of so many requests of a long trace an estimate is made: each costs as much as many decisions."""
+
 _SHORTEST = timedelta(microseconds=1)
 
 
@@ -93,6 +96,7 @@ class _Replay:
     ends: list[tuple[datetime, str]] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     over: int = 0
+    waited: int = 0
     lengths: RunLengths = field(default_factory=RunLengths)
     estimates: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     recent_waits: defaultdict[int, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=20)))
@@ -176,7 +180,9 @@ class _Replay:
         self.tickets[name] = Ticket(name, arrival.user, request.groups, name, *asked)
         self._decide()
         if name not in self.leases:
-            self._estimate(name)
+            self.waited += 1
+            if self.waited % max(len(self.arrivals) // _ESTIMATES, 1) == 0:
+                self._estimate(name)
 
     def _estimate(self, name: str) -> None:
         """Keep the first estimates for a ticket that has to wait."""
