@@ -23,8 +23,8 @@ from labpool.domain.timeline import FOREVER
 from labpool.domain.usage import booked_hours
 from labpool.domain.world import World
 
-_MOST_EVENTS = 500
-_MOST_WAITING = 200
+_MOST_EVENTS = 200
+_MOST_WAITING = 100
 """So far ahead an estimate looks; behind that it would say little, and cost much."""
 _TIMES = 9
 """How often the queue is played, each time with other lengths; the median is told."""
