@@ -15,7 +15,7 @@ from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, QueueR
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.plans import BreakCause, Plan
-from labpool.domain.tickets import Event, State, Ticket
+from labpool.domain.tickets import Event, Priority, State, Ticket
 from labpool.domain.world import World
 
 from tests.domain import rules
@@ -26,7 +26,18 @@ Planner = Callable[[World, datetime], Plan]
 Step = tuple[str, int, int]
 
 PEACEFUL = ("wait", "ask", "ask", "ask", "use", "use", "stop", "cancel", "unclaimed", "ready", "raise_limits", "undone")
-TROUBLE = ("lose_device", "return_device", "overrun", "settle", "outage", "clock_back", "lower_limits", "lower_shares")
+TROUBLE = (
+    "lose_device",
+    "return_device",
+    "overrun",
+    "settle",
+    "outage",
+    "clock_back",
+    "lower_limits",
+    "lower_shares",
+    "ask_lower",
+    "ask_lower",
+)
 
 
 def histories(steps: tuple[str, ...], length: int) -> st.SearchStrategy[list[Step]]:
@@ -138,6 +149,14 @@ class History:
         self.asked += 1
         ticket = self._request(one, other)
         self.tickets[ticket.id] = ticket
+
+    def _ask_lower(self, one: int, other: int) -> None:
+        """Somebody asks in a lower class, whose promises a higher one may take."""
+        self._ask(one, other)
+        name = f"t{self.asked:03}"
+        priority = (Priority.BATCH, Priority.SCAVENGER)[one % 2]
+        self.tickets[name] = replace(self.tickets[name], priority=priority, profile=priority.value)
+        self.causes.add(BreakCause.HIGHER_CLASS)
 
     def _request(self, one: int, other: int) -> Ticket:
         gpus, hours = (1, 1, 2, 3)[one % 4], (0.5, 1, 2, 5)[other % 4]

@@ -10,7 +10,7 @@ from labpool.domain.catalogue import QueueRules
 from labpool.domain.inventory import Device
 from labpool.domain.planner import plan
 from labpool.domain.plans import Plan
-from labpool.domain.tickets import State
+from labpool.domain.tickets import Priority, State
 from labpool.domain.world import World
 
 if TYPE_CHECKING:
@@ -135,8 +135,9 @@ def check_settled(history: History) -> None:
     """A decision is complete: looking again at the same time finds nothing more to do."""
     again = plan(history.as_stored(), history.now)
     _must(not again.grants and not again.broken, "somebody could have started, or was told only now")
-    if again.taken:
-        return  # who asked in vain asks again from time to time, and what ends soon may have changed the answer
+    lower = any(t.priority is not Priority.INTERACTIVE for t in history.tickets.values() if t.state is State.QUEUED)
+    if again.taken or lower:
+        return  # who asked in vain asks again from time to time; who lost a place to a higher class has a later look
     _must(set(again.slots) == set(history.world.slots), "a second look moves slots that the first could have moved")
 
 

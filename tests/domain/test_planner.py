@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from labpool.domain.catalogue import Catalogue, Limits, UserLimit
 from labpool.domain.leases import Lease
-from labpool.domain.planner import plan
+from labpool.domain.planner import Planner, plan
 from labpool.domain.plans import BreakCause, BrokenPromise, Grant
 from labpool.domain.tickets import Event, Priority
 from labpool.domain.usage import Usage
@@ -191,6 +191,16 @@ def test_a_higher_class_takes_places_of_a_lower_one_and_says_so():
     assert starts(decided) == {"lab": at(2) + MARGIN, "batch": at(3) + 2 * MARGIN}
     assert decided.broken == (BrokenPromise("batch", at(2) + MARGIN, at(3) + 2 * MARGIN, BreakCause.HIGHER_CLASS),)
     assert decided.promises == {"lab": at(2) + MARGIN}
+
+
+def test_a_planner_that_remembers_says_so_too():
+    planner = Planner()
+    batch = replace(ticket("batch", hours=4), priority=Priority.BATCH)
+    world = World(ONE, catalogue(), (batch,), (lease("busy", "n1-0", until=2),))
+    world = follow(world, planner.plan(world, at(0)), at(0))
+    world = add(world, ticket("lab", user="eve", hours=1, asked=0.1))
+    (broken,) = planner.plan(world, at(0.1)).broken
+    assert (broken.ticket, broken.cause) == ("batch", BreakCause.HIGHER_CLASS)
 
 
 def test_of_what_is_free_the_higher_class_takes_first_and_scavengers_last():

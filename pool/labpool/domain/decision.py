@@ -88,6 +88,7 @@ class Decision:
         for other in self.schedule.weaker_than(rank):
             if self._is_in_the_way(other, need, with_margin):
                 self.trouble[other] = BreakCause.HIGHER_CLASS
+                self.outlook.stored.setdefault(other, self.outlook.slots[other])
                 self.outlook.displace(other)
                 displaced.append(other)
                 if self.schedule.stands(need, with_margin):
@@ -168,9 +169,11 @@ class Decision:
         until = self.now + ticket.duration + self.schedule.margin
         if horizon <= self.now or (until > horizon and not (slot and slot.start < until)):
             return _Try.BLOCKED
-        place = self.outlook.earlier(name, self.schedule.needs.of(ticket), self.now + INSTANT)
+        need = self.schedule.needs.of(ticket)
+        place = self.outlook.earlier(name, need, self.now + INSTANT)
         if place is None:
-            return _Try.BLOCKED
+            own_server, *_ = need.caps  # what is in the way there is in the way of no other ticket
+            return _Try.BLOCKED if self.schedule.allows(own_server, self.now, until) else _Try.PASSED_OVER
         self._grant(name, place.node)
         return _Try.STARTED
 

@@ -34,10 +34,10 @@ class Stirred:
 class Outlook:
     """Line, leases and schedule at `now`; `follow` brings them up to date.
 
-    `slots` are the places that tickets in line hold, and `ranks` say how strong: a promised one as its class. `fresh`
-    are tickets that have none and were not looked at yet, and `stirred` is where something came free: a decision has
-    only these to look at. `unpromised` are tickets without a promise by project, first come first; `kept` says what
-    became of the stored slots.
+    `slots` are the places that tickets in line hold, and `ranks` say how strong: a promised one as its class. `stored`
+    are places from before this decision that may have been lost in it. `fresh` are tickets that have none and were not
+    looked at yet, and `stirred` is where something came free: a decision has only these to look at. `unpromised` are
+    tickets without a promise by project, first come first; `kept` says what became of the stored slots.
     """
 
     def __init__(self, world: World, now: datetime) -> None:
