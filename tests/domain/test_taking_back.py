@@ -92,24 +92,20 @@ def test_what_nobody_has_used_yet_is_not_taken_back():
     assert asked_at(replace(world, tickets=tickets), 1).taken == ()
 
 
+def two_borrowed(first: str, later: str) -> list[Lease]:
+    """Vision's own two, and two that it borrowed: the one long ago, the other a while later."""
+    own = [replace(lease(f"own{i}", f"n1-{i}", user=f"own{i}", until=9), starts=at(-1)) for i in (0, 1)]
+    young = replace(lease(later, "n1-3", user="d", until=9), starts=at(0.3))
+    return [*own, lease(first, "n1-2", user="c", until=9), young]
+
+
 def test_the_fewest_gpu_hours_are_lost():
-    held = [
-        replace(lease("own1", "n1-0", user="a", until=9), starts=at(-1)),
-        replace(lease("own2", "n1-1", user="b", until=9), starts=at(-1)),
-        lease("long", "n1-2", user="c", until=9),
-        replace(lease("short", "n1-3", user="d", until=9), starts=at(0.3)),
-    ]
-    assert [taken.ticket for taken in asked_at(pool(*held, waiting=(owner(),)), 1).taken] == ["short"]
+    world = pool(*two_borrowed("long", "short"), waiting=(owner(),))
+    assert [taken.ticket for taken in asked_at(world, 1).taken] == ["short"]
 
 
 def test_a_lower_class_goes_first_whatever_it_costs():
-    held = [
-        replace(lease("own1", "n1-0", user="a", until=9), starts=at(-1)),
-        replace(lease("own2", "n1-1", user="b", until=9), starts=at(-1)),
-        lease("batch", "n1-2", user="c", until=9),
-        replace(lease("lab", "n1-3", user="d", until=9), starts=at(0.3)),
-    ]
-    world = pool(*held, waiting=(owner(),), batch=Priority.BATCH)
+    world = pool(*two_borrowed("batch", "lab"), waiting=(owner(),), batch=Priority.BATCH)
     assert [taken.ticket for taken in asked_at(world, 1).taken] == ["batch"]
 
 

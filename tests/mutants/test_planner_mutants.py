@@ -200,8 +200,8 @@ def test_a_planner_that_takes_back_what_it_may_not_is_caught(
 def test_a_planner_that_does_not_let_owners_wait_is_caught(monkeypatch: pytest.MonkeyPatch):
     really = owners.Owners.__init__
 
-    def hasty(self: owners.Owners, *given: object) -> None:
-        really(self, *given)  # type: ignore[arg-type]
+    def hasty(self: owners.Owners, outlook: Outlook, fresh: list[str]) -> None:
+        really(self, outlook, fresh)
         self._rules = replace(self._rules, wait_before_taking=timedelta(0))
 
     monkeypatch.setattr(owners.Owners, "__init__", hasty)

@@ -90,7 +90,7 @@ def test_connections_that_the_proxy_keeps_for_later_are_not_ended_under_it(lab: 
             answer = connection.getresponse()
             answer.read()  # or the connection could not be used again
             assert answer.status == 200, path
-        time.sleep(PASSING_IDLENESS)
+        time.sleep(PASSING_IDLENESS)  # nothing is waited for: it is the idleness itself that must do no harm
         for path, connection in connections.items():
             assert connection.sock is not None, f"{path} asked to close"
             connection.sock.setblocking(False)

@@ -63,7 +63,7 @@ class Desk:
         self.setting = setting
         self.clock = clock
         self.changes = changes
-        self.wakes_at: datetime | None = None
+        self.looks_at: datetime | None = None
         self.hub_answers = False
         self._looked_at: datetime | None = None
         self._fair_share = FairShare()
@@ -218,7 +218,7 @@ class Desk:
         now = self.clock()
         decided = self._planner.plan(self.world(change), now, first)
         apply_plan(change, decided, now)
-        self.wakes_at = decided.looks_at
+        self.looks_at = decided.looks_at
         self._looked_at = now
 
     def world(self, change: Transaction) -> World:

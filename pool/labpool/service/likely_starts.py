@@ -11,6 +11,7 @@ from labpool.domain.likely import likely_starts
 from labpool.domain.run_lengths import RunLengths
 from labpool.domain.tickets import Ticket
 from labpool.domain.world import World
+from labpool.service.counting import Counted, counted_all
 from labpool.store import EndedRun
 
 _FRESH = timedelta(seconds=5)
@@ -27,8 +28,7 @@ class LikelyStarts:
 
     def __init__(self) -> None:
         self._lengths = RunLengths()
-        self._counted = 0
-        self._last: EndedRun | None = None
+        self._counted = Counted()
         self._known: dict[str, _Known] = {}
         self._one_at_a_time = threading.Lock()
 
@@ -47,9 +47,9 @@ class LikelyStarts:
 
     def _observe(self, ended: Sequence[EndedRun]) -> None:
         """Count the runs that are new; all of them anew where those counted are not there any more."""
-        if self._counted > len(ended) or (self._counted and ended[self._counted - 1] is not self._last):
-            self._lengths, self._counted = RunLengths(), 0
-        for run in ended[self._counted :]:
+        if not self._counted.stands(ended):
+            self._lengths, self._counted = RunLengths(), Counted()
+        for run in ended[self._counted.runs :]:
             if run.asked > timedelta(0):
                 self._lengths.observe(run.user, run.profile, run.asked, run.ends - run.starts)
-        self._counted, self._last = len(ended), ended[-1] if ended else None
+        self._counted = counted_all(ended)

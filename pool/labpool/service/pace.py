@@ -24,16 +24,16 @@ def breath(look: float) -> float:
 
 
 def seconds_to_next(
-    held: Sequence[Held], wakes_at: datetime | None, rules: QueueRules, now: datetime, interval: float
+    held: Sequence[Held], looks_at: datetime | None, rules: QueueRules, now: datetime, interval: float
 ) -> float:
     """Seconds from `now` to the next look: `interval` at the latest, sooner where something is due or under way.
 
-    `wakes_at` is when the planner wants to be asked again.
+    `looks_at` is when the planner wants to be asked again.
     """
     if any(_in_transit(ticket, lease) for ticket, lease in held):
         return min(SOON, interval)
     moments = [moment for ticket, lease in held for moment in _moments(ticket, lease, rules)]
-    moments += [wakes_at] if wakes_at else []
+    moments += [looks_at] if looks_at else []
     ahead = [(moment - now).total_seconds() for moment in moments if moment > now]
     return min([interval, *ahead])
 

@@ -116,7 +116,7 @@ class Reconciler:
         if self.sighting.servers is None:
             return min(SOON, self._interval)  # nothing is granted and nothing counts as lost before the hub answers
         held, rules = await self._desk.view(_held), self._desk.catalogue.queue
-        return seconds_to_next(held, self._desk.wakes_at, rules, self._desk.clock(), self._interval)
+        return seconds_to_next(held, self._desk.looks_at, rules, self._desk.clock(), self._interval)
 
     async def _apart(self, work: Coroutine[None, None, None]) -> None:
         """Do what must not keep leases from ending where it fails: somebody's odd process, say."""
