@@ -203,6 +203,20 @@ def test_a_planner_that_remembers_says_so_too():
     assert (broken.ticket, broken.cause) == ("batch", BreakCause.HIGHER_CLASS)
 
 
+def test_a_place_that_only_an_undone_decision_took_away_is_there_again():
+    planner = Planner()
+    batch = replace(ticket("batch", gpus=2), priority=Priority.BATCH)
+    rules = catalogue({"vision": (2, 0), "speech": (1, 1)})
+    world = World(TWO, rules, (batch,), (lease("busy", "n1-0", until=2, project="speech"),))
+    world = follow(world, planner.plan(world, at(0)), at(0))
+    fewer = catalogue({"vision": (1, 1), "speech": (2, 0)})  # the place stands, and no new one would be given
+    lowered = replace(world, catalogue=fewer)
+    lowered = follow(lowered, planner.plan(lowered, at(0.1)), at(0.1))
+    undone = planner.plan(add(lowered, ticket("lab", user="eve", hours=8, asked=0.2, project="speech")), at(0.2))
+    assert ([grant.ticket for grant in undone.grants], undone.slots) == (["lab"], ())
+    assert starts(planner.plan(lowered, at(0.2))) == {"batch": at(2) + MARGIN}
+
+
 def test_of_what_is_free_the_higher_class_takes_first_and_scavengers_last():
     classes = {"scavenger": Priority.SCAVENGER, "batch": Priority.BATCH, "lab": Priority.INTERACTIVE}
     tickets = tuple(

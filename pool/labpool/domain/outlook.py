@@ -102,9 +102,9 @@ class Outlook:
         self.stored.clear()
 
     def _same_slots(self, world: World) -> bool:
-        """Whether all slots are there; more may be, of tickets that left the line."""
-        stored = {slot.ticket: slot for slot in world.slots}
-        return all(stored.get(name) == slot for name, slot in self.slots.items())
+        """Whether just these slots are there, those of tickets aside that left the line."""
+        stored = {slot.ticket: slot for slot in world.slots if slot.ticket in self.line.tickets}
+        return stored == self.slots
 
     def _follow_tickets(self, before: World) -> bool:
         gone, come = differences(before.tickets, self.world.tickets)
