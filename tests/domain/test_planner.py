@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from labpool.domain.catalogue import Catalogue, Limits, UserLimit
 from labpool.domain.leases import Lease
-from labpool.domain.planner import Planner, plan
-from labpool.domain.plans import BreakCause, BrokenPromise, Grant
-from labpool.domain.tickets import Event, Priority
+from labpool.domain.planner import plan
+from labpool.domain.plans import Grant
+from labpool.domain.tickets import Event
 from labpool.domain.usage import Usage
 from labpool.domain.world import World
 
@@ -179,59 +179,6 @@ def test_the_first_without_a_promise_gets_a_place_after_a_day_and_loses_it_only_
     assert decided.promises == {"own": at(40) + MARGIN}
     assert starts(decided)["pair"] == at(52) + 2 * MARGIN
     assert not decided.broken
-
-
-def test_a_higher_class_takes_places_of_a_lower_one_and_says_so():
-    batch = replace(ticket("batch", hours=4), priority=Priority.BATCH)
-    world = World(ONE, catalogue(), (batch,), (lease("busy", "n1-0", until=2),))
-    world = follow(world, plan(world, at(0)), at(0))
-    assert {slot.ticket: slot.start for slot in world.slots} == {"batch": at(2) + MARGIN}
-    world = add(world, ticket("lab", user="eve", hours=1, asked=0.1))
-    decided = plan(world, at(0.1))
-    assert starts(decided) == {"lab": at(2) + MARGIN, "batch": at(3) + 2 * MARGIN}
-    assert decided.broken == (BrokenPromise("batch", at(2) + MARGIN, at(3) + 2 * MARGIN, BreakCause.HIGHER_CLASS),)
-    assert decided.promises == {"lab": at(2) + MARGIN}
-
-
-def test_a_planner_that_remembers_says_so_too():
-    planner = Planner()
-    batch = replace(ticket("batch", hours=4), priority=Priority.BATCH)
-    world = World(ONE, catalogue(), (batch,), (lease("busy", "n1-0", until=2),))
-    world = follow(world, planner.plan(world, at(0)), at(0))
-    world = add(world, ticket("lab", user="eve", hours=1, asked=0.1))
-    (broken,) = planner.plan(world, at(0.1)).broken
-    assert (broken.ticket, broken.cause) == ("batch", BreakCause.HIGHER_CLASS)
-
-
-def test_a_place_that_only_an_undone_decision_took_away_is_there_again():
-    planner = Planner()
-    batch = replace(ticket("batch", gpus=2), priority=Priority.BATCH)
-    rules = catalogue({"vision": (2, 0), "speech": (1, 1)})
-    world = World(TWO, rules, (batch,), (lease("busy", "n1-0", until=2, project="speech"),))
-    world = follow(world, planner.plan(world, at(0)), at(0))
-    fewer = catalogue({"vision": (1, 1), "speech": (2, 0)})  # the place stands, and no new one would be given
-    lowered = replace(world, catalogue=fewer)
-    lowered = follow(lowered, planner.plan(lowered, at(0.1)), at(0.1))
-    undone = planner.plan(add(lowered, ticket("lab", user="eve", hours=8, asked=0.2, project="speech")), at(0.2))
-    assert ([grant.ticket for grant in undone.grants], undone.slots) == (["lab"], ())
-    assert starts(planner.plan(lowered, at(0.2))) == {"batch": at(2) + MARGIN}
-
-
-def test_of_what_is_free_the_higher_class_takes_first_and_scavengers_last():
-    classes = {"scavenger": Priority.SCAVENGER, "batch": Priority.BATCH, "lab": Priority.INTERACTIVE}
-    tickets = tuple(
-        replace(ticket(name, user=name, hours=hours), priority=priority)
-        for hours, (name, priority) in enumerate(classes.items(), start=1)
-    )
-    world = World(ONE, catalogue(), tickets, (lease("busy", "n1-0", until=9),))
-    world = follow(world, plan(world, at(0)), at(0))
-    assert {slot.ticket for slot in world.slots} == {"batch", "lab"}
-    order = []
-    for _ in classes:
-        world = end(world, *(held.ticket for held in world.leases))
-        world = follow(world, plan(world, at(0)), at(0))
-        order += [held.ticket for held in world.leases]
-    assert order == ["lab", "batch", "scavenger"]
 
 
 def test_cpu_and_memory_of_a_node_are_shared_like_its_devices():
