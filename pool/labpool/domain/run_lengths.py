@@ -20,6 +20,10 @@ PRIOR = (0.05, 0.15, 0.3, 0.5, 0.75, 1.0)
 _OWN, _ALIKE = 16, 64
 """How many of the last runs are remembered of each user with a profile, and of each profile."""
 
+_PRIOR_WEIGHT, _ALIKE_WEIGHT, _OWN_WEIGHT = 8, 3, 48
+"""The whole prior weighs as much as one own run, and 64 runs of others as much as four. Whole numbers, because sums of
+fractions differ in their last digit from one Python version to the next, and with it which run is the median."""
+
 
 class RunLengths:
     """What was observed so far. Of all that is remembered, a user's own runs weigh more than those of others."""
@@ -47,9 +51,8 @@ class RunLengths:
                 return part * asked
         return asked
 
-    def _observed(self, user: str, profile: str) -> Iterator[tuple[float, float]]:
-        """Parts with their weights: a prior that counts as one run, then all runs of the profile, then the user's."""
-        yield from ((part, 1 / len(PRIOR)) for part in PRIOR)
-        alike = self._alike[profile]
-        yield from ((part, 4 / _ALIKE) for part in alike)
-        yield from ((part, 1.0) for part in self._own[user, profile])
+    def _observed(self, user: str, profile: str) -> Iterator[tuple[float, int]]:
+        """Parts with their weights: of a prior, of all runs of the profile, and of the user's own."""
+        yield from ((part, _PRIOR_WEIGHT) for part in PRIOR)
+        yield from ((part, _ALIKE_WEIGHT) for part in self._alike[profile])
+        yield from ((part, _OWN_WEIGHT) for part in self._own[user, profile])
