@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from hypothesis import strategies as st
+from labpool.domain.budgets import Budget, Per, Spent
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, QueueRules, UserLimit
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.plans import BreakCause, Plan
+from labpool.domain.reservations import Reservation
+from labpool.domain.reserving import consequences
 from labpool.domain.tickets import Event, Priority, State, Ticket
 from labpool.domain.world import World
 
@@ -25,7 +28,21 @@ from tests.domain.rules import DEVICES, MARGIN
 Planner = Callable[[World, datetime], Plan]
 Step = tuple[str, int, int]
 
-PEACEFUL = ("wait", "ask", "ask", "ask", "use", "use", "stop", "cancel", "unclaimed", "ready", "raise_limits", "undone")
+PEACEFUL = (
+    "wait",
+    "ask",
+    "ask",
+    "ask",
+    "use",
+    "use",
+    "stop",
+    "cancel",
+    "unclaimed",
+    "ready",
+    "raise_limits",
+    "undone",
+    "reserve",
+)
 TROUBLE = (
     "lose_device",
     "return_device",
@@ -37,6 +54,10 @@ TROUBLE = (
     "lower_shares",
     "ask_lower",
     "ask_lower",
+    "force_reservation",
+    "give_up_reservation",
+    "lend_less",
+    "lower_budget",
 )
 
 
@@ -60,11 +81,16 @@ class History:
     stuck: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     causes: set[BreakCause] = field(default_factory=set)
+    looks_at: datetime | None = None
     told: dict[str, datetime] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     most: int = 3
     shares: dict[str, tuple[int, int]] = field(default_factory=lambda: {"vision": (2, 1), "speech": (2, 3)})
     asked: int = 0
+    reservations: list[Reservation] = field(default_factory=list)
+    lend: dict[str, int] = field(default_factory=dict)
+    budgets: dict[str, float] = field(default_factory=lambda: {"speech": 12.0})
+    spent: Spent = field(default_factory=Spent)
 
     def __post_init__(self) -> None:
         self.world = World(Inventory(), self._catalogue())
@@ -83,6 +109,8 @@ class History:
         before = self.world = self.as_stored()
         decided = self.planner(before, self.now)
         rules.check_grants(self, before, decided)
+        rules.check_kept(self, before, decided)
+        rules.check_budgets(self, before, decided)
         rules.check_promises(self, decided)
         rules.check_new_promises(self, before, decided)
         rules.check_taken(self, before, decided)
@@ -100,17 +128,30 @@ class History:
             tuple(self.leases.values()),
             self.world.slots,
             self.world.looked_at,
+            reservations=tuple(self.reservations),
+            spent=self.spent,
         )
 
     def _catalogue(self) -> Catalogue:
         flavours = {name: Flavour(name, name) for name in ("big", "slice")}
         projects = {
             name: Project(
-                name, name, everyone=True, nominal=dict.fromkeys(flavours, own), borrow=dict.fromkeys(flavours, more)
+                name,
+                name,
+                everyone=True,
+                nominal=dict.fromkeys(flavours, own),
+                borrow=dict.fromkeys(flavours, more),
+                lend=dict.fromkeys(flavours, self.lend.get(name, own)),
+                budget=self.budget_of(name),
             )
             for name, (own, more) in self.shares.items()
         }
         return Catalogue(flavours, {}, projects, Limits(UserLimit(self.most, 3, 8)), QueueRules(turnover=MARGIN))
+
+    def budget_of(self, project: str) -> Budget | None:
+        """What a project may use each day; the first one is over four hours after the beginning."""
+        hours = self.budgets.get(project)
+        return Budget(hours, Per.DAY, timezone(timedelta(hours=11))) if hours is not None else None
 
     def _store(self, decided: Plan) -> None:
         for ticket, promise in decided.promises.items():
@@ -125,6 +166,7 @@ class History:
             self.leases[taken.ticket] = replace(self.leases[taken.ticket], ends=taken.ends)
             self.tickets[taken.ticket] = self.tickets[taken.ticket].after(Event.RECLAIM, self.now)
         self.world = replace(self.world, slots=decided.slots, looked_at=self.now)
+        self.looks_at = decided.looks_at
 
     def _settled_at(self, held: Lease) -> datetime:
         return held.ends + self.linger
@@ -135,9 +177,9 @@ class History:
         """Time passes; the pool looks round whenever something begins or ends, a little late."""
         target = self.now + (one * 12 + other) * MINUTE
         while True:
-            events = [slot.start for slot in self.world.slots] + [
-                self._settled_at(held) for held in self.leases.values()
-            ]
+            events = [slot.start for slot in self.world.slots]
+            events += [self._settled_at(held) for held in self.leases.values()]
+            events += [self.looks_at] if self.looks_at else []
             ahead = min((at for at in events if self.now < at <= target), default=None)
             if ahead is None:
                 break
@@ -167,6 +209,11 @@ class History:
             f"t{self.asked:03}", user, frozenset(), name, project, "any", flavour, gpus, hours * HOUR, self.now
         )
 
+    def _lower_budget(self, one: int, other: int) -> None:
+        project = ("vision", "speech")[one % 2]
+        self.budgets[project] = 4.0 * other
+        self.causes.add(BreakCause.ADMIN_CHANGE)
+
     def _use(self, one: int, _: int) -> None:
         granted = [name for name in self.leases if self.tickets[name].state is State.GRANTED]
         if held := self._pick(granted, one):
@@ -180,8 +227,17 @@ class History:
 
     def _stop(self, one: int, _: int) -> None:
         if held := self._pick(list(self.leases), one):
-            del self.leases[held]
+            self._let_go(held)
             self._forget(held)
+
+    def _let_go(self, ticket: str) -> Lease:
+        """Take a lease away and book what it has used, never more than was set aside."""
+        lease = self.leases.pop(ticket)
+        budget, until = self.budget_of(lease.project), min(max(self.now, lease.starts), lease.ends)
+        if budget:
+            rate = self.world.catalogue.rate(lease.flavour, len(lease.devices))
+            self.spent = self.spent.with_run(budget, lease.project, rate, lease.starts, until)
+        return lease
 
     def _cancel(self, one: int, _: int) -> None:
         if ticket := self._pick(self._queued(ready=True), one):
@@ -190,7 +246,7 @@ class History:
     def _unclaimed(self, one: int, _: int) -> None:
         granted = [t for t in self.leases if self.tickets[t].state is State.GRANTED]
         if held := self._pick([t for t in granted if not self.tickets[t].unclaimed], one):
-            del self.leases[held]
+            self._let_go(held)
             self.stuck.discard(held)
             self.tickets[held] = self.tickets[held].after(Event.UNCLAIMED, self.now)
 
@@ -201,6 +257,40 @@ class History:
     def _raise_limits(self, one: int, other: int) -> None:
         self.most = min(self.most + one % 2, 5)
         self.shares = {name: (own, min(more + other % 2, 5)) for name, (own, more) in self.shares.items()}
+
+    def _reserve(self, one: int, other: int) -> None:
+        """Somebody reserves, where that breaks nothing."""
+        wanted = self._wanted(one, other)
+        if consequences(self.as_stored(), wanted, self.now).harmless:
+            self._accept(wanted)
+
+    def _force_reservation(self, one: int, other: int) -> None:
+        """An admin reserves, whatever that breaks."""
+        self._accept(self._wanted(one, other))
+        self.causes.add(BreakCause.ADMIN_CHANGE)
+
+    def _give_up_reservation(self, one: int, _: int) -> None:
+        if self.reservations:
+            del self.reservations[one % len(self.reservations)]
+            self.causes.add(BreakCause.ADMIN_CHANGE)
+
+    def _accept(self, wanted: Reservation) -> None:
+        self.reservations = [each for each in self.reservations if each.end + MARGIN > self.now]
+        self.reservations.append(wanted)
+
+    def _wanted(self, one: int, other: int) -> Reservation:
+        self.asked += 1
+        start = self.now + one * 20 * MINUTE
+        times = (f"r{self.asked:03}", start, start + (1 + other % 3) * HOUR)
+        if one % 4 == 3:
+            return Reservation(*times, node=("a", "b")[other % 2])
+        project, node = ("vision", "speech")[other % 2], ("", "", "a", "b")[one % 4]
+        return Reservation(*times, project, "big", 1 + one % 2, node)
+
+    def _lend_less(self, one: int, _: int) -> None:
+        name = ("vision", "speech")[one % 2]
+        self.lend[name] = max(self.lend.get(name, self.shares[name][0]) - 1, 0)
+        self.causes.add(BreakCause.ADMIN_CHANGE)
 
     def _lose_device(self, one: int, _: int) -> None:
         self.lost.add(DEVICES[one % len(DEVICES)].id)
@@ -241,7 +331,7 @@ class History:
 
     def _end(self, ticket: str) -> None:
         """End a lease; where it was taken back, its ticket goes back in line for what is left."""
-        lease, held = self.leases.pop(ticket), self.tickets[ticket]
+        lease, held = self._let_go(ticket), self.tickets[ticket]
         left = held.duration - (lease.ends - lease.starts)
         if held.state is State.RECLAIMING and left > timedelta(0):
             self.stuck.discard(ticket)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from labpool.domain.budgets import Account, costs, hours
 from labpool.domain.catalogue import QueueRules
 from labpool.domain.inventory import Device
+from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
 from labpool.domain.plans import Plan
-from labpool.domain.tickets import Priority, State
+from labpool.domain.reservations import reserved
+from labpool.domain.tickets import Priority, State, Ticket
+from labpool.domain.usage import HOUR
 from labpool.domain.world import World
 
 if TYPE_CHECKING:
@@ -55,7 +60,7 @@ def check_caps(history: History, before: World, decided: Plan) -> None:
         projects[ticket.project, ticket.flavour] += len(grant.devices)
         servers[ticket.user, ticket.name] += 1
         _must(users[ticket.user] <= history.most, f"2: {ticket.user} is over the limit")
-        share = sum(history.shares[ticket.project])
+        share = sum(history.shares[ticket.project]) + _reserved(history, ticket.project, ticket.flavour, history.now)
         _must(projects[ticket.project, ticket.flavour] <= share, f"3: {ticket.project} is over its share")
         _must(servers[ticket.user, ticket.name] == 1, f"{ticket.name} of {ticket.user} got two leases")
 
@@ -76,6 +81,7 @@ def check_promises(history: History, decided: Plan) -> None:
 def check_new_promises(history: History, before: World, decided: Plan) -> None:
     """A promise is inside the project's own devices: at its start nobody of the project has to borrow for it."""
     slots = {slot.ticket: slot for slot in decided.slots}
+    ends = {taken.ticket: taken.ends for taken in decided.taken}
     for name, start in decided.promises.items():
         ticket = history.tickets[name]
         if ticket.starts_by is not None:
@@ -83,7 +89,8 @@ def check_new_promises(history: History, before: World, decided: Plan) -> None:
         held = sum(
             len(lease.devices)
             for lease in before.leases
-            if (lease.project, lease.flavour) == (ticket.project, ticket.flavour) and lease.ends > start
+            if (lease.project, lease.flavour) == (ticket.project, ticket.flavour)
+            and ends.get(lease.ticket, lease.ends) > start
         )
         promised = sum(
             other.gpus
@@ -92,8 +99,78 @@ def check_new_promises(history: History, before: World, decided: Plan) -> None:
             and other.id in slots
             and slots[other.id].start <= start < slots[other.id].end
         )
-        own = history.shares[ticket.project][0]
+        own = history.shares[ticket.project][0] + _reserved(history, ticket.project, ticket.flavour, start)
         _must(held + promised <= own, f"{name} was promised more than {ticket.project}'s own {own} devices")
+
+
+def check_kept(history: History, before: World, decided: Plan) -> None:
+    """A start leaves to others what is kept for them as long as it runs: what they don't lend, and reservations."""
+    leases = _as_taken(before, decided)
+    for grant in decided.grants:
+        ticket = history.tickets[grant.ticket]
+        who = (ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour)
+        leases.append(Lease(*who, grant.devices, grant.starts, grant.ends))
+    usable = [device for device in DEVICES if device.id not in history.lost]
+    for grant in decided.grants:
+        ticket, node = history.tickets[grant.ticket], grant.devices[0].split("-")[0]
+        meets = [r for r in history.reservations if r.start < grant.ends and r.end > history.now]
+        _must(all(r.project or r.node != node for r in meets), f"{ticket.id} was granted a node that is closed")
+        for now in (history.now, *(r.start for r in meets if r.start > history.now)):
+            held = [lease for lease in leases if lease.ends > now and lease.flavour == ticket.flavour]
+            _check_left(history, ticket, held, [d for d in usable if d.flavour == ticket.flavour], now)
+            on_node = [r for r in meets if (r.node, r.flavour) == (node, ticket.flavour) and r.is_on(now)]
+            others = Counter({r.project: r.devices for r in on_node if r.project != ticket.project})
+            there = {d.id for d in usable if (d.node, d.flavour) == (node, ticket.flavour)}
+            used = Counter[str]()
+            for lease in held:
+                used[lease.project] += len(there & set(lease.devices))
+            kept = sum(max(used[name], others[name]) for name in used.keys() | others.keys())
+            _must(kept <= len(there) or not others, f"{ticket.id} got what is reserved on {node}")
+
+
+def _as_taken(before: World, decided: Plan) -> list[Lease]:
+    """The leases, those that are taken back with their new end."""
+    ends = {taken.ticket: taken.ends for taken in decided.taken}
+    return [replace(lease, ends=ends.get(lease.ticket, lease.ends)) for lease in before.leases]
+
+
+def check_budgets(history: History, before: World, decided: Plan) -> None:
+    """4: what is spent and set aside of each period stays within the budget, but for starts that come a little late."""
+    for project in {history.tickets[grant.ticket].project for grant in decided.grants}:
+        budget = history.budget_of(project)
+        if budget is None:
+            continue
+        booked, granted = Counter(history.spent.of), Counter[Account]()
+        for lease in _as_taken(before, decided):
+            if lease.project == project:
+                booked.update(dict(costs(project, budget, 1000 * len(lease.devices), lease.starts, lease.ends)))
+        for grant in decided.grants:
+            if history.tickets[grant.ticket].project == project:
+                granted.update(dict(costs(project, budget, 1000 * len(grant.devices), grant.starts, grant.ends)))
+        late = MARGIN * len(DEVICES) * 4
+        for account, units in granted.items():
+            over = hours(booked[account] + units) - budget.gpu_hours
+            _must(over <= late / HOUR, f"4: {project} is {over:.2f} GPU-hours over its budget")
+
+
+def _check_left(history: History, ticket: Ticket, held: list[Lease], usable: list[Device], now: datetime) -> None:
+    used = Counter[str]()
+    for lease in held:
+        used[lease.project] += sum(device in {d.id for d in usable} for device in lease.devices)
+    floors = {
+        name: max(own - history.lend.get(name, own), 0) + reserved(history.reservations, name, ticket.flavour, now)
+        for name, (own, _) in history.shares.items()
+    }
+    kept = sum(max(used[name], floor) for name, floor in floors.items())
+    fits = kept <= len(usable) or used[ticket.project] <= floors[ticket.project]
+    too_few = sum(floors.values()) > len(usable)
+    _must(fits or too_few, f"{ticket.id} got what others don't lend")
+
+
+def _reserved(history: History, project: str, flavour: str, at: datetime) -> int:
+    """What is reserved for a project, counting the margin behind it."""
+    mine = (r for r in history.reservations if (r.project, r.flavour) == (project, flavour))
+    return sum(r.devices for r in mine if r.start <= at < r.end + MARGIN)
 
 
 def check_taken(history: History, before: World, decided: Plan) -> None:
@@ -110,7 +187,7 @@ def check_taken(history: History, before: World, decided: Plan) -> None:
             if (other.project, other.flavour) == (lease.project, lease.flavour)
             and (other.starts, other.ticket) <= (lease.starts, lease.ticket)
         ]
-        own = history.shares[lease.project][0]
+        own = history.shares[lease.project][0] + _reserved(history, lease.project, lease.flavour, history.now)
         _must(sum(len(other.devices) for other in older) > own, f"{taken.ticket} was taken, and is not borrowed")
         _must(ticket.state is State.RUNNING, f"{taken.ticket} was taken and is {ticket.state.value}")
         _must(history.now >= lease.starts + queue.borrow_min, f"{taken.ticket} was taken too early")
@@ -122,12 +199,16 @@ def check_taken(history: History, before: World, decided: Plan) -> None:
             asking = {t.taken_for for t in decided.taken if history.tickets[t.taken_for].project == project}
             gpus = sum(history.tickets[name].gpus for name in asking if history.tickets[name].flavour == flavour)
             held = sum(len(x.devices) for x in before.leases if (x.project, x.flavour) == (project, flavour))
-            _must(not gpus or held + gpus <= own, f"{project} took back more than its own")
+            mine = own + _reserved(history, project, flavour, history.now)
+            _must(not gpus or held + gpus <= mine, f"{project} took back more than its own")
 
 
 def check_moves(history: History, before: World, decided: Plan) -> None:
     stored = {slot.ticket: slot.start for slot in before.slots}
-    later = [slot.ticket for slot in decided.slots if slot.start > stored.get(slot.ticket, slot.start)]
+    later = [slot for slot in decided.slots if slot.start > stored.get(slot.ticket, slot.start)]
+    if history.reservations:  # one that was accepted may take a place, as long as the promise stands
+        told = history.told
+        later = [slot for slot in later if slot.start > told.get(slot.ticket, slot.start) + MARGIN + INSTANTS]
     _must(not later or bool(history.causes), f"a slot moved later and nothing happened: {later}")
 
 

@@ -7,12 +7,16 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from labpool.domain import outlook, owners
+from labpool.domain.budgets import Accounts
 from labpool.domain.decision import Decision
+from labpool.domain.entries import Entries
+from labpool.domain.guarantees import Guarantees
 from labpool.domain.keeping import Kept
 from labpool.domain.needs import Need, Needs
 from labpool.domain.outlook import Outlook
 from labpool.domain.planner import Planner, plan
 from labpool.domain.plans import BreakCause, BrokenPromise, Plan
+from labpool.domain.reserving import Consequences
 from labpool.domain.schedule import Schedule
 from labpool.domain.tickets import Ticket
 from labpool.domain.world import World
@@ -57,8 +61,8 @@ def without_cap(kind: str) -> Callable[[Needs, Ticket], Need]:
 
 def without_amounts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a schedule's bookings of some kind take nothing."""
-    really = getattr(Schedule, name)
-    monkeypatch.setattr(Schedule, name, lambda *given: really(*given)._replace(amounts=()))
+    really = getattr(Entries, name)
+    monkeypatch.setattr(Entries, name, lambda *given: really(*given)._replace(amounts=()))
 
 
 def test_the_unharmed_planner_survives_the_hunt():
@@ -73,13 +77,13 @@ def test_a_planner_that_hands_out_what_is_in_use_is_caught_leasing_a_device_twic
 
 
 def test_a_planner_blind_to_leases_is_caught_granting_what_is_not_there(monkeypatch: pytest.MonkeyPatch):
-    without_amounts("_held", monkeypatch)
+    without_amounts("of_lease", monkeypatch)
     with pytest.raises(InvariantBroken, match=r"^[23]: |^t\d+ got "):
         hunt(PEACEFUL)
 
 
 def test_a_planner_blind_to_its_own_places_is_caught_granting_what_is_not_there(monkeypatch: pytest.MonkeyPatch):
-    without_amounts("_placed", monkeypatch)
+    without_amounts("of_place", monkeypatch)
     with pytest.raises(InvariantBroken, match=r"^[236]: |^t\d+ got |was promised more than"):
         hunt(PEACEFUL)
 
@@ -89,7 +93,9 @@ def test_a_planner_that_lets_an_overrunning_lease_count_as_gone_is_caught(monkey
     monkeypatch.setattr(
         Schedule,
         "stands",
-        lambda self, need, place, without=(): really(self, need, place, self.overrunning().union(without)),
+        lambda self, need, place, without=(), kept=True: really(
+            self, need, place, self.overrunning().union(without), kept
+        ),
     )
     with pytest.raises(InvariantBroken, match=r"^[123]: |got "):
         hunt(PEACEFUL * 2 + TROUBLE)
@@ -185,7 +191,7 @@ def test_a_planner_that_does_not_notice_what_came_free_is_caught(monkeypatch: py
 @pytest.mark.parametrize(
     ("rule", "forgotten", "said"),
     [
-        ("borrowed", lambda _, leases, flavour: [x for x in leases if x.flavour == flavour], "is not borrowed"),
+        ("borrowed", lambda _, leases, flavour, now: [x for x in leases if x.flavour == flavour], "is not borrowed"),
         ("may_be_taken", lambda *_: True, "taken too early|was taken and is|given its grace"),
     ],
 )
@@ -206,4 +212,23 @@ def test_a_planner_that_does_not_let_owners_wait_is_caught(monkeypatch: pytest.M
 
     monkeypatch.setattr(owners.Owners, "__init__", hasty)
     with pytest.raises(InvariantBroken, match=r"has not waited yet|somebody could have started"):
+        hunt(PEACEFUL)
+
+
+def test_a_planner_that_lends_what_is_kept_is_caught(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Guarantees, "seen_by", lambda *_: None)
+    with pytest.raises(InvariantBroken, match=r"got what (others don't lend|is reserved on)"):
+        hunt(PEACEFUL * 2 + TROUBLE)
+
+
+def test_a_planner_that_forgets_budgets_is_caught(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Accounts, "affordable_from", lambda self, booked, project, rate, start, duration: start)
+    monkeypatch.setattr(Accounts, "overdrawn", lambda *_: False)
+    with pytest.raises(InvariantBroken, match=r"^4: speech is .* over its budget"):
+        hunt(PEACEFUL)
+
+
+def test_a_planner_that_reserves_without_looking_is_caught_breaking_promises(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Consequences, "harmless", True)
+    with pytest.raises(InvariantBroken, match=r"^6: .* broken by .*ADMIN_CHANGE, which never happened"):
         hunt(PEACEFUL)

@@ -50,5 +50,6 @@ def availability(
         Cap(("user", user), profile.gpus, limit),
         Cap(("project", project.name, profile.flavour), profile.gpus, project.most_at_once(profile.flavour)),
     )
-    place = schedule_of(world, now).earliest(Need("", profile.flavour, profile.gpus, profile.longest, caps))
+    need = Need("", profile.flavour, profile.gpus, profile.longest, caps, project=project.name)
+    place = schedule_of(world, now).earliest(need)
     return Availability(place is not None and place.start == now, place.start if place else None)

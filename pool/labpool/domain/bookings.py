@@ -1,22 +1,24 @@
 """What is booked of everything that is counted, over time.
 
 Each booked span has a margin behind it. Bookings have a rank, and there is a layer of timelines for each rank: it holds
-what is of that rank or of a stronger (lower) one.
+what is of that rank or of a stronger (lower) one. Beside what is taken it holds what is kept (`guarantees`).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from labpool.domain.budgets import Account, Accounts, Cost
+from labpool.domain.guarantees import Floors, Guarantees, Share
 from labpool.domain.needs import Amount, Key
 from labpool.domain.timeline import FOREVER, Span, Timeline
 
 Name = tuple[str, str]
-"""("lease" or "slot", ticket)."""
+"""("lease" or "slot", ticket), ("reservation", id)."""
 
 
 class Booking(NamedTuple):
@@ -26,10 +28,23 @@ class Booking(NamedTuple):
     end: datetime
     amounts: tuple[Amount, ...]
     rank: int = 0
+    shares: tuple[Share, ...] = ()
+    costs: tuple[Cost, ...] = ()
 
 
 class Layer(dict[Key, Timeline]):
-    """The timelines of one rank; one that nobody has booked yet is empty."""
+    """The timelines of one rank; one that nobody has booked yet is empty. And what is `booked` of each budget."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.booked: Counter[Account] = Counter()
+
+    def copy(self) -> Layer:
+        """One that may be changed apart from this one."""
+        other = Layer()
+        other.update((key, track.copy()) for key, track in self.items())
+        other.booked.update(self.booked)
+        return other
 
     def __missing__(self, key: Key) -> Timeline:
         track = self[key] = Timeline()
@@ -39,14 +54,20 @@ class Layer(dict[Key, Timeline]):
 class Bookings:
     """All bookings by name. `now` may be set to a later time; what lies before it is forgotten by and by."""
 
-    def __init__(self, now: datetime, margin: timedelta) -> None:
+    def __init__(self, now: datetime, margin: timedelta, floors: Floors, accounts: Accounts) -> None:
         self.now = now
+        self.guarantees = Guarantees(floors)
+        self.accounts = accounts
         self._margin = margin
         self._bookings: dict[Name, Booking] = {}
         self._layers = [Layer()]
+        self.guarantees.start(self._layers[0])
 
     def __getitem__(self, name: Name) -> Booking:
         return self._bookings[name]
+
+    def __contains__(self, name: Name) -> bool:
+        return name in self._bookings
 
     def put(self, name: Name, booking: Booking) -> None:
         """Add a booking, in place of one of the same name."""
@@ -58,13 +79,12 @@ class Bookings:
     def put_all(self, bookings: Mapping[Name, Booking]) -> None:
         """Add many new ones, which is cheaper together."""
         self._bookings.update(bookings)
-        spans: defaultdict[int, defaultdict[Key, list[Span]]] = defaultdict(lambda: defaultdict(list))
+        by_rank: defaultdict[int, list[Booking]] = defaultdict(list)
         for booking in bookings.values():
-            self._add_spans(spans[booking.rank], booking)
-        for rank in sorted(spans):
+            by_rank[booking.rank].append(booking)
+        for rank in sorted(by_rank):
             for layer in self._layers_from(rank):
-                for key, added in spans[rank].items():
-                    layer[key].take_all(added)
+                self._take_all(layer, by_rank[rank])
 
     def drop(self, name: Name) -> None:
         """Take a booking back."""
@@ -81,15 +101,11 @@ class Bookings:
 
     def have_room_for(self, bookings: Iterable[Booking], rooms: Mapping[Key, int]) -> bool:
         """Whether `bookings`, put beside what is there, would take at no time more than `rooms` of anything."""
-        spans: defaultdict[Key, list[Span]] = defaultdict(list)
-        for booking in bookings:
-            self._add_spans(spans, booking)
-        for key, added in spans.items():
-            track = self._layers[-1][key].copy()
-            track.take_all(added)
-            if key in rooms and not track.fits(rooms[key], self.now, FOREVER):
-                return False
-        return True
+        trial = self._layers[-1].copy()
+        changed = self._take_all(trial, bookings)
+        if self.accounts.overdrawn(trial.booked, trial.booked):
+            return False
+        return all(trial[key].fits(rooms[key], self.now, FOREVER) for key in changed if key in rooms)
 
     @contextmanager
     def left_aside(self, names: Iterable[Name]) -> Iterator[None]:
@@ -101,14 +117,24 @@ class Bookings:
         for booking in bookings:
             self._take(booking, 1)
 
-    def _add_spans(self, spans: defaultdict[Key, list[Span]], booking: Booking) -> None:
-        for key, amount in booking.amounts:
-            spans[key].append((booking.start, booking.end + self._margin, amount))
+    def _take_all(self, layer: Layer, bookings: Iterable[Booking]) -> set[Key]:
+        """Take many at once; gives what has changed."""
+        spans: defaultdict[Key, list[Span]] = defaultdict(list)
+        shares = []
+        for booking in bookings:
+            end = booking.end + self._margin
+            for key, amount in booking.amounts:
+                spans[key].append((booking.start, end, amount))
+            shares += [(share, booking.start, end) for share in booking.shares]
+            layer.booked.update(dict(booking.costs))
+        for key, added in spans.items():
+            layer[key].take_all(added)
+        return spans.keys() | self.guarantees.take_all(layer, shares)
 
     def _layers_from(self, rank: int) -> list[Layer]:
         """The layers in which a booking of `rank` stands; those that are missing are made."""
         while len(self._layers) <= rank:
-            self._layers.append(Layer((key, track.copy()) for key, track in self._layers[-1].items()))
+            self._layers.append(self._layers[-1].copy())
         return self._layers[rank:]
 
     def _take(self, booking: Booking, sign: int) -> None:
@@ -118,3 +144,7 @@ class Bookings:
                 track = layer[key]
                 track.forget(self.now)
                 track.take(start, end, sign * amount)
+            for account, work in booking.costs:
+                layer.booked[account] += sign * work
+            for share in booking.shares:
+                self.guarantees.take(layer, share.times(sign), start, end)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from labpool.domain.budgets import Budget, work
 from labpool.domain.tickets import Priority
 
 
@@ -46,6 +47,8 @@ class Profile:
 class Project:
     """A project space. `nominal` and `borrow` count devices for each flavour; a missing flavour counts 0.
 
+    `lend` is how many of its nominal devices others may use while it does not; of a missing flavour all.
+    `budget` is what its runs may come to in each period; None: as much as they like.
     `weight` is the part it may expect of what nobody else needs; None: as large as its nominal devices.
     """
 
@@ -58,12 +61,19 @@ class Project:
     everyone: bool = False
     nominal: Mapping[str, int] = field(default_factory=dict)
     borrow: Mapping[str, int] = field(default_factory=dict)
+    lend: Mapping[str, int] = field(default_factory=dict)
     weight: float | None = None
     profiles: tuple[str, ...] = ()
+    budget: Budget | None = None
 
     def most_at_once(self, flavour: str) -> int:
         """Devices of `flavour` this project may hold at once: nominal + borrowing."""
         return self.nominal.get(flavour, 0) + self.borrow.get(flavour, 0)
+
+    def never_lent(self, flavour: str) -> int:
+        """Devices of `flavour` that nobody else gets, also while this project does not use them."""
+        own = self.nominal.get(flavour, 0)
+        return max(own - self.lend.get(flavour, own), 0)
 
     def has_member(self, user: str, groups: frozenset[str]) -> bool:
         """Whether `user` may work in this project; an owner is a member."""
@@ -151,6 +161,14 @@ class Catalogue:
         """Devices of `flavour` that belong to a project; 0 where it is gone."""
         known = self.projects.get(project)
         return known.nominal.get(flavour, 0) if known else 0
+
+    def budgets(self) -> dict[str, Budget]:
+        """Those of the projects that have one."""
+        return {project.name: project.budget for project in self.projects.values() if project.budget}
+
+    def rate(self, flavour: str, devices: int) -> int:
+        """What so many devices use of a budget in a microsecond, in units of work."""
+        return work(devices, self.charge_of(flavour))
 
     def charge_of(self, flavour: str) -> float:
         """GPU-hours booked for one hour of one device; those of a flavour that is gone cost 1."""

@@ -13,6 +13,7 @@ from labpool.domain.owners import Owners
 from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan, Taken
 from labpool.domain.schedule import INSTANT, Place
 from labpool.domain.tickets import Priority, Ticket
+from labpool.domain.timeline import FOREVER
 
 PUNCTUAL = timedelta(seconds=10)
 """A start so little after the promise counts as kept, however short the turnover margin is set."""
@@ -45,7 +46,7 @@ class Decision:
         for slot in self.outlook.due():
             if slot.ticket not in self.outlook.kept.held_up:
                 self._grant(slot.ticket, slot.node)
-        came_free, fresh = bool(self.outlook.stirred.nodes), self.outlook.fresh
+        fresh = self.outlook.fresh
         if first in self.line.tickets:
             self._try_now(first)
         for name in fresh:
@@ -53,12 +54,15 @@ class Decision:
                 self._place_anew(name)
         self._give_slack(fresh)
         self._age()
+        came_free = bool(self.outlook.stirred.nodes)
         if came_free:
             self._improve(_LOOKS)
         self.taken = Owners(self.outlook, fresh).take_back(came_free)
         if self.taken:
             self._give_slack(())  # the owners leave their places, and who lost devices leaves room behind the owners
             self._improve(_LOOKS)
+        if came_free or self.taken:
+            self._promise_within_reservations()
         return self._finish()
 
     def _place_anew(self, name: str) -> None:
@@ -75,9 +79,18 @@ class Decision:
             self._grant(name, found.node)
         else:
             self.outlook.place(ticket, found, rank)
+            self.outlook.go_promised(ticket)
             self.promised.append(name)
         for other in displaced:
             self._place_anew(other)
+
+    def _promise_within_reservations(self) -> None:
+        """Let those look for a place who need what is reserved for their project: there may not have been one yet."""
+        projects = {reservation.project for reservation in self.outlook.world.reservations}
+        for project in sorted(projects & self.outlook.unpromised.keys()):
+            for _, name in list(self.outlook.unpromised[project]):
+                if name in self.line.tickets and name not in self.outlook.slots:
+                    self._place_anew(name)
 
     def _make_room(self, need: Need, place: Place, rank: int) -> list[str]:
         """Take places of lower classes away until this one stands; give their tickets."""
@@ -97,7 +110,9 @@ class Decision:
 
     def _is_in_the_way(self, other: str, need: Need, place: Place) -> bool:
         """Whether another ticket's place takes something that `need` takes too, at the same time."""
-        slot = self.outlook.slots[other]
+        slot, project = self.outlook.slots[other], self.line.tickets[other].project
+        if project == need.project and project in self.rules.budgets():
+            return True
         if slot.start >= place.end or place.start >= slot.end + self.schedule.margin:
             return False
         caps = {cap.key for cap in need.caps}
@@ -118,11 +133,19 @@ class Decision:
             self._give_others_slack(fresh)
 
     def _give_others_slack(self, fresh: Iterable[str]) -> None:
-        users, nodes = self.outlook.stirred.users, self.outlook.stirred.nodes
-        others = {name for user in users for name in self.line.names_of(user)} | (self.line.tickets.keys() & fresh)
+        nodes = self.outlook.stirred.nodes
+        others = self._freed() | (self.line.tickets.keys() & fresh)
         for ticket in sorted((self.line.tickets[name] for name in others), key=_by_work):
             if ticket.flavour not in nodes or ticket.id in fresh:
                 self._try_now(ticket.id)
+
+    def _freed(self) -> set[str]:
+        """Tickets of users that hold less than before, and of projects whose budget has more left."""
+        stirred, budgets = self.outlook.stirred, self.rules.budgets()
+        names = {name for user in stirred.users for name in self.line.names_of(user)}
+        for project in stirred.projects & budgets.keys():
+            names.update(self.line.names_of_project(project))
+        return names
 
     def _give_slack_to(self, rank: int) -> None:
         """One round over the tickets of a class that wait for what came free."""
@@ -199,7 +222,7 @@ class Decision:
         """Who holds a place soon where something came free, first come first."""
         outlook, tickets = self.outlook, self.line.tickets
         names = {name for flavour in outlook.stirred.nodes for _, name in outlook.by_start[flavour][:_NEXT]}
-        own = (name for user in outlook.stirred.users for name in self.line.names_of(user) if name in outlook.slots)
+        own = (name for name in self._freed() if name in outlook.slots)
         names.update(sorted(own, key=lambda name: outlook.slots[name].start)[:_NEXT])
         return sorted(names, key=lambda name: (tickets[name].priority.rank, tickets[name].in_line_since, name))
 
@@ -226,6 +249,7 @@ class Decision:
     def _finish(self) -> Plan:
         """Read the decision off, and be ready for the next one."""
         outlook = self.outlook
+        self._note_who_can_pay_when()
         reports = (self._broken(name, cause) for name, cause in self.trouble.items())
         outlook.fresh, outlook.stirred = [], Stirred()
         decided = Plan(
@@ -239,14 +263,27 @@ class Decision:
         outlook.told(decided.slots)
         return decided
 
+    def _note_who_can_pay_when(self) -> None:
+        """Find out anew where anything has changed when a budget lets somebody start who asks for too much now."""
+        outlook, fresh = self.outlook, (self.outlook.tickets[name] for name in self.outlook.fresh)
+        changed = {ticket.project for ticket in fresh} | outlook.stirred.projects
+        changed |= {outlook.leases[grant.ticket].project for grant in self.grants}
+        changed |= {project for project, at in outlook.pays_at.items() if at <= self.now}
+        budgets = self.rules.budgets().keys()
+        for project in (changed & budgets) | (budgets - outlook.pays_at.keys()):
+            tickets = (self.line.tickets[name] for name in self.line.names_of_project(project))
+            times = (self.schedule.next_affordable(ticket) for ticket in tickets)
+            outlook.pays_at[project] = min((at for at in times if at), default=FOREVER)
+
     def _is_first(self, name: str) -> bool:
         return name in self.outlook.slots and self.line.tickets[name].starts_by is None
 
     def _looks_at(self) -> datetime | None:
         slots = (starts[0][0] for starts in self.outlook.by_start.values() if starts)
         waited = (since + self.rules.queue.unpromised for since, _ in self._oldest_unpromised())
-        due = (*slots, *waited, *self.outlook.asks_at.values())
-        return min((at for at in due if at > self.now), default=None)
+        turns = self.outlook.turns() if self.line.tickets else ()
+        due = (*slots, *waited, *turns, *self.outlook.asks_at.values(), *self.outlook.pays_at.values())
+        return min((at for at in due if self.now < at < FOREVER), default=None)
 
     def _oldest_unpromised(self) -> Iterator[tuple[datetime, str]]:
         return (waiting[0] for waiting in self.outlook.unpromised.values() if waiting)

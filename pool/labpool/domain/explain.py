@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Cap, Key, Need, Needs
 from labpool.domain.reasons import Holder, Wait, WaitReason
+from labpool.domain.reservations import reserved
 from labpool.domain.schedule import schedule_of
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
@@ -42,17 +44,36 @@ def why_waiting(ticket: Ticket, world: World, now: datetime) -> Wait | None:
     if not ticket.ready:
         return Wait(WaitReason.NOT_READY)
     need = Needs(world).of(ticket)
-    return _held_cap(ticket, need, world) or _held_devices(ticket, world) or _planned(ticket, need, world, now)
+    return (
+        _held_cap(ticket, need, world, now)
+        or _over_budget(ticket, need, world, now)
+        or _held_devices(ticket, world)
+        or _kept(ticket, need, world, now)
+        or _planned(ticket, need, world, now)
+    )
 
 
-def _held_cap(ticket: Ticket, need: Need, world: World) -> Wait | None:
-    for cap in need.caps:
+def _held_cap(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | None:
+    more = reserved(world.reservations, ticket.project, ticket.flavour, now)
+    caps = (replace(cap, most=cap.most + more) if cap.key[0] == "project" else cap for cap in need.caps)
+    for cap in caps:
         holding = [lease for lease in world.leases if _counts(lease, cap.key)]
         used = sum(_amount(lease, cap) for lease in holding)
         if used + cap.amount > cap.most:
             missing = used + cap.amount - cap.most
             return Wait(_REASONS[cap.key[0]], _holders(ticket, holding), missing, cap.most)
     return None
+
+
+def _over_budget(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | None:
+    budget = world.catalogue.budgets().get(ticket.project)
+    if budget is None:
+        return None
+    schedule = schedule_of(world, now, without=ticket.id)
+    if schedule.affordable(need, now):
+        return None
+    hours_left = max(schedule.hours_left(ticket.project, now), 0.0)
+    return Wait(WaitReason.BUDGET, hours_left=hours_left, renewed=budget.period(now).end)
 
 
 def _held_devices(ticket: Ticket, world: World) -> Wait | None:
@@ -63,6 +84,24 @@ def _held_devices(ticket: Ticket, world: World) -> Wait | None:
         return None
     in_the_way = [lease for lease in world.leases if lease.flavour == ticket.flavour]
     return Wait(WaitReason.DEVICES, _holders(ticket, in_the_way), ticket.gpus - most_free, sum(map(len, nodes)))
+
+
+def _kept(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | None:
+    """What others keep, where it is that alone which is in the way."""
+    until = now + need.duration + world.catalogue.queue.turnover
+    meeting = [each for each in world.reservations if each.start < until and now < each.end]
+    projects = world.catalogue.projects
+    keeping = [project.name for project in projects.values() if project.never_lent(ticket.flavour)]
+    keeping += [each.project for each in meeting if each.flavour == ticket.flavour]
+    others = tuple(name for name in dict.fromkeys(keeping) if name != ticket.project)
+    closed = any(not each.project for each in meeting)
+    if not (others or closed):
+        return None
+    lending = {name: replace(project, lend={}) for name, project in projects.items()}
+    open_to_all = replace(world, reservations=(), catalogue=replace(world.catalogue, projects=lending))
+    starts = [schedule_of(each, now, without=ticket.id).earliest(need) for each in (world, open_to_all)]
+    as_it_is, without = (place is not None and place.start == now for place in starts)
+    return Wait(WaitReason.KEPT_FOR_OTHERS, kept_for=others) if without and not as_it_is else None
 
 
 def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | None:

@@ -53,7 +53,7 @@ class _Keeper:
 
     def __init__(self, world: World, now: datetime) -> None:
         self.kept = Kept()
-        self._looked_at = world.looked_at
+        self._world = world
         self._now = now
         self._exact = Schedule(world, now, margin=now - now)
         self._spaced = Schedule(world, now)
@@ -122,12 +122,18 @@ class _Keeper:
         lost_time = {ticket: cause for ticket, cause in self.kept.trouble.items() if cause in TIME_LOST}
         if self._exact.stands(need, self._as_of_now(need, slot), without=lost_time.keys() | self._overrunning):
             return next(iter(lost_time.values()), BreakCause.ADMIN_CHANGE)
-        allowed = all(self._exact.allows(cap, slot.start, slot.end) for cap in need.caps)
-        return BreakCause.DEVICE_UNAVAILABLE if allowed else BreakCause.ADMIN_CHANGE
+        return self._why_forbidden(need, self._as_of_now(need, slot))
+
+    def _why_forbidden(self, need: Need, place: Place) -> BreakCause:
+        """Where devices are out of order, it is for them; without that only an admin's act can forbid a place."""
+        allowed = all(self._exact.allows(cap, place.start, place.end) for cap in need.caps)
+        by_rules = not (allowed and self._exact.affordable(need, place.start))
+        out_of_order = self._exact.lacks_devices(need.flavour)
+        return BreakCause.DEVICE_UNAVAILABLE if out_of_order and not by_rules else BreakCause.ADMIN_CHANGE
 
     def _why_late(self, slot: Slot) -> BreakCause:
         """A slot that the pool saw since its start and did not grant was held up; another was not looked at."""
-        looked_at = self._looked_at
+        looked_at = self._world.looked_at
         return BreakCause.OVERRUN if looked_at and looked_at >= slot.start else BreakCause.POOL_OUTAGE
 
     def _take(self, need: Need, place: Place) -> None:

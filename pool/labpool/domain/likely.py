@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, islice
 from random import Random
 
+from labpool.domain.budgets import Account, Accounts
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Key, Needs
 from labpool.domain.run_lengths import RunLengths
@@ -48,11 +49,11 @@ def likely_starts(world: World, lengths: RunLengths, flavour: str, now: datetime
 def _latest(world: World, flavour: str, now: datetime) -> Iterator[tuple[str, datetime]]:
     """Until when tickets with a place start at the latest: by their place, or by what is taken back for them."""
     rules, slots = world.catalogue.queue, {slot.ticket: slot.start for slot in world.slots}
-    lent = sum(len(lease.devices) for lease in borrowed(world, world.leases, flavour))
+    lent = sum(len(lease.devices) for lease in borrowed(world, world.leases, flavour, now))
     for ticket in world.line():
         if ticket.flavour != flavour or ticket.id not in slots:
             continue
-        own = world.catalogue.nominal(ticket.project, flavour)
+        own = world.own(ticket.project, flavour, now)
         held = sum(len(x.devices) for x in world.leases if (x.project, x.flavour) == (ticket.project, flavour))
         latest = slots[ticket.id]
         if held + ticket.gpus <= own and ticket.gpus <= lent:
@@ -65,6 +66,24 @@ def _median(times: list[datetime]) -> datetime:
     return sorted(times)[len(times) // 2]
 
 
+class _Paid:
+    """Budgets as they are, what is only planned left aside. Of who waits for one no estimate is made."""
+
+    def __init__(self, world: World, now: datetime) -> None:
+        self._rules, self._now = world.catalogue, now
+        self._accounts = Accounts(world.catalogue.budgets(), world.spent)
+        self._booked: Counter[Account] = Counter()
+        for lease in world.leases:
+            rate = self._rules.rate(lease.flavour, len(lease.devices))
+            self._booked.update(dict(self._accounts.costs(lease.project, rate, lease.starts, lease.ends)))
+
+    def for_now(self, ticket: Ticket) -> bool:
+        """Whether its project could pay for a ticket that started now."""
+        rate = self._rules.rate(ticket.flavour, ticket.gpus)
+        now, booked = self._now, self._booked
+        return self._accounts.affordable_from(booked, ticket.project, rate, now, ticket.duration) == now
+
+
 class _Scene:
     """What each play of one flavour begins with."""
 
@@ -73,8 +92,10 @@ class _Scene:
         self.usable = world.usable_devices(flavour)
         self.node_of = {device: node for node, devices in self.usable.items() for device in devices}
         self.tickets = {ticket.id: ticket for ticket in world.tickets}
-        self.waiting = [ticket for ticket in world.line() if ticket.flavour == flavour][:_MOST_WAITING]
         needs = Needs(world)
+        paid = _Paid(world, now)
+        line = (ticket for ticket in world.line() if ticket.flavour == flavour and paid.for_now(ticket))
+        self.waiting = list(islice(line, _MOST_WAITING))
         self.caps = {ticket.id: needs.of(ticket).caps for ticket in self.waiting}
         self.weights = {project: world.catalogue.weight_of(project) for project in {t.project for t in self.waiting}}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -56,6 +56,12 @@ class Line:
     def projects_and_flavours(self) -> list[tuple[str, str]]:
         """Pairs of a project and a flavour for which somebody waits."""
         return [(project, flavour) for (flavour, project), buckets in self._buckets.items() if buckets]
+
+    def names_of_project(self, project: str) -> Iterator[str]:
+        """A project's tickets."""
+        for (_, name), buckets in self._buckets.items():
+            if name == project:
+                yield from (ticket for entries in buckets.values() for _, _, ticket in entries)
 
     def names_in(self, project: str, flavour: str) -> list[str]:
         """Tickets of a project that wait for a flavour."""

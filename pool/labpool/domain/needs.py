@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from labpool.domain.catalogue import UserLimit
+from labpool.domain.reservations import most_reserved
 from labpool.domain.tickets import Ticket
 from labpool.domain.world import World
 
 Key = tuple[str, ...]
 """What is counted: ("server", user, name), ("user", user), ("project", project, flavour), ("node", node, flavour),
-("cpu", node) in thousandths of a core, ("memory", node) in MiB."""
+("cpu", node) in thousandths of a core, ("memory", node) in MiB, and all devices of a ("flavour", flavour)."""
 
 Amount = tuple[Key, int]
 
@@ -40,6 +41,7 @@ class Need:
     caps: tuple[Cap, ...]
     cpu: int = 0
     memory: int = 0
+    project: str = ""
 
     def on(self, node: str) -> tuple[Amount, ...]:
         """What it takes of `node`."""
@@ -55,6 +57,11 @@ class Need:
 def node_key(node: str, flavour: str) -> Key:
     """What counts a node's devices of a flavour."""
     return ("node", node, flavour)
+
+
+def flavour_key(flavour: str) -> Key:
+    """All devices of a flavour."""
+    return ("flavour", flavour)
 
 
 def of_host(node: str, cpu: int, memory: int) -> Iterator[Amount]:
@@ -92,12 +99,16 @@ class Needs:
                 project.most_at_once(ticket.flavour) if project else 0,
             ),
         )
-        return Need(ticket.id, ticket.flavour, ticket.gpus, ticket.duration, caps, *self.host(ticket))
+        return Need(ticket.id, ticket.flavour, ticket.gpus, ticket.duration, caps, *self.host(ticket), ticket.project)
 
     def promised(self, ticket: Ticket) -> Need | None:
-        """The same inside its project's own devices; None where it does not fit there: nothing is promised to it."""
+        """The same inside its project's own devices; None where it does not fit there: nothing is promised to it.
+
+        What is reserved for the project counts as its own: the schedule has it as booked by less than nothing.
+        """
         own = self.world.catalogue.nominal(ticket.project, ticket.flavour)
-        return self.of(ticket).within(own) if ticket.gpus <= own else None
+        most = own + most_reserved(self.world.reservations, ticket.project, ticket.flavour)
+        return self.of(ticket).within(own) if ticket.gpus <= most else None
 
     def limit_of(self, user: str) -> UserLimit:
         """Limit in force for `user`, by the groups that the newest of the user's open tickets was filed with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -12,7 +12,8 @@ from labpool.domain.differences import differences
 from labpool.domain.keeping import Kept, keep
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.line import Line
-from labpool.domain.needs import Key, Need
+from labpool.domain.needs import Cap, Key, Need
+from labpool.domain.reservations import reserved
 from labpool.domain.schedule import Place, Schedule
 from labpool.domain.tickets import Priority, State, Ticket
 from labpool.domain.usage import booked_hours
@@ -37,7 +38,8 @@ class Outlook:
     `slots` are the places that tickets in line hold, and `ranks` say how strong: a promised one as its class. `stored`
     are places from before this decision that may have been lost in it. `fresh` are tickets that have none and were not
     looked at yet, and `stirred` is where something came free: a decision has only these to look at. `unpromised` are
-    tickets without a promise by project, first come first; `kept` says what became of the stored slots.
+    tickets without a promise by project, first come first; `kept` says what became of the stored slots; `pays_at` is
+    when a project's budget lets somebody start who asks for too much now, FOREVER where nobody does.
     """
 
     def __init__(self, world: World, now: datetime) -> None:
@@ -66,6 +68,7 @@ class Outlook:
         for flavour in {ticket.flavour for ticket in in_order}:
             self.stirred.nodes[flavour].update(self.schedule.nodes_of(flavour))
         self.asks_at: dict[tuple[str, str], datetime] = {}
+        self.pays_at: dict[str, datetime] = {}
         self._told: tuple[Slot, ...] = ()
 
     def _place_all(self, kept: Kept) -> None:
@@ -88,13 +91,25 @@ class Outlook:
     def follow(self, world: World, now: datetime) -> bool:
         """Take over what has changed since the last decision; False where that tells of more than requests and ends."""
         before = self.world
-        if now < self.now or (world.catalogue, world.inventory) != (before.catalogue, before.inventory):
+        if now < self.now or _rules(world) != _rules(before) or self._something_turns(now):
             return False
         if world.slots != self._told and not self._same_slots(world):
             return False
         self.world, self.now, self.kept = world, now, Kept()
-        self.schedule.pass_to(now)
+        self.schedule.pass_to(now, world.spent)
+        self.stirred.projects.update(project for project, at in self.pays_at.items() if at <= now)
         return self._follow_tickets(before) and self._follow_leases(before) and self._can_start_all_due()
+
+    def turns(self) -> Iterator[datetime]:
+        """When a reservation begins, from when on its project may hold more; when what it kept comes free; renewals."""
+        for reservation in self.world.reservations:
+            yield reservation.start
+            yield reservation.end + self.schedule.margin
+        for budget in self.world.catalogue.budgets().values():
+            yield budget.period(self.now).end
+
+    def _something_turns(self, now: datetime) -> bool:
+        return any(self.now < at <= now for at in self.turns())
 
     def told(self, slots: tuple[Slot, ...]) -> None:
         """Note which slots are to be stored; the next world must show these."""
@@ -167,10 +182,15 @@ class Outlook:
             late = self.now > slot.start + self.schedule.margin
             if late or wanted[node] + need.gpus > free:
                 return False
-            if any(self.held[cap.key] + wanted[cap.key] + cap.amount > cap.most for cap in need.caps):
+            if any(self.held[cap.key] + wanted[cap.key] + cap.amount > self._most(cap) for cap in need.caps):
                 return False
             wanted.update({node: need.gpus, **{cap.key: cap.amount for cap in need.caps}})
-        return True
+        return not wanted or self.schedule.has_room_for_what_is_kept()
+
+    def _most(self, cap: Cap) -> int:
+        if cap.key[0] != "project":
+            return cap.most
+        return cap.most + reserved(self.world.reservations, cap.key[1], cap.key[2], self.now)
 
     def due(self) -> list[Slot]:
         """Slots whose time has come, the earliest first."""
@@ -243,8 +263,11 @@ class Outlook:
         if name not in self.line.tickets:
             return
         self.displace(name)
-        ticket = self.line.remove(name)
-        waiting, entry = self.unpromised[ticket.project], (ticket.in_line_since, name)
+        self.go_promised(self.line.remove(name))
+
+    def go_promised(self, ticket: Ticket) -> None:
+        """Note that a ticket is not among those without a promise, or not any more."""
+        waiting, entry = self.unpromised[ticket.project], (ticket.in_line_since, ticket.id)
         at = bisect_left(waiting, entry)
         if waiting[at : at + 1] == [entry]:
             del waiting[at]
@@ -286,6 +309,10 @@ class Outlook:
         self.held["project", lease.project, lease.flavour] += sign * devices
         hours = booked_hours(devices, rules.charge_of(lease.flavour), lease.ends - lease.starts)
         self._set_aside[lease.project] += sign * hours
+
+
+def _rules(world: World) -> tuple[object, ...]:
+    return world.catalogue, world.inventory, world.reservations
 
 
 def _alike(known: Ticket, now: Ticket) -> bool:

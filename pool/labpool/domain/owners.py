@@ -62,7 +62,7 @@ class Owners:
     def _take_back_for(self, project: str, flavour: str) -> Iterator[Taken]:
         """Serve the first of a project that need what it lends, as far as it holds less than its own devices."""
         outlook = self._outlook
-        free = outlook.world.catalogue.nominal(project, flavour) - outlook.held["project", project, flavour]
+        free = outlook.world.own(project, flavour, self._now) - outlook.held["project", project, flavour]
         asks_at, in_vain = FOREVER, 0
         waiting = self._waiting(project, flavour) if free > 0 and self._loans_of(flavour) else []
         for ticket in waiting:
@@ -130,7 +130,7 @@ class Owners:
         """What is borrowed of a flavour, by node."""
         if flavour not in self._loans:
             loans: defaultdict[str, list[Lease]] = defaultdict(list)
-            for lease in borrowed(self._outlook.world, self._outlook.leases.values(), flavour):
+            for lease in borrowed(self._outlook.world, self._outlook.leases.values(), flavour, self._now):
                 for node in self._outlook.schedule.nodes_with(lease.devices):
                     loans[node].append(lease)
             self._loans[flavour] = loans

@@ -16,8 +16,12 @@ class WaitReason(str, Enum):
     """The project holds as many devices as it may at once."""
     OWN_LIMIT = "own_limit"
     """The user's own servers hold as many devices as one user may at once."""
+    BUDGET = "budget"
+    """The project's budget has too little left in this period."""
     SAME_SERVER = "same_server"
     """An earlier lease of the same server has not ended yet."""
+    KEPT_FOR_OTHERS = "kept_for_others"
+    """What is free belongs to projects that don't lend it, is reserved, or is closed for maintenance."""
     NOT_READY = "not_ready"
     """A grant went unclaimed; the ticket waits for the user to say "ready"."""
 
@@ -34,6 +38,7 @@ class RefusalReason(str, Enum):
     TOO_LONG = "too_long"
     OVER_USER_LIMIT = "over_user_limit"
     OVER_PROJECT_LIMIT = "over_project_limit"
+    OVER_BUDGET = "over_budget"
     OVER_FLAVOUR = "over_flavour"
     OVER_NODE = "over_node"
     TOO_MANY_QUEUED = "too_many_queued"
@@ -72,10 +77,14 @@ class Wait:
     """Why a ticket waits now, and for whose leases.
 
     `most` is how many devices there are to have: those in order, or the cap. `missing` is how many must come free
-    first; 0 where they are free now and promised for soon.
+    first; 0 where they are free now and promised for soon. `kept_for` are projects for which free devices are kept.
+    `hours_left` are the GPU-hours left of a budget until `renewed`.
     """
 
     reason: WaitReason
     holders: tuple[Holder, ...] = ()
     missing: int = 0
     most: int = 0
+    kept_for: tuple[str, ...] = ()
+    hours_left: float = 0.0
+    renewed: datetime | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from labpool.domain.budgets import Budget
 from labpool.domain.catalogue import Flavour, Profile, Project
 from labpool.domain.inventory import Node
 from labpool.domain.reasons import Refusal, RefusalReason
@@ -78,6 +79,16 @@ def over_project_limit(profile: Profile, project: Project, flavour: Flavour) -> 
         f"{profile.title} asks for {gpus(profile.gpus, flavour.title)}; "
         f"{project.title} may hold {most} at once, its own and borrowed ones together.",
         _fewer(most) + f"Ask an owner of {project.title} about a larger share.",
+    )
+
+
+def over_budget(profile: Profile, project: Project, asked: float, budget: Budget) -> Refusal:
+    """One request for more GPU-hours than the project has in a whole period."""
+    return Refusal(
+        RefusalReason.OVER_BUDGET,
+        f"You ask for {asked:.3g} GPU-hours ({profile.title}); {project.title} has {budget.gpu_hours:.3g} in each "
+        f"{budget.per.value}.",
+        f"Ask for less time or fewer GPUs. Ask an owner of {project.title} about a larger budget.",
     )
 
 

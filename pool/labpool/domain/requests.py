@@ -10,7 +10,9 @@ from labpool.domain import refusals
 from labpool.domain.catalogue import Catalogue, Profile, Project
 from labpool.domain.inventory import Inventory, Node
 from labpool.domain.reasons import Refusal
+from labpool.domain.reservations import Reservation, most_reserved
 from labpool.domain.tickets import State, Ticket
+from labpool.domain.usage import booked_hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,11 @@ class Admitted:
 
 
 def check_request(
-    request: Request, catalogue: Catalogue, inventory: Inventory, tickets: Sequence[Ticket]
+    request: Request,
+    catalogue: Catalogue,
+    inventory: Inventory,
+    tickets: Sequence[Ticket],
+    reservations: Sequence[Reservation] = (),
 ) -> Admitted | Refusal:
     """Decide whether `request` may become a ticket; the first thing in its way is the one that is said.
 
@@ -54,7 +60,8 @@ def check_request(
     admitted = Admitted(project, profile, profile.flavour, profile.gpus)
     return (
         _check_duration(request, profile, catalogue)
-        or _check_size(request, admitted, catalogue)
+        or _check_size(request, admitted, catalogue, reservations)
+        or _check_budget(request, admitted, catalogue)
         or _check_hardware(admitted, catalogue, inventory)
         or _check_queued(request, catalogue, tickets)
         or admitted
@@ -82,13 +89,24 @@ def _check_duration(request: Request, profile: Profile, catalogue: Catalogue) ->
     return refusals.too_long(request.duration, profile) if request.duration > profile.longest else None
 
 
-def _check_size(request: Request, asked: Admitted, catalogue: Catalogue) -> Refusal | None:
+def _check_size(
+    request: Request, asked: Admitted, catalogue: Catalogue, reservations: Sequence[Reservation]
+) -> Refusal | None:
     limit = catalogue.limits.of(request.user, request.groups).gpus
     if asked.gpus > limit:
         return refusals.over_user_limit(asked.profile, limit)
-    if asked.gpus > asked.project.most_at_once(asked.flavour):
+    more = most_reserved(reservations, asked.project.name, asked.flavour)
+    if asked.gpus > asked.project.most_at_once(asked.flavour) + more:
         return refusals.over_project_limit(asked.profile, asked.project, catalogue.flavours[asked.flavour])
     return None
+
+
+def _check_budget(request: Request, asked: Admitted, catalogue: Catalogue) -> Refusal | None:
+    budget = asked.project.budget
+    wanted = booked_hours(asked.gpus, catalogue.charge_of(asked.flavour), request.duration)
+    if budget is None or wanted <= budget.gpu_hours:
+        return None
+    return refusals.over_budget(asked.profile, asked.project, wanted, budget)
 
 
 def _check_hardware(asked: Admitted, catalogue: Catalogue, inventory: Inventory) -> Refusal | None:

@@ -9,32 +9,23 @@ Each booked span has the turnover margin behind it, so that a new place leaves t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from labpool.domain.bookings import Booking, Bookings, Layer
+from labpool.domain.bookings import Booking, Bookings, Layer, Name
+from labpool.domain.budgets import Accounts, Spent, hours
+from labpool.domain.entries import INSTANT, Entries, OnNode
+from labpool.domain.guarantees import floors_of
 from labpool.domain.leases import Lease
-from labpool.domain.needs import Amount, Cap, Key, Need, Needs, node_key, of_host
+from labpool.domain.needs import Cap, Key, Need, Needs, flavour_key, node_key
+from labpool.domain.stock import Stock
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.timeline import FOREVER, Timeline, first_common_start
 from labpool.domain.world import World
 
-INSTANT = timedelta(microseconds=1)
-
-
-class OnNode(Protocol):
-    """A node from some time on."""
-
-    @property
-    def node(self) -> str:
-        """Its name."""
-
-    @property
-    def start(self) -> datetime:
-        """The time."""
+__all__ = ["INSTANT", "Place", "Schedule", "schedule_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +51,33 @@ class Schedule:
         self.margin = world.catalogue.queue.turnover if margin is None else margin
         self.needs = Needs(world)
         self._world = world
-        self._nodes: dict[str, dict[str, list[str]]] = {}
-        self._node_of: dict[str, str] = {}
-        self._room: dict[Key, int] = {}
-        self._handed_out: set[str] = set()
-        self._leases: dict[str, Lease] = {}
-        self._bookings = Bookings(now, self.margin)
+        self._stock = Stock(world)
+        self._room = self._stock.room
+        self._extended = {("project", each.project, each.flavour) for each in world.reservations}
+        self._leases = {lease.ticket: lease for lease in world.leases}
+        forgiven = world.catalogue.queue.turnover - self.margin
+        self._accounts = Accounts(world.catalogue.budgets(), world.spent, max(forgiven, timedelta(0)))
+        self._bookings = Bookings(now, self.margin, floors_of(world), self._accounts)
+        self._entries = Entries(world.catalogue, self._stock, self._bookings.guarantees, self._accounts)
         self._horizons: dict[tuple[str, int], datetime] = {}
-        self._take_stock()
-        hosts = {t.id: self.needs.host(t) for t in world.tickets if t.state is not State.QUEUED}
-        self._bookings.put_all({("lease", lease.ticket): self._held(lease, hosts) for lease in world.leases})
+        self._bookings.put_all(dict(self._first_entries()))
 
-    def _take_stock(self) -> None:
-        for flavour in {device.flavour for device in self._world.inventory.devices}:
-            self._nodes[flavour] = self._world.usable_devices(flavour)
-            for node, devices in self._nodes[flavour].items():
-                self._room[node_key(node, flavour)] = len(devices)
-                self._node_of.update(dict.fromkeys(devices, node))
-        for machine in self._world.inventory.nodes:
-            if machine.cpu and machine.memory_gib:
-                self._room["cpu", machine.name] = round(1000 * machine.cpu)
-                self._room["memory", machine.name] = round(1024 * machine.memory_gib)
+    def _first_entries(self) -> Iterator[tuple[Name, Booking]]:
+        world, now = self._world, self.now
+        hosts = {t.id: self.needs.host(t) for t in world.tickets if t.state is not State.QUEUED}
+        for lease in world.leases:
+            self._stock.hand_out(lease.devices)
+            yield ("lease", lease.ticket), self._entries.of_lease(lease, hosts.get(lease.ticket, (0, 0)), now)
+        for reservation in world.reservations:
+            if reservation.end + self.margin > now:
+                yield ("reservation", reservation.id), self._entries.of_reservation(reservation, now)
 
     # what is booked
 
-    def pass_to(self, now: datetime) -> None:
+    def pass_to(self, now: datetime, spent: Spent) -> None:
         """Let time pass: leases that are past their end hold their devices all the same."""
         self.now = self._bookings.now = now
+        self._accounts.spent = spent
         self._horizons.clear()
         for ticket in self.overrunning():
             name = ("lease", ticket)
@@ -99,28 +90,34 @@ class Schedule:
     def hold(self, lease: Lease, ticket: Ticket) -> None:
         """Set a lease's devices aside; one that is known already has a new end."""
         self._horizons.clear()
-        self._bookings.put(("lease", lease.ticket), self._held(lease, {ticket.id: self.needs.host(ticket)}))
+        self._leases[lease.ticket] = lease
+        self._stock.hand_out(lease.devices)
+        entry = self._entries.of_lease(lease, self.needs.host(ticket), self.now)
+        self._bookings.put(("lease", lease.ticket), entry)
 
     def free(self, ticket: str) -> None:
         """Take back what a lease held."""
         self._horizons.clear()
-        self._handed_out.difference_update(self._leases.pop(ticket).devices)
+        self._stock.take_in(self._leases.pop(ticket).devices)
         self._bookings.drop(("lease", ticket))
 
     def book(self, need: Need, place: OnNode, rank: int = 0) -> None:
         """Set `place` aside for `need`; one whose start has passed counts from now on."""
         self._horizons.clear()
-        self._bookings.put(("slot", need.ticket), self._placed(need, place, rank))
+        self._bookings.put(("slot", need.ticket), self._entries.of_place(need, place, rank, self.now))
 
     def book_all(self, places: Iterable[tuple[Need, OnNode, int]]) -> None:
         """Set many places aside, each with its need and rank."""
         self._horizons.clear()
-        self._bookings.put_all({("slot", need.ticket): self._placed(need, at, rank) for need, at, rank in places})
+        of_place = self._entries.of_place
+        self._bookings.put_all({("slot", need.ticket): of_place(need, at, rank, self.now) for need, at, rank in places})
 
     def holds_all(self, places: Sequence[tuple[Need, OnNode]]) -> bool:
         """Whether many places, booked together, would never be more than there is of anything."""
         rooms = self._room | {cap.key: cap.most for need, _ in places for cap in need.caps}
-        return self._bookings.have_room_for((self._placed(need, place, 0) for need, place in places), rooms)
+        rooms |= {total: self._room.get(thing, 0) for thing, total in self._bookings.guarantees.totals()}
+        entries = (self._entries.of_place(need, place, 0, self.now) for need, place in places)
+        return self._bookings.have_room_for(entries, rooms)
 
     def release(self, ticket: str) -> None:
         """Take back what `book` set aside for `ticket`."""
@@ -131,38 +128,15 @@ class Schedule:
         """Tickets with a place of a weaker rank, the weakest and the latest first."""
         return self._bookings.weaker_than(rank)
 
-    def _placed(self, need: Need, place: OnNode, rank: int) -> Booking:
-        start = max(place.start, self.now)
-        amounts = (*((cap.key, cap.amount) for cap in need.caps), *need.on(place.node))
-        return Booking(start, start + need.duration, amounts, rank)
-
-    def _held(self, lease: Lease, hosts: Mapping[str, tuple[int, int]]) -> Booking:
-        """A live lease holds its devices now, whatever the clock says about its start and end.
-
-        Of a node it counts only for devices that can be granted again: a withheld one is missing there anyway.
-        """
-        self._leases[lease.ticket] = lease
-        self._handed_out.update(lease.devices)
-        held, on_nodes = len(lease.devices), [self._node_of[d] for d in lease.devices if d in self._node_of]
-        amounts: list[Amount] = [
-            (("server", lease.user, lease.name), 1),
-            (("user", lease.user), held),
-            (("project", lease.project, lease.flavour), held),
-        ]
-        amounts += [(node_key(node, lease.flavour), on_nodes.count(node)) for node in set(on_nodes)]
-        if on_nodes:
-            amounts += of_host(on_nodes[0], *hosts.get(lease.ticket, (0, 0)))
-        return Booking(self.now, max(lease.ends, self.now + INSTANT), tuple(amounts))
-
     # what is free
 
-    def nodes_of(self, flavour: str) -> dict[str, list[str]]:
+    def nodes_of(self, flavour: str) -> Mapping[str, list[str]]:
         """Devices of `flavour` that may be granted, by node."""
-        return self._nodes.get(flavour, {})
+        return self._stock.nodes_of(flavour)
 
     def nodes_with(self, devices: Iterable[str]) -> set[str]:
         """Nodes of devices that may be granted."""
-        return {self._node_of[device] for device in devices if device in self._node_of}
+        return set(self._stock.nodes_of_each(devices))
 
     def usable(self, need: Need, node: str) -> bool:
         """Whether `node` has as many devices as `need` asks for, withheld ones left out."""
@@ -170,25 +144,43 @@ class Schedule:
 
     def unleased(self, flavour: str, node: str) -> list[str]:
         """Devices of a node that nobody holds, those of lower index first."""
-        return [device for device in self.nodes_of(flavour).get(node, ()) if device not in self._handed_out]
+        return self._stock.unleased(flavour, node)
 
     def hand_out(self, need: Need, place: OnNode) -> tuple[str, ...]:
         """Devices for a place that starts now, each handed out once."""
         devices = tuple(self.unleased(need.flavour, place.node)[: need.gpus])
-        self._handed_out.update(devices)
+        self._stock.hand_out(devices)
         return devices
 
-    def stands(self, need: Need, place: Place, without: Collection[str] = ()) -> bool:
-        """Whether `place` disturbs nobody, the leases and places of the tickets in `without` left aside."""
-        with self._bookings.left_aside([(kind, ticket) for ticket in without for kind in ("lease", "slot")]):
+    def stands(self, need: Need, place: Place, without: Collection[str] = (), kept: bool = True) -> bool:
+        """Whether `place` disturbs nobody, the leases and places of the tickets in `without` left aside.
+
+        A reservation may be left aside too, and without `kept` all that others keep and don't use.
+        """
+        kinds = ("lease", "slot", "reservation")
+        with self._bookings.left_aside([(kind, name) for name in without for kind in kinds]):
             layer = self._bookings.layer()
-            tracks = [*self._node_tracks(need, place.node, layer), *_cap_tracks(need, layer)]
-            return all(room >= 0 and track.fits(room, place.start, place.end) for track, room in tracks)
+            tracks = [*self._node_tracks(need, place.node, layer, kept), *self._cap_tracks(need, layer, kept)]
+            fits = all(track.fits(room, place.start, place.end) for track, room in tracks)
+            return fits and self._affordable_from(need, place.start, layer) == place.start
+
+    def lacks_devices(self, flavour: str) -> bool:
+        """Whether there are devices of a flavour that may not be granted."""
+        return self._stock.lacks(flavour)
+
+    def has_room_for_what_is_kept(self) -> bool:
+        """Whether all that is taken or kept now is there: not so while a lease runs over its end."""
+        things = [thing for thing, _ in self._bookings.guarantees.totals()]
+        return all(not self.missing_of_what_is_kept(thing, self.now, self.now + INSTANT) for thing in things)
+
+    def missing_of_what_is_kept(self, thing: Key, start: datetime, end: datetime) -> int:
+        """How much more of a thing is taken or kept from `start` to `end` than there is."""
+        total = dict(self._bookings.guarantees.totals())[thing]
+        return max(self._bookings.layer()[total].most_taken(start, end) - self._room.get(thing, 0), 0)
 
     def allows(self, cap: Cap, start: datetime, end: datetime) -> bool:
         """Whether `cap` leaves room from `start` to `end`."""
-        room = cap.most - cap.amount
-        return room >= 0 and self._bookings.layer()[cap.key].fits(room, start, end)
+        return self._bookings.layer()[cap.key].fits(cap.most - cap.amount, start, end)
 
     def earliest(
         self,
@@ -203,10 +195,10 @@ class Schedule:
         places of weaker ranks don't count.
         """
         layer = self._bookings.layer(rank)
-        caps = _cap_tracks(need, layer)
-        if any(room < 0 for _, room in caps):
+        caps = self._cap_tracks(need, layer)
+        if any(cap.amount > cap.most and cap.key not in self._extended for cap in need.caps):
             return None
-        length, best = need.duration + self.margin, (before, 0, "")
+        best = (before, 0, "")
         for node, devices in self.nodes_of(need.flavour).items():
             if len(devices) < need.gpus or (within is not None and node not in within):
                 continue
@@ -214,12 +206,46 @@ class Schedule:
             if any(room < 0 for _, room in tracks):
                 continue
             latest = min(before, best[0] + INSTANT) if best[0] < FOREVER else before
-            start = first_common_start([*tracks, *caps], length, self.now, latest)
+            start = self._first_start(need, [*tracks, *caps], latest, layer)
             if start is not None:
                 offer = (start, len(devices) - tracks[0][0].taken_at(start), node)
                 best = min(best, offer) if best[2] else offer
         start, _, node = best
         return Place(node, start, start + need.duration) if node else None
+
+    def _first_start(
+        self, need: Need, tracks: Sequence[tuple[Timeline, int]], before: datetime, layer: Layer
+    ) -> datetime | None:
+        """The first time before `before` that suits all of `tracks`, and the budget."""
+        length, at = need.duration + self.margin, self.now
+        while True:
+            start = first_common_start(tracks, length, at, before)
+            if start is None:
+                return None
+            at = self._affordable_from(need, start, layer)
+            if at == start:
+                return start
+
+    def _affordable_from(self, need: Need, start: datetime, layer: Layer) -> datetime:
+        if need.project not in self._accounts.budgets:
+            return start
+        rate = self._world.catalogue.rate(need.flavour, need.gpus)
+        return self._accounts.affordable_from(layer.booked, need.project, rate, start, need.duration)
+
+    def affordable(self, need: Need, start: datetime) -> bool:
+        """Whether the budget of the need's project has enough left for it from `start` on."""
+        return self._affordable_from(need, start, self._bookings.layer()) == start
+
+    def next_affordable(self, ticket: Ticket) -> datetime | None:
+        """When a ticket whose hours are too many for the budget now can be paid for; None where they are not."""
+        name, rate = ("slot", ticket.id), self._world.catalogue.rate(ticket.flavour, ticket.gpus)
+        own = self._bookings[name].costs if name in self._bookings else ()
+        return self._accounts.next_start(self._bookings.layer().booked, ticket.project, rate, self.now, own)
+
+    def hours_left(self, project: str, at: datetime) -> float:
+        """GPU-hours that a project's budget has left in the period of `at`, what is booked in it taken off."""
+        account = (project, self._accounts.budgets[project].period(at).start)
+        return hours(self._accounts.left(self._bookings.layer().booked, account))
 
     def may_have(self, need: Need, nodes: Iterable[str], before: datetime) -> bool:
         """Whether one of `nodes` has the devices for `need` from some time before `before` on, caps left aside."""
@@ -239,10 +265,13 @@ class Schedule:
     def longest_now(self, need: Need) -> timedelta:
         """How long something like `need` could run that started now and disturbed nobody; 0 where it couldn't start."""
         layer = self._bookings.layer()
-        caps = _cap_tracks(need, layer)
+        caps = self._cap_tracks(need, layer)
         nodes = [self._node_tracks(need, node, layer) for node in self.nodes_of(need.flavour)]
         best = max((self._all_free_until(tracks) for tracks in nodes), default=self.now)
-        return max(min(best, self._all_free_until(caps)) - self.now - self.margin, timedelta(0))
+        free = min(best, self._all_free_until(caps)) - self.now - self.margin
+        rate = self._world.catalogue.rate(need.flavour, need.gpus)
+        paid = self._accounts.longest(layer.booked, need.project, rate, self.now) - self.now
+        return max(min(free, paid), timedelta(0))
 
     def horizon(self, flavour: str, gpus: int) -> datetime:
         """Until when some node has so many devices free from now on; now where none has."""
@@ -255,24 +284,30 @@ class Schedule:
         return known
 
     def _all_free_until(self, tracks: Iterable[tuple[Timeline, int]]) -> datetime:
-        return min((track.free_until(room, self.now) if room >= 0 else self.now for track, room in tracks))
+        return min(track.free_until(room, self.now) for track, room in tracks)
 
-    def _node_tracks(self, need: Need, node: str, layer: Layer) -> list[tuple[Timeline, int]]:
+    def _node_tracks(self, need: Need, node: str, layer: Layer, kept: bool = True) -> list[tuple[Timeline, int]]:
         """What counts on `node`, its devices first; of CPU and memory that nobody has told there is enough."""
         on_node = need.on(node)
-        return [
+        tracks = [
             (layer[key], self._room.get(key, 0) - amount)
             for key, amount in on_node
             if key in self._room or key[0] == "node"
         ]
+        return tracks + self._kept_tracks(need, node_key(node, need.flavour), layer) if kept else tracks
+
+    def _cap_tracks(self, need: Need, layer: Layer, kept: bool = True) -> list[tuple[Timeline, int]]:
+        """What counts wherever it is: the caps, and what is kept for others of the flavour."""
+        caps = [(layer[cap.key], cap.most - cap.amount) for cap in need.caps]
+        return caps + self._kept_tracks(need, flavour_key(need.flavour), layer) if kept else caps
+
+    def _kept_tracks(self, need: Need, thing: Key, layer: Layer) -> list[tuple[Timeline, int]]:
+        track = self._bookings.guarantees.seen_by(need.project, thing, layer)
+        return [(track, self._room.get(thing, 0) - need.gpus)] if track else []
 
     def without_place_of(self, ticket: str) -> AbstractContextManager[None]:
         """Within it the place that a ticket holds counts as free."""
         return self._bookings.left_aside([("slot", ticket)])
-
-
-def _cap_tracks(need: Need, layer: Layer) -> list[tuple[Timeline, int]]:
-    return [(layer[cap.key], cap.most - cap.amount) for cap in need.caps]
 
 
 def schedule_of(world: World, now: datetime, without: str = "") -> Schedule:

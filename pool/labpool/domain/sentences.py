@@ -9,6 +9,7 @@ from labpool.domain.catalogue import Catalogue
 from labpool.domain.plans import BreakCause, BrokenPromise
 from labpool.domain.reasons import Holder, Wait, WaitReason
 from labpool.domain.tickets import EndReason, Priority, State, Ticket
+from labpool.domain.usage import booked_hours
 from labpool.domain.words import clock, count, gpus, listed, server, span
 
 
@@ -87,9 +88,20 @@ def wait_sentence(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo
             return _same_server(ticket, wait, zone, now)
         case WaitReason.OWN_LIMIT:
             return _own_limit(wait, zone, now)
+        case _:
+            return _shared(ticket, wait, catalogue, zone, now)
+
+
+def _shared(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:
+    """What is not the user's own: the project's, or everybody's."""
+    match wait.reason:
         case WaitReason.PROJECT_LIMIT:
             return _project_limit(ticket, wait, catalogue, zone, now)
-        case WaitReason.DEVICES:
+        case WaitReason.BUDGET:
+            return _budget(ticket, wait, catalogue, zone, now)
+        case WaitReason.KEPT_FOR_OTHERS:
+            return _kept_for_others(wait, catalogue)
+        case _:
             return _devices(ticket, wait, catalogue, zone, now)
 
 
@@ -130,6 +142,26 @@ def _project_limit(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinf
         f"You wait because {share} and holds {_held(wait)}{_yours(wait, zone, now)}.{_next_end(wait, zone, now)}",
         _stop_own(wait),
     )
+
+
+def _budget(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:
+    project = catalogue.projects[ticket.project]
+    per = project.budget.per.value if project.budget else ""
+    asked = booked_hours(ticket.gpus, catalogue.charge_of(ticket.flavour), ticket.duration)
+    renewed = clock(wait.renewed or now, zone, now)
+    return Sentence(
+        f"You wait because {project.title} has {wait.hours_left:.3g} GPU-hours of this {per} left that are not set "
+        f"aside, and you ask for {asked:.3g}; its budget begins anew at {renewed}.",
+        f"Ask for less time to start sooner, or ask an owner of {project.title} about the budget.",
+    )
+
+
+def _kept_for_others(wait: Wait, catalogue: Catalogue) -> Sentence:
+    known = catalogue.projects
+    names = [known[name].title if name in known else name for name in wait.kept_for]
+    whose = f"kept for {listed(names)}" if names else "closed for maintenance soon"
+    said = f"You wait because the GPUs that are free are {whose}."
+    return Sentence(said, "Ask for less time, or for another GPU, to start sooner.")
 
 
 def _devices(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:

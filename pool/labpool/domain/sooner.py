@@ -42,7 +42,7 @@ def _offer(ticket: Ticket, profile: Profile, world: World, schedule: Schedule) -
         return None
     wanted = min(ticket.duration, profile.longest)
     request = Request(ticket.user, ticket.groups, ticket.name, ticket.project, profile.name, wanted)
-    admitted = check_request(request, world.catalogue, world.inventory, world.tickets)
+    admitted = check_request(request, world.catalogue, world.inventory, world.tickets, world.reservations)
     if not isinstance(admitted, Admitted):
         return None
     instead = replace(ticket, profile=profile.name, flavour=admitted.flavour, gpus=admitted.gpus)

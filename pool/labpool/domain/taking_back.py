@@ -36,18 +36,18 @@ class Victims:
     cost: Cost
 
 
-def borrowed(world: World, leases: Iterable[Lease], flavour: str) -> list[Lease]:
-    """Leases of `flavour` above their projects' own devices: of each project the youngest ones."""
+def borrowed(world: World, leases: Iterable[Lease], flavour: str, now: datetime) -> list[Lease]:
+    """Leases of `flavour` above what is their projects' own at `now`: of each project the youngest ones."""
     by_project: defaultdict[str, list[Lease]] = defaultdict(list)
     for lease in leases:
         if lease.flavour == flavour:
             by_project[lease.project].append(lease)
     above = []
-    for project, own in by_project.items():
-        held = 0
-        for lease in sorted(own, key=lambda lease: (lease.starts, lease.ticket)):
+    for project, held_by_it in by_project.items():
+        own_devices, held = world.own(project, flavour, now), 0
+        for lease in sorted(held_by_it, key=lambda lease: (lease.starts, lease.ticket)):
             held += len(lease.devices)
-            if held > world.catalogue.nominal(project, flavour):
+            if held > own_devices:
                 above.append(lease)
     return above
 

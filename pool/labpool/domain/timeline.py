@@ -33,6 +33,11 @@ class Timeline:
         timeline.take_all(spans)
         return timeline
 
+    @classmethod
+    def always(cls, amount: int) -> Timeline:
+        """A timeline on which `amount` is taken at all times."""
+        return cls([BEGINNING], [amount])
+
     def copy(self) -> Timeline:
         """One that may be changed apart from this one."""
         return Timeline(list(self._times), list(self._taken))
@@ -66,6 +71,18 @@ class Timeline:
     def taken_at(self, at: datetime) -> int:
         """What is taken at `at`."""
         return self._taken[self._step_at(at)]
+
+    def steps(self, start: datetime, end: datetime) -> list[Span]:
+        """What is taken from `start` to `end`, cut where it changes."""
+        first = self._step_at(start)
+        last = bisect_left(self._times, end, first + 1)
+        times = [start, *self._times[first + 1 : last], end]
+        return list(zip(times, times[1:], self._taken[first:last], strict=False))
+
+    def spans(self) -> list[Span]:
+        """All steps on which anything is taken, but for the endless first and last one."""
+        steps = zip(self._times[1:], self._times[2:], self._taken[1:], strict=False)
+        return [step for step in steps if step[2]]
 
     def fits(self, room: int, start: datetime, end: datetime) -> bool:
         """Whether at most `room` is taken from `start` to `end`."""

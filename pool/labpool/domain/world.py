@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from labpool.domain.budgets import Spent
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
+from labpool.domain.reservations import Reservation, reserved
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.usage import Usage
 
@@ -18,8 +20,9 @@ class World:
 
     A lease is live until the pool has settled it: one past its end still holds its devices. `slots` are those that the
     last plan gave back; one of a ticket that is no longer queued is ignored. `looked_at` is when the pool planned last,
-    None after a start; it tells a pool that looked too late from a lease that would not end. `usage` is that of runs
-    that are over.
+    None after a start; it tells a pool that looked too late from a lease that would not end. `usage` and `spent` are
+    what runs that are over come to, the one for fair shares and the other for budgets. `reservations` are those to come
+    and those that are on; one that is over is ignored.
     """
 
     inventory: Inventory
@@ -29,6 +32,8 @@ class World:
     slots: tuple[Slot, ...] = ()
     looked_at: datetime | None = None
     usage: Usage = field(default_factory=Usage)
+    reservations: tuple[Reservation, ...] = ()
+    spent: Spent = field(default_factory=Spent)
 
     def line(self) -> tuple[Ticket, ...]:
         """Tickets that wait for their turn, first come first; those that wait for "ready" are not among them."""
@@ -43,3 +48,7 @@ class World:
             if device.id not in withheld:
                 nodes.setdefault(device.node, []).append(device.id)
         return nodes
+
+    def own(self, project: str, flavour: str, now: datetime) -> int:
+        """Devices of `flavour` that are a project's at `now`: its nominal ones, and those reserved for it."""
+        return self.catalogue.nominal(project, flavour) + reserved(self.reservations, project, flavour, now)

@@ -105,11 +105,13 @@ class _Moment:
 
     def keys(self, need: Need) -> set[Key]:
         """Everything of which `need` takes some."""
-        return {_flavour_key(need), *(cap.key for cap in need.caps)}
+        return {_flavour_key(need), ("budget", need.project), *(cap.key for cap in need.caps)}
 
     def lacking(self, need: Need) -> set[Key]:
         """What keeps `need` from starting now: the limits that are used up, else devices."""
         now = self.schedule.now
+        if not self.schedule.affordable(need, now):
+            return {("budget", need.project)}
         used_up = {
             cap.key
             for cap in need.caps

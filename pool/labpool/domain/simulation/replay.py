@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from heapq import heappop, heappush
 
+from labpool.domain.budgets import Spent
 from labpool.domain.catalogue import Catalogue, Profile
 from labpool.domain.decision import PUNCTUAL
 from labpool.domain.inventory import Inventory
@@ -91,6 +92,7 @@ class _Replay:
     looked_at: datetime | None = None
     wake: datetime | None = None
     usage: Usage = field(init=False)
+    spent: Spent = field(default_factory=Spent)
     left: dict[str, timedelta] = field(default_factory=dict)
     since: dict[str, datetime] = field(default_factory=dict)
     ends: list[tuple[datetime, str]] = field(default_factory=list)
@@ -164,6 +166,10 @@ class _Replay:
     def _count(self, over: Lease) -> None:
         rate = len(over.devices) * self.catalogue.charge_of(over.flavour)
         self.usage = self.usage.after(over.project, rate, over.starts, self.now)
+        budget = self.catalogue.budgets().get(over.project)
+        if budget:
+            rate = self.catalogue.rate(over.flavour, len(over.devices))
+            self.spent = self.spent.with_run(budget, over.project, rate, over.starts, self.now)
 
     def _ask(self, arrival: Arrival) -> None:
         name = f"t{self.come:07}"
@@ -194,7 +200,8 @@ class _Replay:
 
     def _world(self) -> World:
         tickets, leases = tuple(self.tickets.values()), tuple(self.leases.values())
-        return World(self.inventory, self.catalogue, tickets, leases, self.slots, self.looked_at, self.usage)
+        kept = (self.slots, self.looked_at, self.usage)
+        return World(self.inventory, self.catalogue, tickets, leases, *kept, spent=self.spent)
 
     def _decide(self) -> None:
         """Let the policy decide and do as it says."""
@@ -204,7 +211,14 @@ class _Replay:
             self._grant(grant)
         for taken in decided.taken:
             self._take_back(taken)
-        self.slots, self.looked_at, self.wake = decided.slots, self.now, decided.looks_at
+        self.slots, self.looked_at = decided.slots, self.now
+        self.wake = min((at for at in (decided.looks_at, self._renewal()) if at), default=None)
+
+    def _renewal(self) -> datetime | None:
+        """When a budget begins anew that somebody may wait for: a policy need not think of it."""
+        waiting = {ticket.project for ticket in self.tickets.values() if ticket.state is State.QUEUED}
+        budgets = self.catalogue.budgets()
+        return min((budgets[name].period(self.now).end for name in waiting & budgets.keys()), default=None)
 
     def _tell(self, decided: Plan) -> None:
         self.broken += decided.broken
