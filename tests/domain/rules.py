@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from labpool.domain.catalogue import QueueRules
-from labpool.domain.inventory import Device
+from labpool.domain.ends import End, Requeue
+from labpool.domain.inventory import LOST, Condition, Device, Node
+from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
 from labpool.domain.plans import Plan
 from labpool.domain.tickets import Priority, State
@@ -21,6 +24,8 @@ INSTANTS = timedelta(milliseconds=1)
 """What a lease that would not end can add up to, a moment at each look."""
 _HARDWARE = (("a", "big", 3), ("b", "big", 2), ("b", "slice", 2))
 DEVICES = tuple(Device(f"{node}-{kind}-{i}", kind, node, i) for node, kind, many in _HARDWARE for i in range(many))
+NODES = sorted({device.node for device in DEVICES})
+_NODE_OF = {device.id: device.node for device in DEVICES}
 
 
 class InvariantBroken(AssertionError):
@@ -29,7 +34,7 @@ class InvariantBroken(AssertionError):
 
 def check_grants(history: History, before: World, decided: Plan) -> None:
     usable = {device.id: device for device in DEVICES if device.id not in history.lost}
-    taken = Counter(device for held in before.leases for device in held.devices)
+    taken = Counter(device for held in _counted(history, before) for device in held.devices)
     for grant in decided.grants:
         ticket = history.tickets[grant.ticket]
         nodes = {usable[device].node for device in grant.devices if device in usable}
@@ -45,7 +50,7 @@ def check_grants(history: History, before: World, decided: Plan) -> None:
 
 def check_caps(history: History, before: World, decided: Plan) -> None:
     users, projects, servers = Counter[str](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    for held in before.leases:
+    for held in _counted(history, before):
         users[held.user] += len(held.devices)
         projects[held.project, held.flavour] += len(held.devices)
         servers[held.user, held.name] += 1
@@ -58,6 +63,35 @@ def check_caps(history: History, before: World, decided: Plan) -> None:
         share = sum(history.shares[ticket.project])
         _must(projects[ticket.project, ticket.flavour] <= share, f"3: {ticket.project} is over its share")
         _must(servers[ticket.user, ticket.name] == 1, f"{ticket.name} of {ticket.user} got two leases")
+
+
+def check_nodes(history: History, before: World, decided: Plan) -> None:
+    """Nothing is granted or planned on a node out of service; a lease that is lost with one changes no decision."""
+    given = [(grant.ticket, _NODE_OF[device]) for grant in decided.grants for device in grant.devices]
+    for ticket, node in [*given, *((slot.ticket, slot.node) for slot in decided.slots)]:
+        condition = history.machines.nodes[node].condition
+        _must(condition is Condition.SERVING, f"{ticket} was given node {node}, which is {condition.value}")
+    counted = _counted(history, before)
+    if len(counted) < len(before.leases):
+        told = plan(replace(before, leases=counted), history.now)
+        _must(plan(before, history.now) == told, "a lease that is lost with its node counts against somebody")
+
+
+def check_lost(history: History, lease: Lease, node: Node, step: Requeue | End) -> None:
+    """Who lost a node is in line again for what is left of the hours, unless that is next to nothing."""
+    ticket, queue = history.tickets[lease.ticket], history.world.catalogue.queue
+    ran = max(min(node.since or history.now, history.now, lease.ends) - lease.starts, timedelta(0))
+    left = ticket.duration - (ran if ticket.state is not State.GRANTED else timedelta(0))
+    again = isinstance(step, Requeue) and step.left == left
+    _must(again or left < queue.shortest, f"{ticket.id} lost its node after {ran}, and {step} is not the {left} left")
+    silent = node.condition is Condition.SILENT and history.now < lease.starts + ran + queue.restart
+    _must(not silent or history.now >= lease.ends - queue.end_grace, f"{ticket.id} was given up at once")
+
+
+def _counted(history: History, before: World) -> tuple[Lease, ...]:
+    """Leases that are not lost with their node."""
+    lost = {name for name, node in history.machines.nodes.items() if node.condition in LOST}
+    return tuple(lease for lease in before.leases if _NODE_OF[lease.devices[0]] not in lost)
 
 
 def check_promises(history: History, decided: Plan) -> None:
@@ -76,14 +110,16 @@ def check_promises(history: History, decided: Plan) -> None:
 def check_new_promises(history: History, before: World, decided: Plan) -> None:
     """A promise is inside the project's own devices: at its start nobody of the project has to borrow for it."""
     slots = {slot.ticket: slot for slot in decided.slots}
+    taken = {each.ticket: each.ends for each in decided.taken}
     for name, start in decided.promises.items():
         ticket = history.tickets[name]
         if ticket.starts_by is not None:
             continue
         held = sum(
             len(lease.devices)
-            for lease in before.leases
-            if (lease.project, lease.flavour) == (ticket.project, ticket.flavour) and lease.ends > start
+            for lease in _counted(history, before)
+            if (lease.project, lease.flavour) == (ticket.project, ticket.flavour)
+            and taken.get(lease.ticket, lease.ends) > start
         )
         promised = sum(
             other.gpus
@@ -98,7 +134,8 @@ def check_new_promises(history: History, before: World, decided: Plan) -> None:
 
 def check_taken(history: History, before: World, decided: Plan) -> None:
     """Only what is borrowed is taken back, and used for long enough, for who has waited and gets it in time."""
-    leases = {lease.ticket: lease for lease in before.leases}
+    counted = _counted(history, before)
+    leases = {lease.ticket: lease for lease in counted}
     starts = {slot.ticket: slot.start for slot in decided.slots} | {g.ticket: g.starts for g in decided.grants}
     queue = history.world.catalogue.queue
     for taken in decided.taken:
@@ -106,7 +143,7 @@ def check_taken(history: History, before: World, decided: Plan) -> None:
         lease, ticket, asks = leases[taken.ticket], history.tickets[taken.ticket], history.tickets[taken.taken_for]
         older = [
             other
-            for other in before.leases
+            for other in counted
             if (other.project, other.flavour) == (lease.project, lease.flavour)
             and (other.starts, other.ticket) <= (lease.starts, lease.ticket)
         ]
@@ -121,7 +158,7 @@ def check_taken(history: History, before: World, decided: Plan) -> None:
         for flavour in ("big", "slice"):
             asking = {t.taken_for for t in decided.taken if history.tickets[t.taken_for].project == project}
             gpus = sum(history.tickets[name].gpus for name in asking if history.tickets[name].flavour == flavour)
-            held = sum(len(x.devices) for x in before.leases if (x.project, x.flavour) == (project, flavour))
+            held = sum(len(x.devices) for x in counted if (x.project, x.flavour) == (project, flavour))
             _must(not gpus or held + gpus <= own, f"{project} took back more than its own")
 
 

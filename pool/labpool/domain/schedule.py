@@ -69,7 +69,7 @@ class Schedule:
         self._horizons: dict[tuple[str, int], datetime] = {}
         self._take_stock()
         hosts = {t.id: self.needs.host(t) for t in world.tickets if t.state is not State.QUEUED}
-        self._bookings.put_all({("lease", lease.ticket): self._held(lease, hosts) for lease in world.leases})
+        self._bookings.put_all({("lease", lease.ticket): self._held(lease, hosts) for lease in world.counted})
 
     def _take_stock(self) -> None:
         for flavour in {device.flavour for device in self._world.inventory.devices}:
@@ -139,7 +139,7 @@ class Schedule:
     def _held(self, lease: Lease, hosts: Mapping[str, tuple[int, int]]) -> Booking:
         """A live lease holds its devices now, whatever the clock says about its start and end.
 
-        Of a node it counts only for devices that can be granted again: a withheld one is missing there anyway.
+        Of a node it counts only for devices that can be granted again: one out of use is missing there anyway.
         """
         self._leases[lease.ticket] = lease
         self._handed_out.update(lease.devices)
@@ -165,7 +165,7 @@ class Schedule:
         return {self._node_of[device] for device in devices if device in self._node_of}
 
     def usable(self, need: Need, node: str) -> bool:
-        """Whether `node` has as many devices as `need` asks for, withheld ones left out."""
+        """Whether `node` has as many devices as `need` asks for, those out of use left out."""
         return len(self.nodes_of(need.flavour).get(node, ())) >= need.gpus
 
     def unleased(self, flavour: str, node: str) -> list[str]:
