@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from itertools import product
 
 import pytest
 from labpool.domain.availability import stand
@@ -16,7 +17,7 @@ from labpool.domain.planner import Planner, plan
 from labpool.domain.plans import BreakCause, Plan
 from labpool.domain.reasons import WaitReason
 from labpool.domain.sentences import condition_sentence, lost_sentence, wait_sentence
-from labpool.domain.tickets import EndReason, State, Ticket
+from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.domain.world import World
 
 from tests.domain.lab import HOUR, MINUTE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
@@ -180,6 +181,16 @@ def test_a_server_that_its_user_stopped_ends_as_stopped_also_on_a_lost_machine()
 def test_what_is_being_taken_back_and_lost_lacks_all_that_it_did_not_run():
     taken = replace(HELD, ends=at(1.5))
     assert step(FAILED, 70, taken, replace(RUNNING, state=State.RECLAIMING)) == Requeue(3 * HOUR, at(1))
+
+
+def test_whatever_is_due_on_a_lost_machine_is_a_step_that_the_table_allows():
+    owners = [replace(RUNNING, state=state, starts_again=again) for state in HOLDING for again in (True, False)]
+    for condition, whose, minutes in product((FAILED, SILENT), owners, range(60, 260, 3)):
+        match step(condition, minutes, whose=whose):
+            case End(reason):
+                whose.after(Event.END, at(2), reason)
+            case Requeue(left):
+                assert whose.requeued(at(2), left).duration >= RULES.shortest
 
 
 def test_nothing_is_due_because_a_machine_is_drained():
