@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import strategies as st
 from labpool.domain.budgets import Budget, Per, Spent
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, QueueRules, UserLimit
+from labpool.domain.ends import End, Requeue, due
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.plans import BreakCause, Plan
@@ -21,8 +22,9 @@ from labpool.domain.reserving import consequences
 from labpool.domain.tickets import Event, Priority, State, Ticket
 from labpool.domain.world import World
 
-from tests.domain import rules
+from tests.domain import kept_rules, rules
 from tests.domain.lab import HOUR, MINUTE, NINE
+from tests.domain.machines import Machines
 from tests.domain.rules import DEVICES, MARGIN
 
 Planner = Callable[[World, datetime], Plan]
@@ -46,6 +48,10 @@ PEACEFUL = (
 TROUBLE = (
     "lose_device",
     "return_device",
+    "drain_node",
+    "undrain_node",
+    "fail_node",
+    "return_node",
     "overrun",
     "settle",
     "outage",
@@ -80,6 +86,7 @@ class History:
     world: World = field(init=False)
     stuck: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
+    machines: Machines = field(default_factory=Machines)
     causes: set[BreakCause] = field(default_factory=set)
     looks_at: datetime | None = None
     told: dict[str, datetime] = field(default_factory=dict)
@@ -103,14 +110,16 @@ class History:
 
     def look(self) -> None:
         """What the pool does each time it looks round: settle, decide, check, store."""
+        self._settle_lost()
         for ticket in [t for t, held in self.leases.items() if self._settled_at(held) <= self.now]:
             if ticket not in self.stuck:
                 self._end(ticket)
         before = self.world = self.as_stored()
         decided = self.planner(before, self.now)
         rules.check_grants(self, before, decided)
-        rules.check_kept(self, before, decided)
-        rules.check_budgets(self, before, decided)
+        kept_rules.check_kept(self, before, decided)
+        kept_rules.check_budgets(self, before, decided)
+        rules.check_nodes(self, before, decided)
         rules.check_promises(self, decided)
         rules.check_new_promises(self, before, decided)
         rules.check_taken(self, before, decided)
@@ -118,11 +127,27 @@ class History:
         self._store(decided)
         rules.check_settled(self)
 
+    def _settle_lost(self) -> None:
+        """Do what is due on leases that are lost with their node; nothing of them runs."""
+        inventory = self.as_stored().inventory
+        for name, lease in list(self.leases.items()):
+            node, ticket = inventory.lost_node(lease.devices), self.tickets[name]
+            step = due(lease, ticket, self.world.catalogue.queue, self.now, alive=False, lost_with=node)
+            if node is None or not isinstance(step, (Requeue, End)):
+                continue
+            rules.check_lost(self, lease, node, step)
+            del self.leases[name]
+            if isinstance(step, Requeue):
+                self.stuck.discard(name)
+                self.tickets[name] = ticket.requeued(self.now, step.left)
+            else:
+                self._forget(name)
+
     def as_stored(self) -> World:
         """What the pool's store shows."""
         withheld = tuple((device, "lost") for device in sorted(self.lost))
         return World(
-            Inventory((), DEVICES, withheld),
+            self.machines.inventory(withheld),
             self._catalogue(),
             tuple(self.tickets.values()),
             tuple(self.leases.values()),
@@ -298,6 +323,20 @@ class History:
 
     def _return_device(self, one: int, _: int) -> None:
         self.lost.discard(self._pick(sorted(self.lost), one) or "")
+
+    def _drain_node(self, one: int, _: int) -> None:
+        self.machines.drain(one, self.now)
+        self.causes.add(BreakCause.NODE_UNAVAILABLE)
+
+    def _undrain_node(self, one: int, _: int) -> None:
+        self.machines.undrain(one, self.now)
+
+    def _fail_node(self, one: int, other: int) -> None:
+        self.machines.fail(one, other, self.now)
+        self.causes.add(BreakCause.NODE_UNAVAILABLE)
+
+    def _return_node(self, one: int, _: int) -> None:
+        self.machines.give_back(one, self.now)
 
     def _overrun(self, one: int, other: int) -> None:
         if held := self._pick(list(self.leases), one):

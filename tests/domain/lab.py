@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Project, QueueRules, UserLimit
-from labpool.domain.inventory import Device, Inventory, Node
+from labpool.domain.inventory import Condition, Device, Inventory, Node
 from labpool.domain.leases import Lease
 from labpool.domain.plans import Plan
 from labpool.domain.tickets import Event, State, Ticket
@@ -23,13 +23,15 @@ def at(hours: float) -> datetime:
     return NINE + hours * HOUR
 
 
-def inventory(nodes: Mapping[str, int], withheld: Iterable[str] = ()) -> Inventory:
-    """Nodes with so many devices of flavour "gpu" each, ids like n1-0."""
+def inventory(nodes: Mapping[str, int], withheld: Iterable[str] = (), **conditions: Condition) -> Inventory:
+    """Nodes with so many devices of flavour "gpu" each, ids like n1-0; some of them out of service since nine."""
     devices = tuple(
         Device(f"{node}-{index}", "gpu", node, index, 16.0) for node, many in nodes.items() for index in range(many)
     )
     kept = tuple((device, "used by a process without a lease") for device in withheld)
-    return Inventory(tuple(Node(node, 16, 64) for node in nodes), devices, kept)
+    since = {node: NINE if node in conditions else None for node in nodes}
+    stand = {node: conditions.get(node, Condition.SERVING) for node in nodes}
+    return Inventory(tuple(Node(node, 16, 64, stand[node], since[node]) for node in nodes), devices, kept)
 
 
 def catalogue(

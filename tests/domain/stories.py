@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from labpool.domain.ends import Requeue, due
 from labpool.domain.explain import place, why_waiting
+from labpool.domain.inventory import Condition
 from labpool.domain.planner import plan
 from labpool.domain.plans import Plan, Taken
 from labpool.domain.tickets import Event, State, Ticket
@@ -103,6 +105,12 @@ class Story:
             self.world = replace(self.world, inventory=replace(self.world.inventory, withheld=broken))
         elif what == "the GPU works again":
             self.world = replace(self.world, inventory=replace(self.world.inventory, withheld=()))
+        elif what == "the machine is drained":
+            self._turn(Condition.DRAINED)
+        elif what == "the machine fails":
+            self._turn(Condition.FAILED)
+        elif what == "the machine is back":
+            self._turn(Condition.SERVING)
         else:
             self.running = {"the pool goes down": False, "the pool comes back": True}[what]
         if self.running:
@@ -154,8 +162,19 @@ class Story:
         tickets = (t.after(Event.FIRST_USE, self.now) if t.state is State.GRANTED else t for t in self.world.tickets)
         self.world = replace(self.world, tickets=tuple(tickets))
 
+    def _turn(self, condition: Condition) -> None:
+        nodes = tuple(replace(node, condition=condition, since=self.now) for node in self.world.inventory.nodes)
+        self.world = replace(self.world, inventory=replace(self.world.inventory, nodes=nodes))
+
     def _settle(self) -> None:
-        """End what is over; who gave borrowed GPUs back is in line again."""
+        """End what is over; who gave borrowed GPUs back, or lost them with the machine, is in line again."""
+        rules = self.world.catalogue.queue
+        for held in self.world.leases:
+            ticket = next(t for t in self.world.tickets if t.id == held.ticket)
+            node = self.world.inventory.lost_node(held.devices)
+            step = due(held, ticket, rules, self.now, alive=False, lost_with=node) if node else None
+            if isinstance(step, Requeue):
+                self.world = add(end(self.world, ticket.id), ticket.requeued(self.now, step.left))
         over = {held.ticket: held for held in self.world.leases if held.ends <= self.now}
         ended = [t for t in self.world.tickets if t.id in over]
         self.world = end(self.world, *over)

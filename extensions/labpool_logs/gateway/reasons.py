@@ -42,12 +42,14 @@ def not_a_user() -> Refusal:
 
 def method_not_allowed() -> Refusal:
     """TensorBoard only reads."""
-    return Refusal(405, "method_not_allowed", "TensorBoard only reads", "Expected GET, HEAD or POST.")
+    detail = "Logs can't be changed here: expected GET, HEAD or POST."
+    return Refusal(405, "method_not_allowed", "TensorBoard only reads", detail, "Use one of these methods.")
 
 
 def body_too_large() -> Refusal:
     """More than TensorBoard's page ever sends."""
-    return Refusal(413, "body_too_large", "This request is too large", "Expected a body of at most 4 MiB.")
+    detail = "Expected a body of at most 4 MiB."
+    return Refusal(413, "body_too_large", "This request is too large", detail, "Ask for fewer runs or tags at once.")
 
 
 def unsafe_folder(unsafe: Unsafe) -> Refusal:

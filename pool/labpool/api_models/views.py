@@ -28,7 +28,7 @@ class WaitView(_View):
 
     reason: str
     message: str
-    remedy: str = ""
+    remedy: str
     holders: tuple[HolderView, ...] = ()
 
 
@@ -39,11 +39,12 @@ class LeaseView(_View):
     starts: datetime
     ends: datetime
     simulated: bool
+    machine: str = Field("", description="What is wrong with the machine of these devices, in words; empty: nothing.")
     trespassers: tuple[str, ...] = Field((), description="Programs of others on these devices, in words.")
 
 
 class NoticeView(_View):
-    """Something the holder of a lease should know now. `kind`: granted, ending, taken_back, promise_broken."""
+    """Something the holder of a lease should know now. `kind`: granted, ending, taken_back, lost, promise_broken."""
 
     kind: str
     at: datetime
@@ -139,6 +140,16 @@ class DeviceTroubleView(_View):
     reason: str
 
 
+class NodeTroubleView(_View):
+    """A machine on which nothing new starts. `condition`: drained, failed or silent."""
+
+    node: str
+    condition: str
+    since: datetime | None = Field(None, description="When that began; null where nobody knows.")
+    devices: int = Field(description="How many it holds.")
+    reason: str
+
+
 class PoolView(_View):
     """The pool at one moment."""
 
@@ -146,6 +157,7 @@ class PoolView(_View):
     simulated: bool
     flavours: tuple[FlavourView, ...]
     withheld: tuple[DeviceTroubleView, ...] = ()
+    out_of_service: tuple[NodeTroubleView, ...] = ()
     trespassed: tuple[DeviceTroubleView, ...] = ()
     trouble: str = Field("", description="What keeps the pool from seeing its devices; empty where it sees them.")
     queued: int

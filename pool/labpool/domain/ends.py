@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from labpool.domain.catalogue import Catalogue, QueueRules
+from labpool.domain.inventory import Condition, Node
 from labpool.domain.leases import Lease
 from labpool.domain.tickets import EndReason, State, Ticket
 
@@ -58,9 +59,13 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """The devices went back to their owner: drop the lease, and put the ticket back in line for `left`."""
+    """The devices went back to their owner or were lost: drop the lease, and put the ticket back in line for `left`.
+
+    `used_until` is given where they were lost: what came after is nobody's use.
+    """
 
     left: timedelta
+    used_until: datetime | None = None
 
 
 Action = Nothing | NoteAbsent | NotePresent | Start | Stop | Kill | TakeBack | Requeue | End
@@ -79,14 +84,21 @@ def stop_at(lease: Lease, rules: QueueRules) -> datetime:
     return max(lease.ends - rules.end_grace, lease.starts + (lease.ends - lease.starts) / 2)
 
 
-def due(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, alive: bool) -> Action:
+def due(
+    lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, alive: bool, lost_with: Node | None = None
+) -> Action:
     """The next step on a ticket that holds devices.
 
     `alive`: something of its server runs or is being started. While it is, the lease is never dropped, even past its
-    end: its devices are in use.
+    end: its devices are in use. `lost_with` is the failed or silent node that its devices are lost with: of a silent
+    one `alive` is a sign of life, of a failed one nothing is.
     """
+    if lost_with is not None and lost_with.condition is Condition.FAILED:
+        alive = False
     if lease.stopping_since is not None:
         return _while_stopping(lease, ticket, rules, now, alive)
+    if lost_with is not None and not alive:
+        return _while_lost(lease, ticket, rules, now, lost_with)
     if now >= stop_at(lease, rules):
         return Stop() if alive else _over(lease, ticket, rules)
     if ticket.state is State.GRANTED:
@@ -148,11 +160,24 @@ def _over(lease: Lease, ticket: Ticket, rules: QueueRules) -> Requeue | End:
     return Requeue(left) if ticket.starts_again and left >= rules.shortest else End(EndReason.PREEMPTED)
 
 
+def _while_lost(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, node: Node) -> Action:
+    """A failed node takes its leases with it at once, a silent one when it was silent for the restart time."""
+    lost_at = max(min(node.since or lease.absent_since or now, now, lease.ends), lease.starts)
+    settles = min(lost_at + rules.restart, stop_at(lease, rules))
+    if node.condition is Condition.SILENT and now < settles:
+        return Nothing() if lease.absent_since else NoteAbsent()
+    if ticket.state is State.GRANTED:
+        return Requeue(ticket.duration, lease.starts)  # its user had nothing of it yet: that is not a start "again"
+    left = ticket.duration - (lost_at - lease.starts)
+    again = ticket.starts_again and left >= rules.shortest
+    return Requeue(left, lost_at) if again else End(EndReason.LOST)
+
+
 def _while_granted(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, alive: bool) -> Action:
     if now >= claim_by(lease, rules):
         return Stop() if alive else _unclaimed(ticket)
     if alive:
-        return Nothing()
+        return NotePresent() if lease.absent_since else Nothing()
     return Start() if lease.start_tries < rules.start_tries else End(EndReason.FAILED)
 
 

@@ -57,7 +57,7 @@ def _held_cap(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait |
     more = reserved(world.reservations, ticket.project, ticket.flavour, now)
     caps = (replace(cap, most=cap.most + more) if cap.key[0] == "project" else cap for cap in need.caps)
     for cap in caps:
-        holding = [lease for lease in world.leases if _counts(lease, cap.key)]
+        holding = [lease for lease in world.counted if _counts(lease, cap.key)]
         used = sum(_amount(lease, cap) for lease in holding)
         if used + cap.amount > cap.most:
             missing = used + cap.amount - cap.most
@@ -77,13 +77,19 @@ def _over_budget(ticket: Ticket, need: Need, world: World, now: datetime) -> Wai
 
 
 def _held_devices(ticket: Ticket, world: World) -> Wait | None:
-    leased = {device for lease in world.leases for device in lease.devices}
+    leased = {device for lease in world.counted for device in lease.devices}
     nodes = list(world.usable_devices(ticket.flavour).values())
     most_free = max((sum(device not in leased for device in node) for node in nodes), default=0)
     if most_free >= ticket.gpus:
         return None
-    in_the_way = [lease for lease in world.leases if lease.flavour == ticket.flavour]
-    return Wait(WaitReason.DEVICES, _holders(ticket, in_the_way), ticket.gpus - most_free, sum(map(len, nodes)))
+    largest = max(map(len, nodes), default=0)
+    if largest < ticket.gpus:
+        return Wait(
+            WaitReason.DEVICES, (), ticket.gpus - largest
+        )  # whoever ends, it can't start before others are back
+    usable = {device for node in nodes for device in node}
+    in_the_way = [lease for lease in world.counted if not usable.isdisjoint(lease.devices)]
+    return Wait(WaitReason.DEVICES, _holders(ticket, in_the_way), ticket.gpus - most_free, len(usable))
 
 
 def _kept(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | None:

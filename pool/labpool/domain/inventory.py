@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,34 @@ class Device:
     product: str = ""
 
 
+class Condition(str, Enum):
+    """How a node stands. Only on one that serves is anything granted or planned."""
+
+    SERVING = "serving"
+    """In service: its devices may be granted."""
+    DRAINED = "drained"
+    """An admin takes it out of service: nothing new starts there, and what is leased runs to its end."""
+    FAILED = "failed"
+    """It is known to be down: its devices are lost, and whatever ran on them."""
+    SILENT = "silent"
+    """Nothing is heard of it: its devices are lost until it serves again, or is known to be down."""
+
+
+LOST = frozenset({Condition.FAILED, Condition.SILENT})
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A machine that holds devices. CPU in cores, memory in GiB."""
+    """A machine that holds devices. CPU in cores, memory in GiB.
+
+    `since` is when its condition began; None where nobody knows.
+    """
 
     name: str
     cpu: float
     memory_gib: float
+    condition: Condition = Condition.SERVING
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +60,8 @@ class Inventory:
     """All nodes and devices an engine found.
 
     `withheld` maps ids of devices that are there but not to be granted to the reason in words, such as a process
-    without a lease that uses the card. What is leased keeps its lease.
+    without a lease that uses the card. What is leased keeps its lease. A device of a node that is not told is as one of
+    a node that serves.
     """
 
     nodes: tuple[Node, ...] = ()
@@ -55,6 +79,30 @@ class Inventory:
     def on_node(self, node: str, flavour: str) -> int:
         """Number of devices of `flavour` that a node holds."""
         return sum(device.node == node and device.flavour == flavour for device in self.devices)
+
+    @property
+    def out_of_use(self) -> frozenset[str]:
+        """Ids of devices that may not be granted: those withheld, and all of a node that does not serve."""
+        nodes = {node.name for node in self.nodes if node.condition is not Condition.SERVING}
+        on_them = (device.id for device in self.devices if device.node in nodes) if nodes else ()
+        return frozenset({*on_them, *(device for device, _ in self.withheld)})
+
+    @property
+    def lost(self) -> Mapping[str, Node]:
+        """Devices that are lost with their node, by id: nobody holds them, whatever a lease says."""
+        nodes = {node.name: node for node in self.nodes if node.condition in LOST}
+        return {device.id: nodes[device.node] for device in self.devices if device.node in nodes} if nodes else {}
+
+    def lost_node(self, devices: Iterable[str]) -> Node | None:
+        """The node that devices of one node are lost with; None where they are not."""
+        lost = self.lost
+        return next((lost[device] for device in devices if device in lost), None)
+
+    def node_of(self, devices: Iterable[str]) -> Node | None:
+        """The node of some devices, which are all on one; None where it is not told."""
+        wanted = set(devices)
+        names = {device.node for device in self.devices if device.id in wanted}
+        return next((node for node in self.nodes if node.name in names), None)
 
     @property
     def simulated(self) -> bool:

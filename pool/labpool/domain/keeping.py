@@ -1,8 +1,8 @@
 """Which stored places still stand when the pool looks at its queue anew, and what became of the others.
 
-A place stands unless it cannot, and then a promise may break. One that lost its device, or that a change of the rules
-forbids, is given up. Where time was lost, to an outage of the pool or a lease that would not end, the places behind it
-on the same node move back with it, so that the order stays.
+A place stands unless it cannot, and then a promise may break. One that lost its device or its node, or that a change of
+the rules forbids, is given up. Where time was lost, to an outage of the pool or a lease that would not end, the places
+behind it on the same node move back with it, so that the order stays.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from labpool.domain.inventory import LOST, Condition
 from labpool.domain.leases import Slot
 from labpool.domain.needs import Need
 from labpool.domain.plans import BreakCause
@@ -58,6 +59,8 @@ class _Keeper:
         self._exact = Schedule(world, now, margin=now - now)
         self._spaced = Schedule(world, now)
         self._overrunning = self._exact.overrunning()
+        self._out_of_service = {n.name for n in world.inventory.nodes if n.condition is not Condition.SERVING}
+        self._returned = _returned(world)
 
     def keep_all(self, line: Sequence[Ticket], slots: dict[str, Slot]) -> bool:
         """Keep all at once, which is fast; whether all stand as they are."""
@@ -114,14 +117,17 @@ class _Keeper:
         return Place(slot.node, start, start + need.duration)
 
     def _cause(self, need: Need, slot: Slot) -> BreakCause:
-        """Why a slot does not stand: its node, lost time, lost time of one ahead, or else a change of the rules."""
+        """Why a slot does not stand: its node, lost time (its own or one's ahead), what came back, or changed rules."""
         if not self._exact.usable(need, slot.node):
-            return BreakCause.DEVICE_UNAVAILABLE
+            gone = slot.node in self._out_of_service
+            return BreakCause.NODE_UNAVAILABLE if gone else BreakCause.DEVICE_UNAVAILABLE
         if self._late(slot):
             return self._why_late(slot)
         lost_time = {ticket: cause for ticket, cause in self.kept.trouble.items() if cause in TIME_LOST}
-        if self._exact.stands(need, self._as_of_now(need, slot), without=lost_time.keys() | self._overrunning):
-            return next(iter(lost_time.values()), BreakCause.ADMIN_CHANGE)
+        without = lost_time.keys() | self._overrunning | self._returned
+        if self._exact.stands(need, self._as_of_now(need, slot), without):
+            other = BreakCause.NODE_UNAVAILABLE if self._returned else BreakCause.ADMIN_CHANGE
+            return next(iter(lost_time.values()), other)
         return self._why_forbidden(need, self._as_of_now(need, slot))
 
     def _why_forbidden(self, need: Need, place: Place) -> BreakCause:
@@ -140,3 +146,11 @@ class _Keeper:
         self._exact.book(need, place)
         self._spaced.book(need, place)
         self.kept.places[need.ticket] = place
+
+
+def _returned(world: World) -> frozenset[str]:
+    """Tickets whose leases count again because their node, once lost, serves again since the last look."""
+    since = {node.name: node.since for node in world.inventory.nodes if node.condition not in LOST and node.since}
+    nodes = {name for name, at in since.items() if world.looked_at is None or at >= world.looked_at}
+    devices = {device.id for device in world.inventory.devices if device.node in nodes} if nodes else set[str]()
+    return frozenset(lease.ticket for lease in world.leases if not devices.isdisjoint(lease.devices))

@@ -49,12 +49,12 @@ def likely_starts(world: World, lengths: RunLengths, flavour: str, now: datetime
 def _latest(world: World, flavour: str, now: datetime) -> Iterator[tuple[str, datetime]]:
     """Until when tickets with a place start at the latest: by their place, or by what is taken back for them."""
     rules, slots = world.catalogue.queue, {slot.ticket: slot.start for slot in world.slots}
-    lent = sum(len(lease.devices) for lease in borrowed(world, world.leases, flavour, now))
+    lent = sum(len(lease.devices) for lease in borrowed(world, world.counted, flavour, now))
     for ticket in world.line():
         if ticket.flavour != flavour or ticket.id not in slots:
             continue
         own = world.own(ticket.project, flavour, now)
-        held = sum(len(x.devices) for x in world.leases if (x.project, x.flavour) == (ticket.project, flavour))
+        held = sum(len(x.devices) for x in world.counted if (x.project, x.flavour) == (ticket.project, flavour))
         latest = slots[ticket.id]
         if held + ticket.gpus <= own and ticket.gpus <= lent:
             asks_at = max(ticket.in_line_since + rules.wait_before_taking, now)
@@ -73,7 +73,7 @@ class _Paid:
         self._rules, self._now = world.catalogue, now
         self._accounts = Accounts(world.catalogue.budgets(), world.spent)
         self._booked: Counter[Account] = Counter()
-        for lease in world.leases:
+        for lease in world.counted:
             rate = self._rules.rate(lease.flavour, len(lease.devices))
             self._booked.update(dict(self._accounts.costs(lease.project, rate, lease.starts, lease.ends)))
 
@@ -122,7 +122,7 @@ class _Forecast:
         self.use = {project: scene.world.usage.of(project, self.now) for project in scene.world.catalogue.projects}
         self.ends: list[tuple[datetime, int, tuple[tuple[Key, int], ...], tuple[tuple[str, int], ...]]] = []
         self.waiting = scene.waiting
-        for lease in scene.world.leases:
+        for lease in scene.world.counted:
             nodes = Counter(scene.node_of[device] for device in lease.devices if device in scene.node_of)
             held = len(lease.devices)
             amounts = ((("user", lease.user), held), (("project", lease.project, lease.flavour), held))

@@ -46,13 +46,13 @@ class Outlook:
         self.world, self.now = world, now
         self.schedule = Schedule(world, now)
         self.tickets = {ticket.id: ticket for ticket in world.tickets}
-        self.leases = {lease.ticket: lease for lease in world.leases}
+        self.leases = {lease.ticket: lease for lease in world.counted}
         self.groups = {ticket.user: ticket.groups for ticket in world.tickets}
         self._granted: set[str] = set()
         self._taken: set[str] = set()
         self.held: Counter[Key] = Counter()
         self._set_aside: defaultdict[str, float] = defaultdict(float)
-        for lease in world.leases:
+        for lease in self.leases.values():
             self._count(lease, 1)
         in_order = sorted(world.line(), key=lambda ticket: ticket.priority.rank)
         self.line = Line.of(in_order)
@@ -136,7 +136,7 @@ class Outlook:
         return True
 
     def _follow_leases(self, before: World) -> bool:
-        gone, come = differences(before.leases, self.world.leases)
+        gone, come = differences(before.counted, self.world.counted)
         current = {lease.ticket: lease for lease in come}
         for lease in gone:
             if lease.ticket not in current:

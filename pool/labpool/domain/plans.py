@@ -15,6 +15,8 @@ class BreakCause(str, Enum):
 
     DEVICE_UNAVAILABLE = "device_unavailable"
     """A device of the slot vanished or is withheld, and no other is free in time."""
+    NODE_UNAVAILABLE = "node_unavailable"
+    """The slot's node is drained, failed or silent; or one that was came back with leases that count again."""
     OVERRUN = "overrun"
     """A lease is past its end and its devices are still held."""
     POOL_OUTAGE = "pool_outage"

@@ -45,6 +45,7 @@ class RefusalReason(str, Enum):
     SERVER_HOLDS_OTHER_LEASE = "server_holds_other_lease"
     SERVER_WAITS_FOR_OTHER = "server_waits_for_other"
     SERVER_IS_ENDING = "server_is_ending"
+    SERVER_IS_LOST = "server_is_lost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Schedule:
         self._stock = Stock(world)
         self._room = self._stock.room
         self._extended = {("project", each.project, each.flavour) for each in world.reservations}
-        self._leases = {lease.ticket: lease for lease in world.leases}
+        self._leases = {lease.ticket: lease for lease in world.counted}
         forgiven = world.catalogue.queue.turnover - self.margin
         self._accounts = Accounts(world.catalogue.budgets(), world.spent, max(forgiven, timedelta(0)))
         self._bookings = Bookings(now, self.margin, floors_of(world), self._accounts)
@@ -65,7 +65,7 @@ class Schedule:
     def _first_entries(self) -> Iterator[tuple[Name, Booking]]:
         world, now = self._world, self.now
         hosts = {t.id: self.needs.host(t) for t in world.tickets if t.state is not State.QUEUED}
-        for lease in world.leases:
+        for lease in world.counted:
             self._stock.hand_out(lease.devices)
             yield ("lease", lease.ticket), self._entries.of_lease(lease, hosts.get(lease.ticket, (0, 0)), now)
         for reservation in world.reservations:
@@ -139,7 +139,7 @@ class Schedule:
         return set(self._stock.nodes_of_each(devices))
 
     def usable(self, need: Need, node: str) -> bool:
-        """Whether `node` has as many devices as `need` asks for, withheld ones left out."""
+        """Whether `node` has as many devices as `need` asks for, those out of use left out."""
         return len(self.nodes_of(need.flavour).get(node, ())) >= need.gpus
 
     def unleased(self, flavour: str, node: str) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from labpool.domain.catalogue import Catalogue
+from labpool.domain.inventory import Condition
 from labpool.domain.plans import BreakCause, BrokenPromise
 from labpool.domain.reasons import Holder, Wait, WaitReason
 from labpool.domain.tickets import EndReason, Priority, State, Ticket
@@ -15,10 +16,10 @@ from labpool.domain.words import clock, count, gpus, listed, server, span
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A message, and what the reader can do about it; empty where nothing helps."""
+    """A message, and what the reader can do about it, if only to wait."""
 
     message: str
-    remedy: str = ""
+    remedy: str
 
 
 _ENDED = {
@@ -27,9 +28,8 @@ _ENDED = {
     EndReason.EXPIRED: "The GPUs were kept for you and nobody used them, so the request was closed.",
     EndReason.FAILED: "The server could not be started; the last tries failed.",
     EndReason.PREEMPTED: "The GPUs went back to the project they belong to.",
-    EndReason.RECLAIMED_IDLE: "The GPUs were not used for a long time and were taken back.",
     EndReason.TIME_LIMIT: "The hours you asked for were over.",
-    EndReason.LOST: "The server was gone and did not come back in time.",
+    EndReason.LOST: "The server, or the machine that it ran on, was gone and did not come back in time.",
     EndReason.NO_LONGER_MEMBER: "You are no longer a member of the project.",
     EndReason.PROFILE_REMOVED: "The profile is no longer offered.",
     EndReason.PROJECT_REMOVED: "The project was removed from the pool.",
@@ -38,6 +38,7 @@ _ENDED = {
 
 _BROKEN = {
     BreakCause.DEVICE_UNAVAILABLE: "a GPU that was planned for you is out of order",
+    BreakCause.NODE_UNAVAILABLE: "a machine is out of service, or has come back with servers on it",
     BreakCause.OVERRUN: "a server that should have ended still holds its GPUs",
     BreakCause.POOL_OUTAGE: "the pool was not running when your turn came",
     BreakCause.HIGHER_CLASS: "a request of a higher class needs the GPUs",
@@ -45,10 +46,33 @@ _BROKEN = {
 }
 
 
+_CONDITIONS = {
+    Condition.SERVING: "in service",
+    Condition.DRAINED: "being taken out of service: nothing new starts there, and what runs there runs to its end",
+    Condition.FAILED: "down: what ran there is lost",
+    Condition.SILENT: "not answering: nothing new starts there, and what ran there may be lost",
+}
+
+_KEEP_PLACE = "You keep your place"
+_ASK_LESS = f"{_KEEP_PLACE}; asking for fewer GPUs or less time may start sooner."
+
 TAKEN_BACK = (
     "These GPUs were borrowed, and the project that they belong to needs them back. "
     "Save your work: the server is stopped then, and your files stay."
 )
+
+
+def condition_sentence(condition: Condition) -> str:
+    """How a machine stands."""
+    return f"This machine is {_CONDITIONS[condition]}."
+
+
+def lost_sentence(left: timedelta) -> str:
+    """What became of a server whose machine is gone."""
+    return (
+        f"The machine that your GPUs are on is gone. You are in line again for {span(left)}, where you stood; "
+        "your files stay, and what was not saved is lost."
+    )
 
 
 def ended_sentence(reason: EndReason) -> str:
@@ -117,7 +141,7 @@ def _same_server(ticket: Ticket, wait: Wait, zone: tzinfo, now: datetime) -> Sen
     return Sentence(
         f"You wait because {server(ticket.name)} still holds GPUs from its last start, "
         f"until {clock(until, zone, now)} at the latest.",
-        "It starts as soon as they are free.",
+        "Nothing need be done: it starts by itself as soon as they are free.",
     )
 
 
@@ -140,7 +164,7 @@ def _project_limit(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinf
         return _promised(ticket, wait, f"{share}, and ", zone, now)
     return Sentence(
         f"You wait because {share} and holds {_held(wait)}{_yours(wait, zone, now)}.{_next_end(wait, zone, now)}",
-        _stop_own(wait),
+        _sooner(wait),
     )
 
 
@@ -174,15 +198,16 @@ def _devices(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now
         in_use += f", and you need {ticket.gpus} on one machine"
     return Sentence(
         f"You wait because {in_use}{_yours(wait, zone, now)}.{_next_end(wait, zone, now)}",
-        _stop_own(wait),
+        _sooner(wait),
     )
 
 
 def _out_of_order(ticket: Ticket, wait: Wait, catalogue: Catalogue) -> Sentence:
     need, usable = gpus(ticket.gpus, _title(ticket, catalogue)), ticket.gpus - wait.missing
     return Sentence(
-        f"You wait because GPUs are out of order: you need {need} on one machine, and {usable or 'none'} can be used.",
-        "You keep your place; the lab's admins see it too.",
+        "You wait because GPUs are out of order, or their machine is out of service: "
+        f"you need {need} on one machine, and {usable or 'none'} can be used.",
+        f"{_KEEP_PLACE}; ask the lab's admins when they will be back, or for another profile meanwhile.",
     )
 
 
@@ -200,7 +225,7 @@ def _promised(ticket: Ticket, wait: Wait, lead: str, zone: tzinfo, now: datetime
     return Sentence(
         f"You wait because {lead}what is free now is promised to others{when}, "
         f"and your {span(ticket.duration)} would run into that.",
-        "Ask for less time to start sooner." if begins else "",
+        "Ask for less time to start sooner." if begins else _ASK_LESS,
     )
 
 
@@ -227,8 +252,8 @@ def _next_end(wait: Wait, zone: tzinfo, now: datetime) -> str:
     return f" The next lease ends at {clock(min(ahead), zone, now)} at the latest." if ahead else ""
 
 
-def _stop_own(wait: Wait) -> str:
-    return "Stop a server of yours to start sooner." if any(holder.own for holder in wait.holders) else ""
+def _sooner(wait: Wait) -> str:
+    return "Stop a server of yours to start sooner." if any(holder.own for holder in wait.holders) else _ASK_LESS
 
 
 def _title(ticket: Ticket, catalogue: Catalogue) -> str:

@@ -48,7 +48,6 @@ class EndReason(str, Enum):
     EXPIRED = "expired"
     FAILED = "failed"
     PREEMPTED = "preempted"
-    RECLAIMED_IDLE = "reclaimed_idle"
     TIME_LIMIT = "time_limit"
     LOST = "lost"
     NO_LONGER_MEMBER = "no_longer_member"
@@ -90,13 +89,14 @@ _HOLDING_ENDS = frozenset(
         EndReason.ENDED_BY_ADMIN,
     }
 )
-_TAKEN_ENDS = _HOLDING_ENDS | {EndReason.PREEMPTED, EndReason.RECLAIMED_IDLE}
+_TAKEN_ENDS = _HOLDING_ENDS | {EndReason.PREEMPTED}
 
 TRANSITIONS: Mapping[tuple[State, Event], State] = {
     (State.QUEUED, Event.GRANT): State.GRANTED,
     (State.QUEUED, Event.END): State.ENDED,
     (State.GRANTED, Event.FIRST_USE): State.RUNNING,
     (State.GRANTED, Event.UNCLAIMED): State.QUEUED,
+    (State.GRANTED, Event.REQUEUE): State.QUEUED,
     (State.GRANTED, Event.END): State.ENDED,
     (State.RUNNING, Event.RECLAIM): State.RECLAIMING,
     (State.RUNNING, Event.REQUEUE): State.QUEUED,
@@ -173,9 +173,10 @@ class Ticket:
                 return after
 
     def requeued(self, now: datetime, left: timedelta) -> Ticket:
-        """This ticket back in line after its lease was taken away, for the time that it still lacks.
+        """This ticket back in line after its lease was taken away or lost, for the time that it still lacks.
 
-        It has no promise; the next one comes with its next slot, if it qualifies.
+        It stands where it stood, or at the end where it went unclaimed before. It has no promise; the next one comes
+        with its next slot, if it qualifies.
 
         Raises:
             IllegalTransition: it holds nothing that could be taken away.

@@ -18,11 +18,12 @@ from labpool.domain.usage import Usage
 class World:
     """Inventory, rules, open tickets, live leases and stored slots.
 
-    A lease is live until the pool has settled it: one past its end still holds its devices. `slots` are those that the
-    last plan gave back; one of a ticket that is no longer queued is ignored. `looked_at` is when the pool planned last,
-    None after a start; it tells a pool that looked too late from a lease that would not end. `usage` and `spent` are
-    what runs that are over come to, the one for fair shares and the other for budgets. `reservations` are those to come
-    and those that are on; one that is over is ignored.
+    A lease is live until the pool has settled it: one past its end still holds its devices; one whose devices are lost
+    with their node holds nothing (`counted`). `slots` are those that the last plan gave back; one of a ticket that is
+    no longer queued is ignored. `looked_at` is when the pool planned last, None after a start; it tells a pool that
+    looked too late from a lease that would not end. `usage` and `spent` are what runs that are over come to, the one
+    for fair shares and the other for budgets. `reservations` are those to come and those that are on; one that is over
+    is ignored.
     """
 
     inventory: Inventory
@@ -40,12 +41,18 @@ class World:
         waiting = (t for t in self.tickets if t.state is State.QUEUED and t.ready)
         return tuple(sorted(waiting, key=lambda t: (t.in_line_since, t.id)))
 
+    @property
+    def counted(self) -> tuple[Lease, ...]:
+        """Leases that hold something; those lost with their node count against nobody."""
+        lost = self.inventory.lost
+        return tuple(lease for lease in self.leases if lost.keys().isdisjoint(lease.devices)) if lost else self.leases
+
     def usable_devices(self, flavour: str) -> dict[str, list[str]]:
-        """Ids of the devices of `flavour` that may be granted, by node; withheld ones are left out."""
-        withheld = {device for device, _ in self.inventory.withheld}
+        """Ids of the devices of `flavour` that may be granted, by node; those out of use are left out."""
+        out_of_use = self.inventory.out_of_use
         nodes: dict[str, list[str]] = {}
         for device in self.inventory.of_flavour(flavour):
-            if device.id not in withheld:
+            if device.id not in out_of_use:
                 nodes.setdefault(device.node, []).append(device.id)
         return nodes
 

@@ -48,10 +48,11 @@ class Engine(ABC):
 
     @abstractmethod
     async def inventory(self, leases: Iterable[Lease] | None = None) -> Inventory:
-        """All devices, and which of them to withhold.
+        """All devices, which of them to withhold, and how each node stands.
 
-        With the live `leases`, a device is withheld while anything runs on it that has no lease of that device;
-        without them, while something runs on it that belongs to no server of this pool.
+        A node that was lost serves again only once nothing of before can run on it any more: it answers, it was fenced,
+        or an admin says so. With the live `leases`, a device is withheld while anything runs on it that has no lease of
+        that device; without them, while something runs on it that belongs to no server of this pool.
         """
 
     @abstractmethod

@@ -31,7 +31,7 @@ class Refusal:
     reason: str
     title: str
     detail: str
-    remedy: str = ""
+    remedy: str
     retry_after: int | None = None
     retry_url: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(6))

@@ -46,7 +46,7 @@ def answer(
     open_tickets = view.open_tickets()
     for ticket in open_tickets:
         if (ticket.user, ticket.name) == (asked.user, asked.name):
-            return _again(ticket, view.lease_of(ticket.id), asked)
+            return _again(ticket, view.lease_of(ticket.id), asked, inventory)
     if asked.granted_only:
         return _has_ended(asked)
     profile = catalogue.profiles.get(asked.profile)
@@ -74,13 +74,15 @@ def answer(
     )
 
 
-def _again(ticket: Ticket, lease: Lease | None, asked: SpawnAsked) -> Holds | Waits | Refusal:
+def _again(ticket: Ticket, lease: Lease | None, asked: SpawnAsked, inventory: Inventory) -> Holds | Waits | Refusal:
     if lease is None:
         return Waits(ticket) if _same(ticket, asked) else _waits_for_other(ticket)
     if lease.stopping_since is not None:
         return _is_ending(ticket)
     if (ticket.project, ticket.profile) != (asked.project, asked.profile):
         return _holds_other_lease(ticket, lease)
+    if inventory.lost_node(lease.devices) is not None:
+        return _is_lost(ticket)
     return Holds(ticket, lease)
 
 
@@ -120,6 +122,14 @@ def _is_ending(ticket: Ticket) -> Refusal:
         RefusalReason.SERVER_IS_ENDING,
         f"{_server(ticket)} is being stopped.",
         "Try again in a minute: a new ticket is filed then.",
+    )
+
+
+def _is_lost(ticket: Ticket) -> Refusal:
+    return Refusal(
+        RefusalReason.SERVER_IS_LOST,
+        f"The machine that {server(ticket.name)} has GPUs on is down or does not answer.",
+        "Wait on the page of its ticket: if the machine is not back soon, the ticket is in line again by itself.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from labpool.api_models import SpawnAsked
@@ -20,6 +20,7 @@ from labpool.domain.world import World
 from labpool.service.asking import Files, Holds, Waits, answer
 from labpool.service.changes import Changes
 from labpool.service.deciding import apply_plan
+from labpool.service.ending import lost_notice
 from labpool.service.fair_share import FairShare
 from labpool.service.likely_starts import LikelyStarts
 from labpool.service.trail import note
@@ -53,13 +54,7 @@ class Desk:
         changes: Told after each transaction that changed something.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        setting: Setting,
-        clock: Callable[[], datetime],
-        changes: Changes,
-    ) -> None:
+    def __init__(self, store: Store, setting: Setting, clock: Callable[[], datetime], changes: Changes) -> None:
         self.setting = setting
         self.clock = clock
         self.changes = changes
@@ -96,7 +91,7 @@ class Desk:
             step = due(lease, ticket, self.catalogue.queue, self.clock(), alive=False)
             told = lease.stopping_since is not None
             if told and isinstance(step, Requeue):
-                self.put_back(change, ticket, step.left, actor)
+                self.put_back(change, ticket, step, actor)
                 return
             reason = step.reason if told and isinstance(step, End) else EndReason.STOPPED
             self.finish(change, ticket, Event.END, reason, actor)
@@ -250,11 +245,14 @@ class Desk:
         change.end_lease(ticket.id, now)
         return self.save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)
 
-    def put_back(self, change: Transaction, ticket: Ticket, left: timedelta, actor: str) -> Ticket:
-        """Put a ticket whose devices went back to their owner in line again for the time that it still lacks."""
+    def put_back(self, change: Transaction, ticket: Ticket, step: Requeue, actor: str) -> Ticket:
+        """Put a ticket whose devices were taken back or lost in line again for the time that it still lacks."""
         now = self.clock()
-        change.end_lease(ticket.id, now)
-        return self.save(change, ticket.requeued(now, left), actor, "requeued")
+        change.end_lease(ticket.id, step.used_until or now)
+        if step.used_until is not None:
+            note(change, now, actor, "lost", ticket.id, f"with its machine, {step.left} left")
+            change.add_notice(lost_notice(ticket, step.left, now))
+        return self.save(change, ticket.requeued(now, step.left), actor, "requeued")
 
     def _ask(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
         match answer(asked, change, self.catalogue, self.inventory, self.clock()):

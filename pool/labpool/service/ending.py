@@ -1,10 +1,11 @@
-"""What the holder of a lease is told before its end."""
+"""What the holder of a lease is told of its end, before it or after."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from labpool.domain.leases import Lease
+from labpool.domain.sentences import lost_sentence
 from labpool.domain.tickets import State, Ticket
 from labpool.store import Notice
 
@@ -17,3 +18,8 @@ def ending_notice(ticket: Ticket, lease: Lease, before_end: timedelta, now: date
     message = f"{why} Save your work: the server is stopped then, and your files stay."
     key = f"{lease.starts.isoformat()}/{kind}/{before_end.total_seconds():g}"
     return Notice(ticket.id, key, kind, now, message, lease.ends)
+
+
+def lost_notice(ticket: Ticket, left: timedelta, now: datetime) -> Notice:
+    """The notice that a lease's machine is gone, and that its ticket is in line again."""
+    return Notice(ticket.id, f"{ticket.attempt}/lost", "lost", now, lost_sentence(left))

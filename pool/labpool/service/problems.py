@@ -14,6 +14,9 @@ from labpool.service.desk import NoSuchTicket, NotNow
 
 _LOG = logging.getLogger(__name__)
 
+_TICKETS = "Your tickets are listed at /services/pool/."
+_DESCRIPTION = "What may be asked, and how, is described at /services/pool/openapi.json."
+
 
 class Rejected(Exception):
     """A request that is answered with `refusal`."""
@@ -46,9 +49,9 @@ def _refusal(error: Exception) -> Refusal:
         case NotNow():
             return Refusal(409, "not_now", "Not possible now", str(error), "Look at the ticket again; it has moved on.")
         case NoSuchTicket():
-            return Refusal(404, "no_such_ticket", "No such ticket", f"Nothing was done: {error}.")
+            return Refusal(404, "no_such_ticket", "No such ticket", f"Nothing was done: {error}.", _TICKETS)
         case RequestValidationError():
-            return Refusal(422, "invalid_request", "The request is not valid", _first_mistakes(error))
+            return Refusal(422, "invalid_request", "The request is not valid", _first_mistakes(error), _DESCRIPTION)
         case HTTPException():
             return _http_refusal(error)
     return _unexpected()
@@ -64,7 +67,7 @@ def _http_refusal(error: HTTPException) -> Refusal:
         return Refusal(
             404, "not_found", "Nothing here", "The pool has no page with this address.", "Begin at /services/pool/."
         )
-    return Refusal(error.status_code, "refused", "The request was refused", str(error.detail))
+    return Refusal(error.status_code, "refused", "The request was refused", str(error.detail), _DESCRIPTION)
 
 
 def _unexpected() -> Refusal:

@@ -185,9 +185,10 @@ class Reconciler:
     async def _carry_out(self, ticket: Ticket, lease: Lease) -> Action | None:
         """Do what is due to the ticket's server; give back what only has to be written down."""
         now, rules = self._desk.clock(), self._desk.catalogue.queue
-        near_end = now >= stop_at(lease, rules)
-        alive = self.sighting.alive(ticket, lease, near_end)
-        action = due(lease, ticket, rules, now, alive)
+        lost_with = self._desk.inventory.lost_node(lease.devices)
+        by_processes = lost_with is not None or now >= stop_at(lease, rules)
+        alive = self.sighting.alive(ticket, lease, by_processes)
+        action = due(lease, ticket, rules, now, alive, lost_with)
         match action:
             case Stop():
                 await self._stop(ticket, lease)
@@ -235,8 +236,8 @@ class Reconciler:
                 self._desk.finish(change, ticket, Event.END, reason, "pool")
             case TakeBack():
                 self._desk.finish(change, ticket, Event.UNCLAIMED, None, "pool")
-            case Requeue(left=left):
-                self._desk.put_back(change, ticket, left, "pool")
+            case Requeue():
+                self._desk.put_back(change, ticket, action, "pool")
             case NoteAbsent():
                 self._note(change, ticket, replace(lease, absent_since=self._desk.clock()))
             case NotePresent():

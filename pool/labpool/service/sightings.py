@@ -59,13 +59,14 @@ class Sighting:
         """Whether the user must stop a server before the ticket's own can start."""
         return self.name_taken(ticket) or bool(self.crowding(ticket, limits))
 
-    def alive(self, ticket: Ticket, lease: Lease, near_end: bool) -> bool:
+    def alive(self, ticket: Ticket, lease: Lease, by_processes: bool) -> bool:
         """Whether the ticket's server counts as there.
 
-        Near its end, or while it is being stopped, only processes count: it is they that keep devices busy. A used
-        server that is up and of which nothing runs is dead, also before the hub finds that out.
+        Near its end, on a lost node (`by_processes`), or while it is being stopped, only processes count: it is they
+        that keep devices busy. A used server that is up and of which nothing runs is dead, also before the hub finds
+        that out.
         """
-        if near_end or lease.stopping_since is not None:
+        if by_processes or lease.stopping_since is not None:
             return self.runs(ticket.id) or ticket.id in self.starting
         if self.servers is None:
             return True

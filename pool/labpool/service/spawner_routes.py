@@ -23,7 +23,12 @@ from labpool.service.parts import Parts
 from labpool.service.problems import Rejected
 
 _CONFLICTS = frozenset(
-    {RefusalReason.SERVER_HOLDS_OTHER_LEASE, RefusalReason.SERVER_WAITS_FOR_OTHER, RefusalReason.SERVER_IS_ENDING}
+    {
+        RefusalReason.SERVER_HOLDS_OTHER_LEASE,
+        RefusalReason.SERVER_WAITS_FOR_OTHER,
+        RefusalReason.SERVER_IS_ENDING,
+        RefusalReason.SERVER_IS_LOST,
+    }
 )
 
 routes = APIRouter(tags=["spawner"], dependencies=[Depends(only_the_spawner)], responses={401: {"model": Problem}})

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote
 
 from labpool.api_models import (
-    DeviceTroubleView,
     FlavourView,
     FormView,
     HolderView,
@@ -25,14 +24,13 @@ from labpool.domain.availability import availability, stand
 from labpool.domain.catalogue import Project
 from labpool.domain.ends import claim_by
 from labpool.domain.explain import place, why_waiting
-from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import Holder
 from labpool.domain.sentences import ended_sentence, no_promise_sentence, wait_sentence
 from labpool.domain.sooner import Offer, sooner
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
-from labpool.engines import Trespasser
+from labpool.service import device_views
 from labpool.service.desk import Desk
 from labpool.service.reconciler import Reconciler
 from labpool.settings import hidden_profiles
@@ -157,19 +155,14 @@ class Viewer:
 
     def _lease(self, lease: Lease) -> LeaseView:
         simulated = any(device.simulated for device in self.leased_devices(lease))
+        trespassed = device_views.trespassed(self._desk.inventory, self._reconciler.trespassers)
         return LeaseView(
             devices=lease.devices,
             starts=lease.starts,
             ends=lease.ends,
             simulated=simulated,
-            trespassers=tuple(view.reason for view in self._trespassed() if view.device in lease.devices),
-        )
-
-    def _trespassed(self) -> tuple[DeviceTroubleView, ...]:
-        flavours = {device.id: device.flavour for device in self._desk.inventory.devices}
-        return tuple(
-            DeviceTroubleView(device=each.device, flavour=flavours.get(each.device, ""), reason=_trespass(each))
-            for each in sorted(self._reconciler.trespassers, key=lambda each: (each.device, each.pid))
+            machine=device_views.machine_trouble(self._desk.inventory, lease.devices),
+            trespassers=tuple(view.reason for view in trespassed if view.device in lease.devices),
         )
 
     def _pool(self, world: World) -> PoolView:
@@ -178,8 +171,9 @@ class Viewer:
             engine=self._engine,
             simulated=world.inventory.simulated,
             flavours=tuple(self._flavour(world, name, now) for name in world.catalogue.flavours),
-            withheld=_withheld(world.inventory),
-            trespassed=self._trespassed(),
+            withheld=device_views.withheld(world.inventory),
+            out_of_service=device_views.out_of_service(world.inventory),
+            trespassed=device_views.trespassed(world.inventory, self._reconciler.trespassers),
             trouble=self._reconciler.trouble,
             queued=sum(ticket.state is State.QUEUED for ticket in world.tickets),
             now=now,
@@ -253,18 +247,6 @@ def _wait(ticket: Ticket, world: World, now: datetime) -> WaitView | None:
         remedy=said.remedy,
         holders=tuple(_holder(holder) for holder in wait.holders),
     )
-
-
-def _withheld(inventory: Inventory) -> tuple[DeviceTroubleView, ...]:
-    flavours = {device.id: device.flavour for device in inventory.devices}
-    return tuple(
-        DeviceTroubleView(device=device, flavour=flavours.get(device, ""), reason=reason)
-        for device, reason in inventory.withheld
-    )
-
-
-def _trespass(seen: Trespasser) -> str:
-    return f"A program ({seen.program}, process {seen.pid} of {seen.owner}) uses this GPU beside its holder."
 
 
 def _holder(holder: Holder) -> HolderView:

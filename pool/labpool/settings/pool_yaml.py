@@ -166,7 +166,9 @@ class QueueSection(_Section):
         description="From server ready until a person must have used it, else it goes back to the queue.",
         examples=[30],
     )
-    restart_minutes: Minutes = Field(5, description="How long a server that died keeps its GPUs.", examples=[5])
+    restart_minutes: Minutes = Field(
+        5, description="How long a server that died, or whose machine doesn't answer, keeps its GPUs.", examples=[5]
+    )
     end_grace_minutes: Minutes = Field(1, description="From SIGTERM to the end of the hours.", examples=[1])
     turnover_minutes: Minutes = Field(1, description="Kept free between two runs on a device.", examples=[1])
     expiry_hours: float = Field(
