@@ -21,7 +21,11 @@ class Flavour:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a researcher picks. A profile without a flavour needs no device and never waits."""
+    """What a researcher picks. A profile without a flavour needs no device and never waits.
+
+    `longest` is the longest run one may ask for, `longest_in_all` how long one may last with all that it is extended
+    by; None: as `longest`.
+    """
 
     name: str
     title: str
@@ -34,6 +38,7 @@ class Profile:
     precision: str = "auto"
     xla: str = "auto"
     priority: Priority = Priority.INTERACTIVE
+    longest_in_all: timedelta | None = None
 
     @classmethod
     def plain(cls, name: str, flavour: str, gpus: int, longest: timedelta) -> Profile:
