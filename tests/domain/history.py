@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
-from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, QueueRules, UserLimit
+from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Project, QueueRules, UserLimit
+from labpool.domain.extending import Extended, extend
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.plans import BreakCause, Plan
@@ -25,7 +26,18 @@ from tests.domain.rules import DEVICES, MARGIN
 Planner = Callable[[World, datetime], Plan]
 Step = tuple[str, int, int]
 
-PEACEFUL = ("wait", "ask", "ask", "ask", "use", "use", "stop", "cancel", "unclaimed", "ready", "raise_limits", "undone")
+PROFILES = {
+    f"{flavour}-{gpus}-{each.value}": Profile(
+        "any", "any", flavour, gpus, 0, 0, 6 * HOUR, priority=each, longest_in_all=12 * HOUR
+    )
+    for flavour in ("big", "slice")
+    for gpus in (1, 2, 3)
+    for each in Priority
+}
+PEACEFUL = (
+    *("wait", "ask", "ask", "ask", "use", "use", "extend", "stop", "cancel"),
+    *("unclaimed", "ready", "raise_limits", "undone"),
+)
 TROUBLE = (
     "lose_device",
     "return_device",
@@ -106,11 +118,16 @@ class History:
         flavours = {name: Flavour(name, name) for name in ("big", "slice")}
         projects = {
             name: Project(
-                name, name, everyone=True, nominal=dict.fromkeys(flavours, own), borrow=dict.fromkeys(flavours, more)
+                name,
+                name,
+                everyone=True,
+                nominal=dict.fromkeys(flavours, own),
+                borrow=dict.fromkeys(flavours, more),
+                profiles=tuple(PROFILES),
             )
             for name, (own, more) in self.shares.items()
         }
-        return Catalogue(flavours, {}, projects, Limits(UserLimit(self.most, 3, 8)), QueueRules(turnover=MARGIN))
+        return Catalogue(flavours, PROFILES, projects, Limits(UserLimit(self.most, 3, 8)), QueueRules(turnover=MARGIN))
 
     def _store(self, decided: Plan) -> None:
         for ticket, promise in decided.promises.items():
@@ -155,7 +172,8 @@ class History:
         self._ask(one, other)
         name = f"t{self.asked:03}"
         priority = (Priority.BATCH, Priority.SCAVENGER)[one % 2]
-        self.tickets[name] = replace(self.tickets[name], priority=priority, profile=priority.value)
+        profile = self.tickets[name].profile.replace(Priority.INTERACTIVE.value, priority.value)
+        self.tickets[name] = replace(self.tickets[name], priority=priority, profile=profile)
         self.causes.add(BreakCause.HIGHER_CLASS)
 
     def _request(self, one: int, other: int) -> Ticket:
@@ -163,14 +181,22 @@ class History:
         user, project = f"user{one % 3}", ("vision", "speech")[other % 2]
         flavour = "slice" if gpus < 3 and other > 8 else "big"
         name = f"server{(one + other) % 4}"
-        return Ticket(
-            f"t{self.asked:03}", user, frozenset(), name, project, "any", flavour, gpus, hours * HOUR, self.now
-        )
+        who, profile = (f"t{self.asked:03}", user, frozenset[str](), name, project), f"{flavour}-{gpus}-interactive"
+        return Ticket(*who, profile, flavour, gpus, hours * HOUR, self.now)
 
     def _use(self, one: int, _: int) -> None:
         granted = [name for name in self.leases if self.tickets[name].state is State.GRANTED]
         if held := self._pick(granted, one):
             self.tickets[held] = self.tickets[held].after(Event.FIRST_USE, self.now)
+
+    def _extend(self, one: int, other: int) -> None:
+        before = self.as_stored()
+        used = [name for name in self.leases if self.tickets[name].state is State.RUNNING]
+        held = self._pick(used, one)
+        longer = extend(self.tickets[held], before, self.now, (1 + other) * 15 * MINUTE) if held else None
+        if isinstance(longer, Extended):
+            rules.check_extended(self, before, longer.lease)
+            self.tickets[longer.ticket.id], self.leases[longer.ticket.id] = longer.ticket, longer.lease
 
     def _undone(self, one: int, _: int) -> None:
         """A decision is made with one ticket more, and the transaction is undone: nothing of it is stored."""

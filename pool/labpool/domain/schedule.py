@@ -244,6 +244,15 @@ class Schedule:
         best = max((self._all_free_until(tracks) for tracks in nodes), default=self.now)
         return max(min(best, self._all_free_until(caps)) - self.now - self.margin, timedelta(0))
 
+    def kept_until(self, need: Need, since: datetime) -> dict[Key, datetime]:
+        """Until when the lease of `need` could go on from `since`, for each thing that it takes; it delays nobody."""
+        name, rooms = ("lease", need.ticket), self._room | {cap.key: cap.most for cap in need.caps}
+        amounts = [(key, amount) for key, amount in self._bookings[name].amounts if key in rooms]
+        with self._bookings.left_aside([name]):
+            layer = self._bookings.layer()
+            taken = {key: layer[key].free_until(rooms[key] - amount, since) for key, amount in amounts}
+        return {key: max(until - self.margin, since) for key, until in taken.items()}
+
     def horizon(self, flavour: str, gpus: int) -> datetime:
         """Until when some node has so many devices free from now on; now where none has."""
         known = self._horizons.get((flavour, gpus))
