@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from labpool.domain.tickets import Priority
+from labpool.domain.tickets import Priority, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,12 @@ class Catalogue:
     def charge_of(self, flavour: str) -> float:
         """GPU-hours booked for one hour of one device; those of a flavour that is gone cost 1."""
         return self.flavours[flavour].charge if flavour in self.flavours else 1.0
+
+    def profile_of(self, ticket: Ticket) -> Profile:
+        """A ticket's profile; a plain one of its size where it was removed meanwhile: leases run out all the same."""
+        return self.profiles.get(ticket.profile) or Profile.plain(
+            ticket.profile, ticket.flavour, ticket.gpus, ticket.duration
+        )
 
     def projects_of(self, user: str, groups: frozenset[str]) -> tuple[Project, ...]:
         """Projects `user` is a member of, in the file's order."""
