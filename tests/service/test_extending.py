@@ -10,6 +10,7 @@ import httpx
 import pytest
 from labpool.api_models import NoticeView, TicketView
 from labpool.client import PoolClient, PoolRefused, SyncPoolClient
+from labpool.service.page_words import start_again_path
 
 from tests.real_hub import wait_until
 from tests.service.lab import Lab
@@ -108,7 +109,9 @@ def test_profile_may_allow_more_in_all_than_at_once(lab: Lab, new_user: NewUser)
     ticket = lab.running(new_user(), hours=8)
     assert refused(lab, ticket, 1) == (409, "too_long")
     lab.pool.pass_time(HOUR)
-    assert extended(lab, ticket, 1).hours == 9
+    longer = extended(lab, ticket, 1)
+    assert longer.hours == 9
+    assert "opt-hours=8" in start_again_path(longer, lab.pool.parts.desk.catalogue)  # the form takes no more
     path.write_text(POOL_YAML)
     wait_until(lambda: lab.pool.parts.desk.catalogue.profiles["gpu-1"].longest_in_all is None, "the old rules")
     assert lab.pool.ticket(ticket.id).state == "running"

@@ -45,7 +45,7 @@ def longest_extension(ticket: Ticket, world: World, now: datetime) -> timedelta 
     lease = _lease_in_use(ticket, world, now)
     if isinstance(lease, NotExtended):
         return lease
-    bound = min(_bounds(ticket, lease, world, now))
+    bound = _tightest(ticket, lease, world, now)
     possible = _whole_steps(bound.latest - lease.ends)
     return possible if possible >= STEP else _refused(bound, ticket, lease, world, now)
 
@@ -60,7 +60,7 @@ def extend(ticket: Ticket, world: World, now: datetime, by: timedelta) -> Extend
         return lease
     if by < STEP:
         return not_extended.too_short(by, STEP)
-    bound = min(_bounds(ticket, lease, world, now))
+    bound = _tightest(ticket, lease, world, now)
     if lease.ends + by > bound.latest:
         return _refused(bound, ticket, lease, world, now)
     return Extended(replace(ticket, duration=ticket.duration + by), replace(lease, ends=lease.ends + by))
@@ -112,12 +112,12 @@ def _use_for_weight(project: str, world: World, now: datetime) -> float:
     return (world.usage.of(project, now) + sum(set_aside)) / world.catalogue.weight_of(project)
 
 
-def _bounds(ticket: Ticket, lease: Lease, world: World, now: datetime) -> list[_Bound]:
-    """What the lease may not outlast. Where the profile's own hours leave nothing, the others are not looked for."""
+def _tightest(ticket: Ticket, lease: Lease, world: World, now: datetime) -> _Bound:
+    """What the lease may not outlast: the first of several at one time. The schedule is asked only where it matters."""
     bounds = list(_of_profile(world.catalogue.profiles[ticket.profile], lease, now))
     if min(bounds).latest - lease.ends >= STEP:
         bounds += [*_of_schedule(ticket, lease, world, now), *_of_own_promises(lease, world)]
-    return bounds
+    return min(bounds, key=lambda bound: bound.latest)
 
 
 def _of_profile(profile: Profile, lease: Lease, now: datetime) -> Iterator[_Bound]:
@@ -128,8 +128,9 @@ def _of_profile(profile: Profile, lease: Lease, now: datetime) -> Iterator[_Boun
 
 def _of_schedule(ticket: Ticket, lease: Lease, world: World, now: datetime) -> Iterator[_Bound]:
     schedule = schedule_of(world, now)
-    for key, until in schedule.kept_until(schedule.needs.of(ticket), lease.ends).items():
-        yield _Bound(until, _CAPS.get(key[0], ExtensionReason.PROMISED))
+    kept = schedule.kept_until(schedule.needs.of(ticket), lease.ends)
+    for key in sorted(kept, key=lambda key: key[0] == "project"):  # who holds the place says more than the share does
+        yield _Bound(kept[key], _CAPS.get(key[0], ExtensionReason.PROMISED))
 
 
 def _of_own_promises(lease: Lease, world: World) -> Iterator[_Bound]:
