@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -19,16 +18,8 @@ SOON = "{wait_before_taking_minutes: 0.02, borrow_min_minutes: 0.02, grace_minut
 POOL = POOL_YAML.replace("nominal: {demo-gpu: 4}", LENT).replace("{shortest_minutes", SOON)
 
 
-def use(lab: RunningLab, user: str) -> None:
-    """Use a user's server as a person does, which its own extension reports."""
-    told = lab.told(user)
-    url = f"http://127.0.0.1:{lab.ports.pool}/services/pool/api/v1/tickets/{told['LABPOOL_TICKET']}/claim"
-    headers = {"Authorization": f"Bearer {told['LABPOOL_TICKET_TOKEN']}"}
-    httpx.post(url, headers=headers, trust_env=False).raise_for_status()
-
-
 def test_borrower_is_told_and_chooses_what_comes_then(all_leased: Person, bert: Person, lab: RunningLab):
-    use(lab, "ada")
+    lab.use("ada")
     bert.wait_in_line()
     wait_until(lambda: lab.home("ada").tickets[0].state == "reclaiming", "the taking back")
     all_leased.open("/hub/home")

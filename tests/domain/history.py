@@ -12,8 +12,9 @@ from datetime import datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 from labpool.domain.budgets import Budget, Per, Spent
-from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, QueueRules, UserLimit
+from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Project, QueueRules, UserLimit
 from labpool.domain.ends import End, Requeue, due
+from labpool.domain.extending import Extended, extend
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.plans import BreakCause, Plan
@@ -30,20 +31,17 @@ from tests.domain.rules import DEVICES, MARGIN
 Planner = Callable[[World, datetime], Plan]
 Step = tuple[str, int, int]
 
+PROFILES = {
+    f"{flavour}-{gpus}-{each.value}": Profile(
+        "any", "any", flavour, gpus, 0, 0, 6 * HOUR, priority=each, longest_in_all=12 * HOUR
+    )
+    for flavour in ("big", "slice")
+    for gpus in (1, 2, 3)
+    for each in Priority
+}
 PEACEFUL = (
-    "wait",
-    "ask",
-    "ask",
-    "ask",
-    "use",
-    "use",
-    "stop",
-    "cancel",
-    "unclaimed",
-    "ready",
-    "raise_limits",
-    "undone",
-    "reserve",
+    *("wait", "ask", "ask", "ask", "use", "use", "extend", "stop", "cancel"),
+    *("unclaimed", "ready", "raise_limits", "undone", "reserve"),
 )
 TROUBLE = (
     "lose_device",
@@ -166,12 +164,13 @@ class History:
                 everyone=True,
                 nominal=dict.fromkeys(flavours, own),
                 borrow=dict.fromkeys(flavours, more),
+                profiles=tuple(PROFILES),
                 lend=dict.fromkeys(flavours, self.lend.get(name, own)),
                 budget=self.budget_of(name),
             )
             for name, (own, more) in self.shares.items()
         }
-        return Catalogue(flavours, {}, projects, Limits(UserLimit(self.most, 3, 8)), QueueRules(turnover=MARGIN))
+        return Catalogue(flavours, PROFILES, projects, Limits(UserLimit(self.most, 3, 8)), QueueRules(turnover=MARGIN))
 
     def budget_of(self, project: str) -> Budget | None:
         """What a project may use each day; the first one is over four hours after the beginning."""
@@ -222,7 +221,8 @@ class History:
         self._ask(one, other)
         name = f"t{self.asked:03}"
         priority = (Priority.BATCH, Priority.SCAVENGER)[one % 2]
-        self.tickets[name] = replace(self.tickets[name], priority=priority, profile=priority.value)
+        profile = self.tickets[name].profile.replace(Priority.INTERACTIVE.value, priority.value)
+        self.tickets[name] = replace(self.tickets[name], priority=priority, profile=profile)
         self.causes.add(BreakCause.HIGHER_CLASS)
 
     def _request(self, one: int, other: int) -> Ticket:
@@ -230,9 +230,8 @@ class History:
         user, project = f"user{one % 3}", ("vision", "speech")[other % 2]
         flavour = "slice" if gpus < 3 and other > 8 else "big"
         name = f"server{(one + other) % 4}"
-        return Ticket(
-            f"t{self.asked:03}", user, frozenset(), name, project, "any", flavour, gpus, hours * HOUR, self.now
-        )
+        who, profile = (f"t{self.asked:03}", user, frozenset[str](), name, project), f"{flavour}-{gpus}-interactive"
+        return Ticket(*who, profile, flavour, gpus, hours * HOUR, self.now)
 
     def _lower_budget(self, one: int, other: int) -> None:
         project = ("vision", "speech")[one % 2]
@@ -243,6 +242,15 @@ class History:
         granted = [name for name in self.leases if self.tickets[name].state is State.GRANTED]
         if held := self._pick(granted, one):
             self.tickets[held] = self.tickets[held].after(Event.FIRST_USE, self.now)
+
+    def _extend(self, one: int, other: int) -> None:
+        before = self.as_stored()
+        used = [name for name in self.leases if self.tickets[name].state is State.RUNNING]
+        held = self._pick(used, one)
+        longer = extend(self.tickets[held], before, self.now, (1 + other) * 15 * MINUTE) if held else None
+        if isinstance(longer, Extended):
+            rules.check_extended(self, before, longer.lease)
+            self.tickets[longer.ticket.id], self.leases[longer.ticket.id] = longer.ticket, longer.lease
 
     def _undone(self, one: int, _: int) -> None:
         """A decision is made with one ticket more, and the transaction is undone: nothing of it is stored."""

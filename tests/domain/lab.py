@@ -10,7 +10,7 @@ from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Projec
 from labpool.domain.inventory import Condition, Device, Inventory, Node
 from labpool.domain.leases import Lease
 from labpool.domain.plans import Plan
-from labpool.domain.tickets import Event, State, Ticket
+from labpool.domain.tickets import Event, Priority, State, Ticket
 from labpool.domain.world import World
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=timezone.utc)
@@ -40,8 +40,14 @@ def catalogue(
     queue: QueueRules | None = None,
     **users: int,
 ) -> Catalogue:
-    """Projects by (nominal, borrow); one limit for everybody; profiles gpu-1 to gpu-4 of up to 8 hours, and cpu."""
-    profiles = {f"gpu-{n}": Profile(f"gpu-{n}", f"{n} GPU", "gpu", n, 2, 4, 8 * HOUR) for n in range(1, 5)}
+    """Projects by (nominal, borrow); one limit for everybody; profiles gpu-1 to gpu-4, and cpu.
+
+    GPU profiles are for up to 8 hours, 24 with extensions.
+    """
+    profiles = {
+        f"gpu-{n}": Profile(f"gpu-{n}", f"{n} GPU", "gpu", n, 2, 4, 8 * HOUR, longest_in_all=24 * HOUR)
+        for n in range(1, 5)
+    }
     profiles["cpu"] = Profile("cpu", "CPU only", None, 0, 2, 4, 12 * HOUR)
     projects = {
         name: Project(
@@ -68,6 +74,14 @@ def ticket(
 def lease(name: str, *devices: str, user: str = "lin", until: float = 2, project: str = "vision") -> Lease:
     """A live lease since nine of the ticket and server `name`."""
     return Lease(name, user, name, project, "gpu", devices, NINE, at(until))
+
+
+def running(held: Lease, priority: Priority = Priority.INTERACTIVE) -> Ticket:
+    """The ticket of a lease that was used from its beginning."""
+    who, gpus = (held.ticket, held.user, frozenset[str](), held.name, held.project), len(held.devices)
+    asked = Ticket(*who, f"gpu-{gpus}", held.flavour, gpus, held.ends - held.starts, held.starts)
+    used = asked.after(Event.GRANT, held.starts).after(Event.FIRST_USE, held.starts)
+    return replace(used, priority=priority)
 
 
 def follow(world: World, plan: Plan, now: datetime) -> World:

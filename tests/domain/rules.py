@@ -171,6 +171,31 @@ def check_taken(history: History, before: World, decided: Plan) -> None:
             must(not gpus or held + gpus <= mine, f"{project} took back more than its own")
 
 
+def check_extended(history: History, before: World, longer: Lease) -> None:
+    """Who goes on longer passes over nobody with less use, and pushes no promise out of the project's own devices."""
+    alike = [x for x in before.leases if (x.project, x.flavour) == (longer.project, longer.flavour)]
+    older = [x for x in alike if (x.starts, x.ticket) <= (longer.starts, longer.ticket)]
+    waiting = {ticket.project for ticket in before.line() if ticket.flavour == longer.flavour}
+    own = history.shares[longer.project][0]
+    mine = own + reserved_then(history, longer.project, longer.flavour, history.now)
+    must(not waiting or sum(len(x.devices) for x in older) <= mine, f"{longer.ticket} is borrowed, and {waiting} wait")
+    use = Counter[str]()
+    for lease in before.leases:
+        hours = len(lease.devices) * ((lease.ends - lease.starts) / timedelta(hours=1))
+        use[lease.project] += hours / history.shares[lease.project][0]
+    passed_over = {project for project in waiting if use[project] < use[longer.project]}
+    must(not passed_over, f"{longer.ticket} goes on before {passed_over}")
+    slots = {slot.ticket: slot for slot in before.slots}
+    promised = [t for t in before.line() if t.starts_by and (t.project, t.flavour) == (longer.project, longer.flavour)]
+    promised = [ticket for ticket in promised if ticket.id in slots]
+    after = [longer if x.ticket == longer.ticket else x for x in alike]
+    for at in (slots[ticket.id].start for ticket in promised):
+        own = history.shares[longer.project][0] + reserved_then(history, longer.project, longer.flavour, at)
+        planned = sum(t.gpus for t in promised if slots[t.id].start <= at < slots[t.id].end)
+        was, is_now = (planned + sum(len(x.devices) for x in leases if x.ends > at) for leases in (alike, after))
+        must(was > own or is_now <= own, f"{longer.ticket} goes on, and what was promised must borrow")
+
+
 def check_moves(history: History, before: World, decided: Plan) -> None:
     stored = {slot.ticket: slot.start for slot in before.slots}
     later = [slot for slot in decided.slots if slot.start > stored.get(slot.ticket, slot.start)]

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from labpool.domain.ends import Requeue, due
 from labpool.domain.explain import place, why_waiting
+from labpool.domain.extending import Extended, extend
 from labpool.domain.inventory import Condition
 from labpool.domain.planner import plan
 from labpool.domain.plans import Plan, Taken
+from labpool.domain.reasons import NotExtended
 from labpool.domain.tickets import Event, State, Ticket
 from labpool.domain.words import ordinal
 from labpool.domain.world import World
@@ -24,10 +26,13 @@ from tests.domain.lab import NINE, add, catalogue, end, follow, inventory
 
 WHO = r'(?P<who>\w+(?: "\w+")?)'
 ASKS = re.compile(WHO + r" asks for (?P<gpus>\d) GPUs? for (?P<hours>\d+) h(?: in (?P<project>\w+))?")
+EXTENDS = re.compile(WHO + r" extends by (?P<hours>\d) h")
 ACTS = re.compile(WHO + r" (?P<does>stops|leaves the line)")
 WAITS = re.compile(WHO + r" is (?P<place>\w+) in line, at the latest (?P<by>[\d:]+)(?:, because (?P<why>\w+))?")
 UNPROMISED = re.compile(WHO + r" is (?P<place>\w+) in line, without a promise(?:, because (?P<why>\w+))?")
 TAKEN = re.compile(WHO + r" gives back at (?P<at>[\d:]+)")
+RUNS = re.compile(WHO + r" runs until (?P<at>[\d:]+)")
+REFUSED = re.compile(WHO + r" is not extended, because (?P<why>\w+)(?:, and could run until (?P<at>[\d:]+))?")
 PLANNED = re.compile(WHO + r" is planned for (?P<at>[\d:]+)")
 BROKEN = re.compile(r"promises? to (?P<who>[\w ]+) (?:is|are) broken by (?P<cause>\w+)")
 
@@ -67,6 +72,14 @@ def _time(clock: str) -> datetime:
     return NINE.replace(hour=hours, minute=minutes)
 
 
+_BREAKS = {"a GPU breaks": True, "the GPU works again": False}
+_TURNS = {
+    "the machine is drained": Condition.DRAINED,
+    "the machine fails": Condition.FAILED,
+    "the machine is back": Condition.SERVING,
+}
+
+
 @dataclass
 class Story:
     """The pool of one story."""
@@ -77,6 +90,7 @@ class Story:
     last: Plan = field(default_factory=Plan)
     started: list[str] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
+    refused: NotExtended | None = None
 
     def advance(self, to: datetime) -> None:
         """Let time pass: leases end, slots begin, the pool looks at each."""
@@ -96,21 +110,17 @@ class Story:
         """One thing happens, and the pool looks round if it runs."""
         if asks := ASKS.fullmatch(what):
             self.world = add(self.world, self._ticket(asks))
+        elif extends := EXTENDS.fullmatch(what):
+            self._extend(extends["who"], timedelta(hours=int(extends["hours"])))
         elif acts := ACTS.fullmatch(what):
             self.world = end(self.world, acts["who"])
         elif what == "time passes":
             pass
-        elif what == "a GPU breaks":
-            broken = ((self.world.inventory.devices[0].id, "broken"),)
+        elif what in _BREAKS:
+            broken = ((self.world.inventory.devices[0].id, "broken"),) if _BREAKS[what] else ()
             self.world = replace(self.world, inventory=replace(self.world.inventory, withheld=broken))
-        elif what == "the GPU works again":
-            self.world = replace(self.world, inventory=replace(self.world.inventory, withheld=()))
-        elif what == "the machine is drained":
-            self._turn(Condition.DRAINED)
-        elif what == "the machine fails":
-            self._turn(Condition.FAILED)
-        elif what == "the machine is back":
-            self._turn(Condition.SERVING)
+        elif what in _TURNS:
+            self._turn(_TURNS[what])
         else:
             self.running = {"the pool goes down": False, "the pool comes back": True}[what]
         if self.running:
@@ -125,6 +135,8 @@ class Story:
             return self._wait(waits["who"], with_reason=waits["why"] is not None)
         if waits := UNPROMISED.fullmatch(told):
             return self._wait(waits["who"], with_reason=waits["why"] is not None)
+        if lease := RUNS.fullmatch(told) or REFUSED.fullmatch(told):
+            return self._end(lease["who"])
         if TAKEN.fullmatch(told):
             return "; ".join(f"{taken.ticket} gives back at {taken.ends:%H:%M}" for taken in self.taken)
         if planned := PLANNED.fullmatch(told):
@@ -152,6 +164,20 @@ class Story:
         gpus, project = int(asks["gpus"]), (asks["project"] or "vision").lower()
         hours = timedelta(hours=int(asks["hours"]))
         return Ticket(asks["who"], user, frozenset(), name, project, f"gpu-{gpus}", "gpu", gpus, hours, self.now)
+
+    def _end(self, who: str) -> str:
+        """What came of an extension."""
+        if self.refused is None:
+            return f"{who} runs until {next(held for held in self.world.leases if held.ticket == who).ends:%H:%M}"
+        said = f"{who} is not extended, because {self.refused.reason.value}"
+        return f"{said}, and could run until {self.refused.until:%H:%M}" if self.refused.until else said
+
+    def _extend(self, who: str, by: timedelta) -> None:
+        found = extend(next(t for t in self.world.tickets if t.id == who), self.world, self.now, by)
+        self.refused = found if isinstance(found, NotExtended) else None
+        if isinstance(found, Extended):
+            self.world = add(end(self.world, who), found.ticket)
+            self.world = replace(self.world, leases=(*self.world.leases, found.lease))
 
     def _look(self) -> None:
         self._settle()

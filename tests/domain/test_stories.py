@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from labpool.domain.plans import BreakCause
-from labpool.domain.reasons import WaitReason
+from labpool.domain.reasons import ExtensionReason, WaitReason
 
 from tests.domain.stories import play, stories_in
 
@@ -25,4 +25,4 @@ def test_a_story_that_is_told_wrong_is_noticed():
 
 def test_every_reason_and_cause_stands_in_a_table_of_the_page():
     named = set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE))
-    assert named == {reason.value for reason in WaitReason} | {cause.value for cause in BreakCause}
+    assert named == {known.value for kind in (WaitReason, BreakCause, ExtensionReason) for known in kind}

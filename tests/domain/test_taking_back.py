@@ -12,20 +12,13 @@ from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
 from labpool.domain.plans import Plan, Taken
 from labpool.domain.taking_back import cheapest
-from labpool.domain.tickets import Event, Priority, Ticket
+from labpool.domain.tickets import Priority, Ticket
 from labpool.domain.world import World
 
-from tests.domain.lab import HOUR, MINUTE, NINE, at, catalogue, follow, inventory, lease, starts, ticket
+from tests.domain.lab import HOUR, MINUTE, NINE, at, catalogue, follow, inventory, lease, running, starts, ticket
 
 MARGIN, GRACE, WAIT = MINUTE, timedelta(minutes=10), timedelta(minutes=5)
 TWO_EACH = {"vision": (2, 2), "speech": (2, 2)}
-
-
-def running(held: Lease, priority: Priority = Priority.INTERACTIVE) -> Ticket:
-    who, gpus = (held.ticket, held.user, frozenset[str](), held.name, held.project), len(held.devices)
-    asked = Ticket(*who, "any", held.flavour, gpus, held.ends - held.starts, held.starts)
-    used = asked.after(Event.GRANT, held.starts).after(Event.FIRST_USE, held.starts)
-    return replace(used, priority=priority)
 
 
 def pool(*held: Lease, nodes: dict[str, int] | None = None, waiting: tuple[Ticket, ...], **classes: Priority) -> World:

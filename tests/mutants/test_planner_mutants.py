@@ -1,4 +1,7 @@
-"""Planners with one thing wrong each. The histories must catch every one of them, or they would not guard the rule."""
+"""Planners and extensions with one thing wrong each.
+
+The histories must catch every one of them, or they would not guard the rule.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,12 +9,13 @@ from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from labpool.domain import outlook, owners
+from labpool.domain import extending, outlook, owners
 from labpool.domain.budgets import Accounts
 from labpool.domain.decision import Decision
 from labpool.domain.entries import Entries
 from labpool.domain.guarantees import Guarantees
 from labpool.domain.keeping import Kept
+from labpool.domain.leases import Lease
 from labpool.domain.needs import Need, Needs
 from labpool.domain.outlook import Outlook
 from labpool.domain.planner import Planner, plan
@@ -26,7 +30,7 @@ from tests.domain.history import Planner as Plans
 from tests.domain.rules import InvariantBroken
 
 HUNT = settings(
-    max_examples=200,
+    max_examples=300,
     deadline=None,
     derandomize=True,
     database=None,
@@ -130,7 +134,7 @@ def test_a_planner_that_starts_from_nothing_each_time_is_caught_breaking_promise
     def forgetful(world: World, now: datetime) -> Plan:
         return plan(replace(world, slots=()), now)
 
-    with pytest.raises(InvariantBroken, match=r"^6: .* waits past its promise"):
+    with pytest.raises(InvariantBroken, match=r"^6: .* waits past its promise|a slot moved later"):
         hunt(PEACEFUL, forgetful)
 
 
@@ -231,4 +235,33 @@ def test_a_planner_that_forgets_budgets_is_caught(monkeypatch: pytest.MonkeyPatc
 def test_a_planner_that_reserves_without_looking_is_caught_breaking_promises(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Consequences, "harmless", True)
     with pytest.raises(InvariantBroken, match=r"^6: .* broken by .*ADMIN_CHANGE, which never happened"):
+        hunt(PEACEFUL)
+
+
+@pytest.mark.parametrize(
+    ("rule", "forgotten", "said"),
+    [
+        ("_of_schedule", lambda *_: (), r"^6: |told only now|a second look"),
+        ("borrowed", lambda *_: [], "is borrowed, and .* wait"),
+        ("_use_for_weight", lambda *_: 0.0, "goes on before"),
+    ],
+    ids=["places", "borrowing", "fair share"],
+)
+def test_an_extension_that_looks_past_others_is_caught(
+    monkeypatch: pytest.MonkeyPatch, rule: str, forgotten: object, said: str
+):
+    monkeypatch.setattr(extending, rule, forgotten)
+    with pytest.raises(InvariantBroken, match=said):
+        hunt(PEACEFUL)
+
+
+def test_a_planner_that_overlooks_an_extension_is_caught(monkeypatch: pytest.MonkeyPatch):
+    really = Outlook.hold
+
+    def as_it_was(self: Outlook, lease: Lease, ticket: Ticket) -> None:
+        known = self.leases.get(lease.ticket)
+        really(self, known if known and known.ends < lease.ends else lease, ticket)
+
+    monkeypatch.setattr(Outlook, "hold", as_it_was)
+    with pytest.raises(InvariantBroken, match=r"^[16]: |somebody could have started|a second look"):
         hunt(PEACEFUL)

@@ -15,7 +15,7 @@ def test_demo_file_is_the_pool_of_the_story():
     assert pool.warnings == ()
     assert pool.catalogue.flavours == {"demo-gpu": Flavour("demo-gpu", "Demo GPU 16 GB", 16, 1.0)}
     assert pool.catalogue.profiles["gpu-2"] == Profile(
-        "gpu-2", "Two GPUs", "demo-gpu", 2, 4, 8, timedelta(hours=8), "mirrored", "auto", "auto"
+        "gpu-2", "Two GPUs", "demo-gpu", 2, 4, 8, timedelta(hours=8), "mirrored", longest_in_all=timedelta(hours=24)
     )
     assert pool.catalogue.profiles["cpu"].flavour is None
     assert list(pool.catalogue.projects) == ["vision", "speech"]
@@ -41,6 +41,7 @@ def test_what_is_left_out_has_the_documented_default(load: Load):
     assert (queue.claim, queue.expiry) == (timedelta(minutes=30), timedelta(hours=24))
     assert queue.notices == (timedelta(minutes=15), timedelta(minutes=5))
     assert [pool.catalogue.profiles[name].preset for name in ("cpu", "one")] == ["cpu", "single"]
+    assert pool.catalogue.profiles["one"].longest_in_all is None  # as long as it may be asked for
 
 
 def test_profile_with_several_gpus_is_mirrored_by_default(load: Load):

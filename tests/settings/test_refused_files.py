@@ -95,7 +95,8 @@ ONE_MISTAKE = {
     "misspelt key": (
         changed("gpus: 1", "gpu: 1, gpus: 1"),
         'pool.yaml:6: profiles.one.gpu: unknown key. Did you mean "gpus"? '
-        "Known here: title, flavour, gpus, cpu, memory_gib, max_hours, preset, precision, xla, priority.",
+        "Known here: title, flavour, gpus, cpu, memory_gib, max_hours, max_total_hours, preset, precision, xla, "
+        "priority.",
     ),
     "misspelt section": (
         SMALL + "que: {}\n",
@@ -172,6 +173,16 @@ ONE_MISTAKE = {
         changed("max_hours: 8", "max_hours: 0.01"),
         "pool.yaml:6: profiles.one.max_hours: expected at least queue.shortest_minutes (5 minutes), got 0.01 hours. "
         "Raise max_hours, or lower queue.shortest_minutes.",
+    ),
+    "less in all than in one go": (
+        changed("max_hours: 8", "max_hours: 8, max_total_hours: 6"),
+        "pool.yaml:6: profiles.one.max_total_hours: expected at least max_hours (8), got 6. "
+        "Raise it, or leave it out: it is max_hours then.",
+    ),
+    "no time in all": (
+        changed("max_hours: 8", "max_hours: 8, max_total_hours: 0"),
+        "pool.yaml:6: profiles.one.max_total_hours: expected a number above 0 and at most 8760, got 0. "
+        "Write, for example, max_total_hours: 24",
     ),
 }
 

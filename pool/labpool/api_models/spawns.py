@@ -83,6 +83,12 @@ class StartsAgain(_Wire):
     starts_again: bool
 
 
+class MoreHours(_Wire):
+    """By how much a running ticket's lease is to be extended: a quarter of an hour or more."""
+
+    hours: float = Field(gt=0, le=MOST_HOURS, allow_inf_nan=False, description="Beyond the lease's present end.")
+
+
 class ServerStopped(_Wire):
     """The user, or an admin for them, stopped a server that ran with a lease."""
 

@@ -44,7 +44,10 @@ class LeaseView(_View):
 
 
 class NoticeView(_View):
-    """Something the holder of a lease should know now. `kind`: granted, ending, taken_back, lost, promise_broken."""
+    """What a ticket's owner should know now.
+
+    `kind`: granted, extended, ending, taken_back, lost, promise_broken.
+    """
 
     kind: str
     at: datetime
@@ -87,6 +90,10 @@ class TicketView(_View):
     wait: WaitView | None = None
     sooner: tuple[OfferView, ...] = Field((), description="What would start now instead: POST it to …/instead.")
     lease: LeaseView | None = None
+    extendable_until: datetime | None = Field(
+        None, description="The latest end that the lease could be given now, in quarters of an hour: POST …/extend."
+    )
+    no_extension: str = Field("", description="Why a lease in use can't be extended now, in words; else empty.")
     needs_ready: bool = Field(False, description="A grant went unclaimed; say ready to be granted again.")
     starts_again: bool = Field(
         True, description="Goes back in line by itself if its GPUs are taken back before the end: POST …/again."

@@ -7,7 +7,7 @@ from types import TracebackType
 
 import httpx
 
-from labpool.api_models import FormView, HomeView, NoticeView, ServerStopped, SpawnAnswer, SpawnAsked
+from labpool.api_models import FormView, HomeView, NoticeView, ServerStopped, SpawnAnswer, SpawnAsked, TicketView
 from labpool.client import wire
 
 
@@ -62,6 +62,10 @@ class PoolClient:
         """The ticket's current notice."""
         return await self._send(wire.notice(ticket))
 
+    async def extend(self, ticket: str, hours: float) -> TicketView:
+        """Let the ticket's lease end so many hours later; give the ticket as it is then."""
+        return await self._send(wire.extend(ticket, hours))
+
     async def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
         try:
             response = await self._http.send(call.request(self._url, self._token))
@@ -96,6 +100,10 @@ class SyncPoolClient:
     def notice(self, ticket: str) -> NoticeView | None:
         """The ticket's current notice."""
         return self._send(wire.notice(ticket))
+
+    def extend(self, ticket: str, hours: float) -> TicketView:
+        """Let the ticket's lease end so many hours later; give the ticket as it is then."""
+        return self._send(wire.extend(ticket, hours))
 
     def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
         try:

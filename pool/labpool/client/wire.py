@@ -13,11 +13,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from labpool.api_models import (
     FormView,
     HomeView,
+    MoreHours,
     NoticeView,
     Problem,
     ServerStopped,
     SpawnAnswer,
     SpawnAsked,
+    TicketView,
 )
 from labpool.client.errors import PoolRefused, PoolUnavailable
 
@@ -88,6 +90,12 @@ def claim(ticket: str) -> Call[None]:
 def notice(ticket: str) -> Call[NoticeView | None]:
     """Ask for a ticket's current notice."""
     return Call("GET", f"/api/v1/tickets/{_segment(ticket)}/notice", _notice_or_none)
+
+
+def extend(ticket: str, hours: float) -> Call[TicketView]:
+    """Ask for more hours on a running ticket."""
+    path, more = f"/api/v1/tickets/{_segment(ticket)}/extend", MoreHours(hours=hours)
+    return Call("POST", path, TicketView.model_validate_json, body=more)
 
 
 def unavailable(url: str, error: Exception) -> PoolUnavailable:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from labpool.domain.budgets import Budget, work
-from labpool.domain.tickets import Priority
+from labpool.domain.tickets import Priority, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,11 @@ class Flavour:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a researcher picks. A profile without a flavour needs no device and never waits."""
+    """What a researcher picks. A profile without a flavour needs no device and never waits.
+
+    `longest` is the longest run one may ask for, `longest_in_all` how long one may last with all that it is extended
+    by; None: as `longest`.
+    """
 
     name: str
     title: str
@@ -35,6 +39,7 @@ class Profile:
     precision: str = "auto"
     xla: str = "auto"
     priority: Priority = Priority.INTERACTIVE
+    longest_in_all: timedelta | None = None
 
     @classmethod
     def plain(cls, name: str, flavour: str, gpus: int, longest: timedelta) -> Profile:
@@ -173,6 +178,12 @@ class Catalogue:
     def charge_of(self, flavour: str) -> float:
         """GPU-hours booked for one hour of one device; those of a flavour that is gone cost 1."""
         return self.flavours[flavour].charge if flavour in self.flavours else 1.0
+
+    def profile_of(self, ticket: Ticket) -> Profile:
+        """A ticket's profile; a plain one of its size where it was removed meanwhile: leases run out all the same."""
+        return self.profiles.get(ticket.profile) or Profile.plain(
+            ticket.profile, ticket.flavour, ticket.gpus, ticket.duration
+        )
 
     def projects_of(self, user: str, groups: frozenset[str]) -> tuple[Project, ...]:
         """Projects `user` is a member of, in the file's order."""

@@ -134,8 +134,11 @@ class _Keeper:
         """Where devices are out of order, it is for them; without that only an admin's act can forbid a place."""
         allowed = all(self._exact.allows(cap, place.start, place.end) for cap in need.caps)
         by_rules = not (allowed and self._exact.affordable(need, place.start))
-        out_of_order = self._exact.lacks_devices(need.flavour)
-        return BreakCause.DEVICE_UNAVAILABLE if out_of_order and not by_rules else BreakCause.ADMIN_CHANGE
+        if by_rules or not self._exact.lacks_devices(need.flavour):
+            return BreakCause.ADMIN_CHANGE
+        withheld = {device for device, _ in self._world.inventory.withheld}
+        single = not withheld.isdisjoint(device.id for device in self._world.inventory.of_flavour(need.flavour))
+        return BreakCause.DEVICE_UNAVAILABLE if single else BreakCause.NODE_UNAVAILABLE
 
     def _why_late(self, slot: Slot) -> BreakCause:
         """A slot that the pool saw since its start and did not grant was held up; another was not looked at."""

@@ -48,6 +48,47 @@ class RefusalReason(str, Enum):
     SERVER_IS_LOST = "server_is_lost"
 
 
+class ExtensionReason(str, Enum):
+    """Why a lease is not extended."""
+
+    NOT_IN_USE = "not_in_use"
+    """It waits, was never used, or has ended."""
+    TAKEN_BACK = "taken_back"
+    """It was borrowed and goes back to its owner."""
+    ENDING = "ending"
+    """Its server is being stopped, or its end is too near."""
+    NOT_OFFERED = "not_offered"
+    """Its project or profile is gone, or its user is no longer a member."""
+    TOO_SHORT = "too_short"
+    """Less than anything is extended by."""
+    TOO_LONG = "too_long"
+    """It would end later than a run may that begins now."""
+    TOO_LONG_IN_ALL = "too_long_in_all"
+    """It would last longer than a run may with all its extensions."""
+    OTHERS_TURN = "others_turn"
+    """Somebody of a project with less use for its weight waits for such devices."""
+    BORROWED = "borrowed"
+    """It is borrowed, and somebody waits for such devices."""
+    OWN_LIMIT = "own_limit"
+    """The user's other servers, running or planned, need what is left of the user's limit."""
+    PROJECT_LIMIT = "project_limit"
+    """The project's other servers, running or planned, need what is left of its share."""
+    BUDGET = "budget"
+    """The project's budget has too little left."""
+    PROMISED = "promised"
+    """Somebody else holds a place there."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotExtended:
+    """A lease that stays as it was. `until`: until when it could go on as things are now, where it could at all."""
+
+    reason: ExtensionReason
+    message: str
+    remedy: str
+    until: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A request refused for good: no ticket was made."""

@@ -273,6 +273,23 @@ class Schedule:
         paid = self._accounts.longest(layer.booked, need.project, rate, self.now) - self.now
         return max(min(free, paid), timedelta(0))
 
+    def kept_until(self, need: Need, since: datetime) -> dict[Key, datetime]:
+        """Until when the lease of `need` could go on from `since`, for each thing that it takes; it delays nobody."""
+        name, rooms = ("lease", need.ticket), self._room | {cap.key: cap.most for cap in need.caps}
+        amounts = [(key, amount) for key, amount in self._bookings[name].amounts if key in rooms]
+        with self._bookings.left_aside([name]):
+            layer = self._bookings.layer()
+            taken = {key: layer[key].free_until(rooms[key] - amount, since) for key, amount in amounts}
+            for thing in (flavour_key(need.flavour), *(key for key, _ in amounts)):
+                kept = self._kept_tracks(need, thing, layer)
+                taken |= {(*thing, "kept"): track.free_until(room, since) for track, room in kept}
+        return {key: max(until - self.margin, since) for key, until in taken.items()}
+
+    def paid_until(self, lease: Lease) -> datetime:
+        """Until when the budget of its project could pay for a live lease beyond its end."""
+        rate = self._world.catalogue.rate(lease.flavour, len(lease.devices))
+        return self._accounts.longest(self._bookings.layer().booked, lease.project, rate, lease.ends)
+
     def horizon(self, flavour: str, gpus: int) -> datetime:
         """Until when some node has so many devices free from now on; now where none has."""
         known = self._horizons.get((flavour, gpus))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from labpool.api_models import SpawnAsked
-from labpool.domain.catalogue import Catalogue, Profile
+from labpool.domain.catalogue import Catalogue
 from labpool.domain.ends import End, Requeue, due
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
@@ -98,16 +98,24 @@ class Desk:
 
         await self.change(end)
 
-    async def stopping(self, ticket_id: str, actor: str, reason: EndReason | None = None) -> None:
-        """Note that a ticket's server was told to stop; its lease ends, for `reason`, once nothing of it runs."""
+    async def stopping(
+        self, ticket_id: str, actor: str, reason: EndReason | None = None, end: datetime | None = None
+    ) -> bool:
+        """Note that a ticket's server is told to stop; its lease ends, for `reason`, once nothing of it runs.
 
-        def write(change: Transaction) -> None:
+        False, and nothing is noted, where the lease was to be stopped for its `end` and has another one by now.
+        """
+
+        def write(change: Transaction) -> bool:
             lease = change.lease_of(ticket_id)
-            if lease is not None and lease.stopping_since is None:
+            if lease is None or (end is not None and lease.ends != end):
+                return False
+            if lease.stopping_since is None:
                 change.save_lease(replace(lease, stopping_since=self.clock(), stopping_for=reason))
                 note(change, self.clock(), actor, "stopping", ticket_id)
+            return True
 
-        await self.change(write)
+        return await self.change(write)
 
     async def end(self, ticket_id: str, reason: EndReason, actor: str) -> None:
         """End a ticket that holds a lease and of which nothing runs."""
@@ -232,12 +240,6 @@ class Desk:
     def likely_start(self, view: Transaction, ticket: Ticket, world: World) -> datetime | None:
         """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""
         return self._likely.of(ticket, world, view.ended_runs(), self.clock())
-
-    def profile_of(self, ticket: Ticket) -> Profile:
-        """A ticket's profile; a plain one of its size where it was removed meanwhile: leases run out all the same."""
-        return self.catalogue.profiles.get(ticket.profile) or Profile.plain(
-            ticket.profile, ticket.flavour, ticket.gpus, ticket.duration
-        )
 
     def finish(self, change: Transaction, ticket: Ticket, event: Event, reason: EndReason | None, actor: str) -> Ticket:
         """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running."""

@@ -16,7 +16,7 @@ def ending_notice(ticket: Ticket, lease: Lease, before_end: timedelta, now: date
     kind = "taken_back" if taken else "ending"
     why = "The GPUs that you borrowed go back soon." if taken else "Your GPU hours end soon."
     message = f"{why} Save your work: the server is stopped then, and your files stay."
-    key = f"{lease.starts.isoformat()}/{kind}/{before_end.total_seconds():g}"
+    key = f"{lease.ends.isoformat()}/{kind}/{before_end.total_seconds():g}"
     return Notice(ticket.id, key, kind, now, message, lease.ends)
 
 

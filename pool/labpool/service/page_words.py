@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timezone
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from markupsafe import Markup, escape
 
 from labpool.api_models import TicketView
 from labpool.domain.catalogue import Catalogue
+from labpool.domain.usage import HOUR
 
+_ROUND_HOURS = (0.5, 1, 2, 4, 8, 16)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CLOCK = re.compile(rf"(?:[A-Z][a-z][a-z] (\d{{1,2}}) ({'|'.join(_MONTHS)}), )?([01]\d|2[0-3]):([0-5]\d) UTC")
 
@@ -61,9 +64,27 @@ def form_path(ticket: TicketView) -> str:
     return f"/hub/spawn/{quote(ticket.user, safe='')}{name}"
 
 
-def start_again_path(ticket: TicketView) -> str:
-    """Path that starts the ticket's server with what the ticket asked for."""
-    return _start_path(ticket, ticket.profile, {"opt-hours": f"{ticket.hours:g}"})
+def start_again_path(ticket: TicketView, catalogue: Catalogue) -> str:
+    """Path that starts the ticket's server with what the ticket asked for; its lease ends as it would."""
+    profile = catalogue.profiles.get(ticket.profile)
+    hours = min(ticket.hours, profile.longest / HOUR) if profile else ticket.hours  # extended, it may be more
+    return _start_path(ticket, ticket.profile, {"opt-hours": f"{hours:g}"})
+
+
+class Extension(NamedTuple):
+    """By how many hours a lease may be extended, and the end that comes of it."""
+
+    hours: float
+    until: datetime
+
+
+def extensions(ticket: TicketView) -> list[Extension]:
+    """What a running ticket's page offers: some round numbers, and the most."""
+    if ticket.lease is None or ticket.extendable_until is None:
+        return []
+    ends = ticket.lease.ends
+    most = (ticket.extendable_until - ends) / HOUR
+    return [Extension(hours, ends + hours * HOUR) for hours in (*(h for h in _ROUND_HOURS if h < most), most)]
 
 
 def cpu_start_path(ticket: TicketView, catalogue: Catalogue) -> str:

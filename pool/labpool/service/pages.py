@@ -13,7 +13,7 @@ from labpool.api_models import TicketView
 from labpool.domain.words import ordinal
 from labpool.hub_signin import Refusal, SignedIn
 from labpool.service.access import READ, OwnTicketWatched, Person, ThePool, needs, own_ticket
-from labpool.service.page_words import cpu_start_path, form_path, start_again_path, with_times
+from labpool.service.page_words import cpu_start_path, extensions, form_path, start_again_path, with_times
 from labpool.service.parts import Parts
 from labpool.service.viewing import PREFIX
 from labpool.service.watching import watch
@@ -82,7 +82,8 @@ def _about(ticket: TicketView, pool: Parts) -> dict[str, object]:
         "project_titles": {project.name: project.title for project in catalogue.projects.values()},
         "cpu_path": cpu_start_path(ticket, catalogue),
         "form_path": form_path(ticket),
-        "again_path": start_again_path(ticket),
+        "again_path": start_again_path(ticket, catalogue),
+        "extensions": extensions(ticket),
     }
 
 

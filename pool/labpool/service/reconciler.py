@@ -207,9 +207,9 @@ class Reconciler:
         return None
 
     async def _stop(self, ticket: Ticket, lease: Lease) -> None:
-        _LOG.info("asking a server to stop", extra={"ticket": ticket.id, "ends": lease.ends.isoformat()})
-        await self._desk.stopping(ticket.id, "pool")
-        await self._engine.terminate(ticket.id)
+        if await self._desk.stopping(ticket.id, "pool", end=lease.ends):
+            _LOG.info("asking a server to stop", extra={"ticket": ticket.id, "ends": lease.ends.isoformat()})
+            await self._engine.terminate(ticket.id)
 
     def _start(self, ticket: Ticket) -> None:
         if self.sighting.servers is None:

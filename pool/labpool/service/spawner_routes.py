@@ -48,7 +48,7 @@ async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToAp
             devices = pool.viewer.leased_devices(lease)
             if len(devices) < len(lease.devices):
                 raise Rejected(_device_gone())
-            profile = pool.desk.profile_of(ticket)
+            profile = pool.desk.catalogue.profile_of(ticket)
             return LeaseToApply(
                 ticket=ticket.id,
                 ticket_token=pool.tokens.token(ticket),

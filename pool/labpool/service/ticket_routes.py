@@ -9,9 +9,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from labpool.api_models import NoticeView, OfferTaken, PoolView, Problem, StartsAgain, TicketView
+from labpool.api_models import MoreHours, NoticeView, OfferTaken, PoolView, Problem, StartsAgain, TicketView
 from labpool.domain.tickets import OPEN
 from labpool.service.access import READ, WRITE, Person, ReaderWatching, ThePool, TheServersTicket, needs, own_ticket
+from labpool.service.extending import extend_lease
 from labpool.service.instead import take_instead
 from labpool.service.starting_again import wish_to_start_again
 from labpool.service.watching import notices_of
@@ -98,6 +99,15 @@ async def again(ticket: str, wish: StartsAgain, user: Person, pool: ThePool) -> 
     needs(user, WRITE)
     found = await own_ticket(ticket, user, pool)
     await wish_to_start_again(pool.desk, found.id, wish.starts_again, user.name)
+    return await pool.viewer.ticket(found.id)
+
+
+@routes.post("/tickets/{ticket}/extend", responses=_ACTIONS | {422: {"model": Problem}}, summary="Have the GPUs longer")
+async def extend(ticket: str, more: MoreHours, user: Person, pool: ThePool) -> TicketView:
+    """Let a lease in use end later: `extendable_until` at the latest, so that nobody who waits is delayed by it."""
+    needs(user, WRITE)
+    found = await own_ticket(ticket, user, pool)
+    await extend_lease(pool.desk, found.id, timedelta(hours=more.hours), user.name)
     return await pool.viewer.ticket(found.id)
 
 

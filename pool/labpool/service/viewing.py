@@ -32,6 +32,7 @@ from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 from labpool.service import device_views
 from labpool.service.desk import Desk
+from labpool.service.extending import extension_shown
 from labpool.service.reconciler import Reconciler
 from labpool.settings import hidden_profiles
 from labpool.store import Transaction
@@ -119,7 +120,7 @@ class Viewer:
 
     def _ticket(self, view: Transaction, ticket: Ticket, world: World) -> TicketView:
         catalogue, now, lease = world.catalogue, self._desk.clock(), view.lease_of(ticket.id)
-        project, profile = catalogue.projects.get(ticket.project), self._desk.profile_of(ticket)
+        project, profile = catalogue.projects.get(ticket.project), catalogue.profile_of(ticket)
         sighting, granted = self._reconciler.sighting, ticket.state is State.GRANTED
         return TicketView(
             id=ticket.id,
@@ -139,6 +140,7 @@ class Viewer:
             likely_start=self._desk.likely_start(view, ticket, world),
             **_outlook(ticket, world, now),
             lease=self._lease(lease) if lease else None,
+            **extension_shown(ticket, lease, world, now),
             needs_ready=ticket.state is State.QUEUED and not ticket.ready,
             starts_again=ticket.starts_again,
             needs_switch=granted and sighting.name_taken(ticket),

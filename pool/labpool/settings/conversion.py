@@ -70,6 +70,7 @@ def _profile(name: str, section: ProfileSection) -> Profile:
         precision=section.precision,
         xla=section.xla,
         priority=Priority(section.priority),
+        longest_in_all=timedelta(hours=section.max_total_hours) if section.max_total_hours is not None else None,
     )
 
 

@@ -71,6 +71,15 @@ class ProfileSection(_Section):
     max_hours: float = Field(
         gt=0, le=8760, allow_inf_nan=False, description="Longest run one may ask for, in hours.", examples=[8]
     )
+    max_total_hours: float | None = Field(
+        None,
+        gt=0,
+        le=8760,
+        allow_inf_nan=False,
+        description="How long a run may last in all, in hours: what it asked for and all that it is extended by. An "
+        "extension also ends at most max_hours from when it is asked for. Left out: max_hours.",
+        examples=[24],
+    )
     preset: Literal["cpu", "single", "mirrored"] | None = Field(
         None,
         description="How TensorFlow spreads the work (tfpresets). Left out: cpu, single or mirrored, by the number of "

@@ -49,6 +49,9 @@ class CrossChecks:
                 f"expected at least queue.shortest_minutes ({shortest:g} minutes), got {profile.max_hours:g} hours"
             )
             self._error((*path, "max_hours"), problem, "Raise max_hours, or lower queue.shortest_minutes.")
+        if profile.max_total_hours is not None and profile.max_total_hours < profile.max_hours:
+            problem = f"expected at least max_hours ({profile.max_hours:g}), got {profile.max_total_hours:g}"
+            self._error((*path, "max_total_hours"), problem, "Raise it, or leave it out: it is max_hours then.")
 
     def _gpu_profile(self, path: KeyPath, profile: ProfileSection) -> None:
         if profile.gpus == 0:

@@ -24,6 +24,8 @@ for (const kind of ["pointerdown", "pointermove", "keydown", "focus", "scroll"])
 const shown = () => live.firstElementChild;
 const isUsed = () => document.visibilityState === "visible" && Date.now() - lastUsed < USED_RECENTLY;
 
+const meant = ({ dataset }) => dataset.action + (dataset.body ?? "");
+
 function look() {
   const { title, ready } = shown().dataset;
   document.title = title;
@@ -32,7 +34,7 @@ function look() {
   if (said.textContent !== words.join(" ")) said.textContent = words.join(" ");
   for (const button of live.querySelectorAll("[data-action]")) {
     button.disabled = Boolean(underWay);
-    button.ariaBusy = String(button.dataset.action === underWay);
+    button.ariaBusy = String(meant(button) === underWay);
   }
   // by itself only for who waited here; who comes to look at a running server's ticket stays
   if (ready && wasWaiting && isUsed()) location.assign(shown().dataset.server);
@@ -71,10 +73,11 @@ async function ask(action, body) {
 
 async function press(button) {
   if (button.dataset.confirm && !(await confirmed(button))) return;
-  underWay = button.dataset.action;
+  const { action, body } = button.dataset;
+  underWay = meant(button);
   say(problem, "");
   look();
-  const refused = await ask(underWay, button.dataset.body).catch(() => "The pool can't be reached now. Try again in a moment.");
+  const refused = await ask(action, body).catch(() => "The pool can't be reached now. Try again in a moment.");
   say(problem, refused);
   // done, it shows with the next news of the ticket; until then a second press would only be refused
   if (!refused) await new Promise((resolve) => setTimeout(resolve, NEWS_IS_LATE));

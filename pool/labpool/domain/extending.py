@@ -1,0 +1,153 @@
+"""By how much a running lease may be extended: nobody who waits is delayed, and nobody with less use passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from labpool.domain import not_extended
+from labpool.domain.catalogue import Profile
+from labpool.domain.ends import End, due_in_queue, stop_at
+from labpool.domain.leases import Lease
+from labpool.domain.reasons import ExtensionReason, NotExtended
+from labpool.domain.schedule import schedule_of
+from labpool.domain.sooner import STEP
+from labpool.domain.taking_back import borrowed
+from labpool.domain.tickets import State, Ticket
+from labpool.domain.usage import booked_hours
+from labpool.domain.world import World
+
+_CAPS = {"user": ExtensionReason.OWN_LIMIT, "project": ExtensionReason.PROJECT_LIMIT}
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """The ticket and the lease as they are with more time; both grow by the same."""
+
+    ticket: Ticket
+    lease: Lease
+
+    @property
+    def ends(self) -> datetime:
+        """The new end."""
+        return self.lease.ends
+
+
+class _Bound(NamedTuple):
+    latest: datetime
+    reason: ExtensionReason
+
+
+def longest_extension(ticket: Ticket, world: World, now: datetime) -> timedelta | NotExtended:
+    """By how much a ticket's lease can be extended at `now`: whole quarters of an hour, or why not even one."""
+    lease = _lease_in_use(ticket, world, now)
+    if isinstance(lease, NotExtended):
+        return lease
+    bound = _tightest(ticket, lease, world, now)
+    possible = _whole_steps(bound.latest - lease.ends)
+    return possible if possible >= STEP else _refused(bound, ticket, lease, world, now)
+
+
+def extend(ticket: Ticket, world: World, now: datetime, by: timedelta) -> Extended | NotExtended:
+    """Decide whether a ticket's lease is extended `by` a time, at `now`; the first thing in the way is told.
+
+    `world.slots` are those of the last plan: whoever holds one keeps it.
+    """
+    lease = _lease_in_use(ticket, world, now)
+    if isinstance(lease, NotExtended):
+        return lease
+    if by < STEP:
+        return not_extended.too_short(by, STEP)
+    bound = _tightest(ticket, lease, world, now)
+    if lease.ends + by > bound.latest:
+        return _refused(bound, ticket, lease, world, now)
+    return Extended(replace(ticket, duration=ticket.duration + by), replace(lease, ends=lease.ends + by))
+
+
+def _refused(bound: _Bound, ticket: Ticket, lease: Lease, world: World, now: datetime) -> NotExtended:
+    latest = max(bound.latest, lease.ends)
+    return not_extended.bounded(bound.reason, ticket, world, now, latest, _whole_steps(latest - lease.ends))
+
+
+def _whole_steps(time: timedelta) -> timedelta:
+    return time - time % STEP
+
+
+def _lease_in_use(ticket: Ticket, world: World, now: datetime) -> Lease | NotExtended:
+    """The lease, where nothing forbids to extend it by any time."""
+    lease = next((lease for lease in world.counted if lease.ticket == ticket.id), None)
+    if ticket.state is State.RECLAIMING:
+        return not_extended.taken_back()
+    if lease is None or ticket.state is not State.RUNNING:
+        return not_extended.not_in_use(ticket)
+    if lease.stopping_since is not None or now >= stop_at(lease, world.catalogue.queue):
+        return not_extended.ending()
+    offered = due_in_queue(ticket, world.catalogue, now)
+    if isinstance(offered, End):
+        return not_extended.not_offered(offered.reason)
+    return _others_first(lease, world, now) or lease
+
+
+def _others_first(lease: Lease, world: World, now: datetime) -> NotExtended | None:
+    """Why the devices are somebody else's rather than this lease's, once its time is over; None where they are not."""
+    projects = {ticket.project for ticket in world.line() if ticket.flavour == lease.flavour}
+    if not projects:
+        return None
+    if any(loan.ticket == lease.ticket for loan in borrowed(world, world.counted, lease.flavour, now)):
+        return not_extended.borrowed(lease, world)
+    own = _use_for_weight(lease.project, world, now)
+    with_less = sorted(project for project in projects if _use_for_weight(project, world, now) < own)
+    return not_extended.others_turn(lease, with_less, world) if with_less else None
+
+
+def _use_for_weight(project: str, world: World, now: datetime) -> float:
+    charge = world.catalogue.charge_of
+    set_aside = (
+        booked_hours(len(lease.devices), charge(lease.flavour), lease.ends - lease.starts)
+        for lease in world.counted
+        if lease.project == project
+    )
+    return (world.usage.of(project, now) + sum(set_aside)) / world.catalogue.weight_of(project)
+
+
+def _tightest(ticket: Ticket, lease: Lease, world: World, now: datetime) -> _Bound:
+    """What the lease may not outlast: the first of several at one time. The schedule is asked only where it matters."""
+    bounds = list(_of_profile(world.catalogue.profiles[ticket.profile], lease, now))
+    if min(bounds).latest - lease.ends >= STEP:
+        bounds += [*_of_schedule(ticket, lease, world, now), *_of_own_promises(lease, world)]
+    return min(bounds, key=lambda bound: bound.latest)
+
+
+def _of_profile(profile: Profile, lease: Lease, now: datetime) -> Iterator[_Bound]:
+    in_all = profile.longest if profile.longest_in_all is None else profile.longest_in_all
+    yield _Bound(lease.starts + in_all, ExtensionReason.TOO_LONG_IN_ALL)
+    yield _Bound(now + profile.longest, ExtensionReason.TOO_LONG)
+
+
+def _of_schedule(ticket: Ticket, lease: Lease, world: World, now: datetime) -> Iterator[_Bound]:
+    schedule = schedule_of(world, now)
+    kept = schedule.kept_until(schedule.needs.of(ticket), lease.ends)
+    for key in sorted(kept, key=lambda key: key[0] == "project"):  # who holds the place says more than the share does
+        yield _Bound(kept[key], _CAPS.get(key[0], ExtensionReason.PROMISED))
+    yield _Bound(schedule.paid_until(lease), ExtensionReason.BUDGET)
+
+
+def _of_own_promises(lease: Lease, world: World) -> Iterator[_Bound]:
+    """Starts of promised places that would have to borrow if the lease, of the same project, went on.
+
+    What was promised inside a project's own devices stays inside them: nobody may take it back.
+    """
+    kind = (lease.project, lease.flavour)
+    slots = {slot.ticket: slot for slot in world.slots}
+    alike = (t for t in world.line() if (t.project, t.flavour) == kind and t.starts_by is not None and t.id in slots)
+    spans = [(slots[ticket.id].start, slots[ticket.id].end, ticket.gpus) for ticket in alike]
+    others = (x for x in world.counted if (x.project, x.flavour) == kind and x.ticket != lease.ticket)
+    held = [*spans, *((other.starts, other.ends, len(other.devices)) for other in others)]
+    for start, end, _ in spans:
+        at = max(start, lease.ends)
+        own = world.own(*kind, at)
+        taken = sum(devices for since, until, devices in held if since <= at < until)
+        if at < end and taken <= own < taken + len(lease.devices):
+            yield _Bound(max(at - world.catalogue.queue.turnover, lease.ends), ExtensionReason.PROMISED)
