@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from labpool.domain.leases import Slot
 from labpool.domain.tickets import Ticket
-from labpool.store import Store, connect, migrate
+from labpool.store import ReservationSeries, Store, connect, migrate
 from labpool.store.database import alembic_config
 from sqlalchemy import Engine, text
 
@@ -60,3 +60,19 @@ def test_going_back_keeps_the_tickets(engine: Engine):
     with Store(engine).view() as view:
         tickets: tuple[Ticket, ...] = view.open_tickets()
     assert [ticket.id for ticket in tickets] == ["t1", "t2"]
+
+
+def test_going_back_forgets_reservations_and_keeps_the_tickets(engine: Engine):
+    migrate(engine)
+    times = (NOW, NOW + timedelta(hours=3), "Europe/Berlin", "FREQ=WEEKLY;COUNT=2", NOW + timedelta(days=7))
+    series = ReservationSeries("r1", None, "", 0, "demo", *times, "New driver", "admin", NOW)
+    with Store(engine).transaction() as change:
+        change.save_reservation(series)
+    with Store(engine).view() as view:
+        assert view.reservations() == (series,)
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0003")
+    migrate(engine)
+    with Store(engine).view() as view:
+        assert view.reservations() == ()
+        assert [ticket.id for ticket in view.open_tickets()] == ["t1", "t2"]

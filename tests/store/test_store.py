@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import EndReason, Event, State, Ticket
-from labpool.store import AuditEntry, Notice, Store, connect, migrate
+from labpool.store import AuditEntry, Notice, ReservationSeries, Store, connect, migrate
 from labpool.store.database import alembic_config
 from labpool.store.models import Base
 from sqlalchemy.exc import IntegrityError
@@ -21,6 +21,11 @@ TICKET = Ticket(
     "t1", "ada", frozenset({"vision"}), "", "vision", "gpu-1", "demo-gpu", 1, timedelta(hours=2.5), NOW, starts_by=NOW
 )
 LEASE = Lease("t1", "ada", "", "vision", "demo-gpu", ("demo-0", "demo-3"), NOW, NOW + timedelta(hours=2))
+
+SERIES = ReservationSeries(
+    "r1", "vision", "demo-gpu", 2, "", NOW, NOW + timedelta(hours=3), "Europe/Berlin", "FREQ=WEEKLY", None, "Course",
+    made_by="olga", made_at=NOW,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def looked_at(store: Store) -> tuple[object, ...]:
     with store.view() as view:
-        return view.open_tickets(), view.live_leases(), view.slots(), list(view.ended_runs())
+        return view.open_tickets(), view.live_leases(), view.slots(), list(view.ended_runs()), view.reservations()
 
 
 def test_what_was_saved_comes_back_equal(store: Store):
@@ -44,7 +49,22 @@ def test_what_was_saved_comes_back_equal(store: Store):
         change.save_ticket(TICKET)
         change.save_lease(LEASE)
         change.replace_slots([slot])
-    assert looked_at(store) == ((TICKET,), (LEASE,), (slot,), [])
+    assert looked_at(store) == ((TICKET,), (LEASE,), (slot,), [], ())
+
+
+def test_reservations_are_the_same_until_one_is_made_or_cancelled(store: Store):
+    maintenance = replace(SERIES, id="r2", project=None, flavour="", devices=0, node="demo", repeat=None)
+    with store.transaction() as change:
+        change.save_reservation(SERIES)
+        change.save_reservation(replace(maintenance, until=SERIES.end))
+    with store.transaction() as change:
+        change.save_ticket(TICKET)
+        found = change.reservations()
+    assert found == (SERIES, replace(maintenance, until=SERIES.end))
+    with store.transaction() as change:
+        assert change.reservations() is found
+        change.save_reservation(replace(SERIES, cancelled_at=NOW, cancelled_by="admin"))
+        assert [each.id for each in change.reservations()] == ["r2"]
 
 
 def test_slots_are_replaced_one_by_one(store: Store):

@@ -1,7 +1,7 @@
-"""What the pool remembers: tickets, slots, leases, notices and the audit trail in SQL."""
+"""What the pool remembers: tickets, slots, leases, reservations, notices and the audit trail in SQL."""
 
 from labpool.store.database import connect, migrate
-from labpool.store.records import AuditEntry, EndedRun, Notice
+from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
 from labpool.store.store import Store, Transaction
 
-__all__ = ["AuditEntry", "EndedRun", "Notice", "Store", "Transaction", "connect", "migrate"]
+__all__ = ["AuditEntry", "EndedRun", "Notice", "ReservationSeries", "Store", "Transaction", "connect", "migrate"]

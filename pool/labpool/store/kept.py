@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import func, select
@@ -11,25 +11,36 @@ from sqlalchemy.orm import Session
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
-from labpool.store.models import LeasedDeviceRow, LeaseRow, SlotRow, TicketRow
-from labpool.store.records import EndedRun
+from labpool.store.models import LeasedDeviceRow, LeaseRow, ReservationRow, SlotRow, TicketRow
+from labpool.store.records import EndedRun, ReservationSeries
 
 REMEMBERED = timedelta(days=365)
 """So long before the last one's end runs are read back: six half-lives of the longest allowed, when 2 % are left."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kept:
-    """Open tickets by id, live leases by ticket, slots, and ended runs in that order, as one transaction left them."""
+    """What one transaction left.
+
+    Open tickets by id, live leases by ticket, slots by ticket; ended runs in that order; reservations that nobody
+    cancelled, in the order of making. Those are one and the same tuple for as long as none is made or cancelled.
+    """
 
     tickets: dict[str, Ticket]
     leases: dict[str, Lease]
     slots: dict[str, Slot]
     ended: list[EndedRun]
+    reservations: tuple[ReservationSeries, ...]
 
     def copy(self) -> Kept:
         """One that may be changed while others read this one."""
-        return Kept(dict(self.tickets), dict(self.leases), dict(self.slots), list(self.ended))
+        return replace(
+            self,
+            tickets=dict(self.tickets),
+            leases=dict(self.leases),
+            slots=dict(self.slots),
+            ended=list(self.ended),
+        )
 
 
 def read(session: Session) -> Kept:
@@ -38,11 +49,17 @@ def read(session: Session) -> Kept:
         select(TicketRow).where(TicketRow.state != State.ENDED.value).order_by(TicketRow.requested_at, TicketRow.id)
     )
     leases = session.scalars(select(LeaseRow).where(LeaseRow.ended_at.is_(None)).order_by(LeaseRow.id))
+    reservations = (
+        select(ReservationRow)
+        .where(ReservationRow.cancelled_at.is_(None))
+        .order_by(ReservationRow.made_at, ReservationRow.id)
+    )
     return Kept(
         {row.id: rows.ticket_from(row) for row in tickets},
         {row.ticket: rows.lease_from(row) for row in leases},
         {row.ticket: rows.slot_from(row) for row in session.scalars(select(SlotRow))},
         _ended(session),
+        tuple(map(rows.reservation_from, session.scalars(reservations))),
     )
 
 

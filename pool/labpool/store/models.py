@@ -137,6 +137,28 @@ class SlotRow(Base):
     end: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class ReservationRow(Base):
+    """A reservation, kept after it is over. `start` and `end` are those of its first time; no project: maintenance."""
+
+    __tablename__ = "reservations"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    project: Mapped[str | None] = mapped_column(String(255))
+    flavour: Mapped[str] = mapped_column(String(255))
+    devices: Mapped[int]
+    node: Mapped[str] = mapped_column(String(255))
+    start: Mapped[datetime] = mapped_column(UtcDateTime)
+    end: Mapped[datetime] = mapped_column(UtcDateTime)
+    zone: Mapped[str] = mapped_column(String(255))
+    repeat: Mapped[str | None] = mapped_column(String(500))
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    title: Mapped[str] = mapped_column(String(255))
+    made_by: Mapped[str] = mapped_column(String(255))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancelled_by: Mapped[str | None] = mapped_column(String(255))
+
+
 class NoticeRow(Base):
     """Something a ticket's owner was told; `key` keeps it from being said twice."""
 

@@ -1,9 +1,35 @@
-"""What the store keeps beside domain values: notices and the audit trail."""
+"""What the store keeps beside domain values: reservations as they were made, notices, ended runs, the audit trail."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationSeries:
+    """A reservation as it was made: once, or again and again.
+
+    `start` and `end` are those of its first time, aware; it repeats by the RRULE `repeat` (RFC 5545) on the clocks of
+    the IANA zone `zone`. `until` is when it is over for good, None where it has no end. Without a project it is
+    maintenance of the `node`, and names no flavour.
+    """
+
+    id: str
+    project: str | None
+    flavour: str
+    devices: int
+    node: str
+    start: datetime
+    end: datetime
+    zone: str
+    repeat: str | None
+    until: datetime | None
+    title: str
+    made_by: str
+    made_at: datetime
+    cancelled_at: datetime | None = None
+    cancelled_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

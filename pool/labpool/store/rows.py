@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import EndReason, Priority, State, Ticket, TicketKind
-from labpool.store.models import LeasedDeviceRow, LeaseRow, NoticeRow, SlotRow, TicketRow
-from labpool.store.records import AuditEntry, Notice
+from labpool.store.models import LeasedDeviceRow, LeaseRow, NoticeRow, ReservationRow, SlotRow, TicketRow
+from labpool.store.records import AuditEntry, Notice, ReservationSeries
 
 
 def ticket_row(ticket: Ticket) -> TicketRow:
@@ -112,11 +112,21 @@ def slot_from(row: SlotRow) -> Slot:
     return Slot(row.ticket, row.node, row.start, row.end)
 
 
+def reservation_row(series: ReservationSeries) -> ReservationRow:
+    """A reservation's row."""
+    return ReservationRow(**as_columns(series))
+
+
+def reservation_from(row: ReservationRow) -> ReservationSeries:
+    """The reservation of a row."""
+    return ReservationSeries(**{field.name: getattr(row, field.name) for field in fields(ReservationSeries)})
+
+
 def notice_row(notice: Notice) -> NoticeRow:
     """A notice's row."""
     return NoticeRow(**as_columns(notice))
 
 
-def as_columns(value: Notice | AuditEntry) -> dict[str, object]:
+def as_columns(value: Notice | AuditEntry | ReservationSeries) -> dict[str, object]:
     """A flat value's fields under their columns' names, which are the same."""
     return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -15,7 +15,7 @@ from labpool.store import rows
 from labpool.store.database import READS_ONLY
 from labpool.store.kept import Kept, read
 from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
-from labpool.store.records import AuditEntry, EndedRun, Notice
+from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
 
 
 class Store:
@@ -143,6 +143,17 @@ class Transaction:
         self._session.flush()
         stored.clear()
         stored.update(wanted)
+
+    def reservations(self) -> tuple[ReservationSeries, ...]:
+        """Reservations that nobody cancelled; the same tuple until one is made or cancelled."""
+        return self._kept.reservations
+
+    def save_reservation(self, series: ReservationSeries) -> None:
+        """Add a reservation, or write that one was cancelled."""
+        self._session.merge(rows.reservation_row(series))
+        self._session.flush()
+        others = tuple(each for each in self._kept.reservations if each.id != series.id)
+        self._kept.reservations = others if series.cancelled_at else (*others, series)
 
     def add_notice(self, notice: Notice) -> None:
         """Keep a notice unless its key was said already."""
