@@ -11,7 +11,8 @@ from labpool.domain.catalogue import Catalogue, Project
 from labpool.domain.reasons import Refusal
 from labpool.service.asking import Holds, Waits
 from labpool.service.changes import Changes
-from labpool.service.desk import Desk, Setting
+from labpool.service.desk import Desk
+from labpool.service.setting import Setting
 from labpool.store import Store, connect, migrate
 
 from tests.domain.lab import at, catalogue, inventory

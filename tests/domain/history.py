@@ -294,7 +294,7 @@ class History:
     def _reserve(self, one: int, other: int) -> None:
         """Somebody reserves, where that breaks nothing."""
         wanted = self._wanted(one, other)
-        if consequences(self.as_stored(), wanted, self.now).harmless:
+        if consequences(self.as_stored(), [wanted], self.now).harmless:
             self._accept(wanted)
 
     def _force_reservation(self, one: int, other: int) -> None:

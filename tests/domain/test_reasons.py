@@ -26,7 +26,7 @@ from labpool.domain.sentences import broken_sentence, ended_sentence, wait_sente
 from labpool.domain.tickets import EndReason, Priority, State
 from labpool.domain.world import World
 from labpool.service.asking import Holds, Waits
-from labpool.service.desk import Setting
+from labpool.service.setting import Setting
 
 from tests.domain.counter import NOW, Answer, Counter
 from tests.domain.lab import MINUTE, NINE, add, at, catalogue, end, follow, inventory, lease, ticket

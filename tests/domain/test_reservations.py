@@ -9,11 +9,12 @@ import pytest
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.explain import why_waiting
 from labpool.domain.inventory import Inventory
+from labpool.domain.leases import Slot
 from labpool.domain.planner import Planner, plan
 from labpool.domain.plans import BreakCause
 from labpool.domain.reasons import WaitReason
 from labpool.domain.reservations import UNUSED_AFTER, Reservation, without_unused
-from labpool.domain.reserving import consequences
+from labpool.domain.reserving import consequences, used_of
 from labpool.domain.sentences import wait_sentence
 from labpool.domain.world import World
 
@@ -146,9 +147,9 @@ def test_a_reservation_is_accepted_where_it_breaks_nothing():
     held = replace(world, leases=(lease("busy", "n1-0", until=1),))
     told = follow(held, plan(held, at(0)), at(0))
     assert told.tickets[0].starts_by == at(1) + MINUTE
-    later = consequences(told, reserved((4, 6)), at(0))
+    later = consequences(told, [reserved((4, 6))], at(0))
     assert later.harmless
-    meets = consequences(told, reserved((2, 6)), at(0))
+    meets = consequences(told, [reserved((2, 6))], at(0))
     assert [(b.ticket, b.planned, b.cause) for b in meets.broken] == [("big", at(6) + MINUTE, BreakCause.ADMIN_CHANGE)]
     assert meets.missing == 0
 
@@ -156,9 +157,34 @@ def test_a_reservation_is_accepted_where_it_breaks_nothing():
 def test_what_runs_into_a_reservation_is_counted():
     held = tuple(lease(f"v{i}", f"n1-{i}", user=f"u{i}", until=9) for i in range(3))
     world = World(FOUR, lending(None), (), held)
-    assert consequences(world, reserved((1, 3)), at(0)).missing == 1
-    assert consequences(world, Reservation("m", at(1), at(3), node="n1"), at(0)).missing == 3
-    assert consequences(end(world, "v0"), reserved((1, 3)), at(0)).harmless
+    assert consequences(world, [reserved((1, 3))], at(0)).missing == 1
+    assert consequences(world, [Reservation("m", at(1), at(3), node="n1")], at(0)).missing == 3
+    assert consequences(end(world, "v0"), [reserved((1, 3))], at(0)).harmless
+
+
+def test_several_times_are_weighed_together():
+    world = World(FOUR, lending(None, vision=(4, 0), speech=(0, 0)), (ticket("big", gpus=4, hours=2),))
+    held = replace(world, leases=(lease("busy", "n1-0", until=1), lease("x", "n1-1", user="x", until=2)))
+    told = follow(held, plan(held, at(0)), at(0))
+    assert told.tickets[0].starts_by == at(2) + MINUTE
+    times = [reserved((1, 2), devices=4), replace(reserved((3, 5)), id="r2"), replace(reserved((7, 8)), id="r3")]
+    found = consequences(told, times, at(0))
+    assert [broken.ticket for broken in found.broken] == ["big"]
+    assert found.missing == 1
+
+
+def test_used_of_a_reservation_is_what_its_project_holds_and_will_hold_within_its_time():
+    on = reserved((1, 3), devices=4)
+    held = (lease("s", "n1-0", project="speech"), lease("v", "n2-0", user="v"))
+    waiting = (
+        ticket("inside", gpus=2, project="speech"),
+        ticket("behind", user="b", project="speech"),
+        ticket("other", user="c"),
+    )
+    slots = (Slot("inside", "n2", at(2), at(3)), Slot("behind", "n1", at(3), at(4)), Slot("other", "n1", at(2), at(3)))
+    world = World(TWO_NODES, lending(None), waiting, held, slots)
+    assert used_of(world, on) == 3
+    assert [used_of(world, replace(on, node=node)) for node in ("n1", "n2")] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +201,7 @@ def test_what_runs_into_a_reservation_is_counted():
 )
 def test_what_can_never_be_reserved_is_refused(wanted: Reservation, said: str):
     with pytest.raises(ValueError, match=said):
-        consequences(asks(1), wanted, at(0))
+        consequences(asks(1), [wanted], at(0))
 
 
 def test_what_nobody_uses_is_released_after_a_quarter_of_an_hour():

@@ -21,9 +21,10 @@ from labpool.hub_api import HubClient
 from labpool.hub_signin import HubSignin, SigninSettings
 from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
-from labpool.service.desk import Desk, Setting
+from labpool.service.desk import Desk
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
+from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
 from labpool.settings import Place, complete_catalogue, watched_pool_file

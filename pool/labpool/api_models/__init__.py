@@ -1,6 +1,7 @@
 """What travels between the pool and its clients."""
 
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
+from labpool.api_models.reservations import Confirmation, OccurrenceView, ReservationAsked, ReservationView
 from labpool.api_models.spawns import (
     MOST_HOURS,
     LeasedDevice,
@@ -32,6 +33,7 @@ from labpool.api_models.views import (
 __all__ = [
     "MOST_HOURS",
     "PROBLEM_MEDIA_TYPE",
+    "Confirmation",
     "DeviceTroubleView",
     "FlavourView",
     "FormView",
@@ -43,11 +45,14 @@ __all__ = [
     "MoreHours",
     "NodeTroubleView",
     "NoticeView",
+    "OccurrenceView",
     "OfferTaken",
     "OfferView",
     "PoolView",
     "Problem",
     "ProfileView",
+    "ReservationAsked",
+    "ReservationView",
     "ServerStopped",
     "SpawnAnswer",
     "SpawnAsked",

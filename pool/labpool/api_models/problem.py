@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from labpool.api_models.reservations import Confirmation
+
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
@@ -16,4 +18,5 @@ class Problem(BaseModel):
     detail: str = Field(description="What happened this time.")
     reason: str = Field(description="One of a closed set of names, for programs.")
     remedy: str = Field("", description="What the reader can do about it.")
+    confirm: Confirmation | None = Field(None, description="What to send as `confirm` to have it all the same.")
     id: str = Field("", description="Finds the log line of this very answer.")

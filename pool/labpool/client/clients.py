@@ -7,7 +7,17 @@ from types import TracebackType
 
 import httpx
 
-from labpool.api_models import FormView, HomeView, NoticeView, ServerStopped, SpawnAnswer, SpawnAsked, TicketView
+from labpool.api_models import (
+    FormView,
+    HomeView,
+    NoticeView,
+    ReservationAsked,
+    ReservationView,
+    ServerStopped,
+    SpawnAnswer,
+    SpawnAsked,
+    TicketView,
+)
 from labpool.client import wire
 
 
@@ -66,6 +76,18 @@ class PoolClient:
         """Let the ticket's lease end so many hours later; give the ticket as it is then."""
         return await self._send(wire.extend(ticket, hours))
 
+    async def reservations(self) -> list[ReservationView]:
+        """Reservations of one's own projects and maintenance; all for an admin."""
+        return await self._send(wire.reservations())
+
+    async def reserve(self, asked: ReservationAsked) -> ReservationView:
+        """Reserve, or close a machine; where that does harm, the refusal's `problem.confirm` says how much."""
+        return await self._send(wire.reserve(asked))
+
+    async def cancel_reservation(self, reservation: str) -> None:
+        """Cancel a reservation: all its times to come, and what is left of one that is on."""
+        await self._send(wire.cancel_reservation(reservation))
+
     async def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
         try:
             response = await self._http.send(call.request(self._url, self._token))
@@ -104,6 +126,18 @@ class SyncPoolClient:
     def extend(self, ticket: str, hours: float) -> TicketView:
         """Let the ticket's lease end so many hours later; give the ticket as it is then."""
         return self._send(wire.extend(ticket, hours))
+
+    def reservations(self) -> list[ReservationView]:
+        """Reservations of one's own projects and maintenance; all for an admin."""
+        return self._send(wire.reservations())
+
+    def reserve(self, asked: ReservationAsked) -> ReservationView:
+        """Reserve, or close a machine; where that does harm, the refusal's `problem.confirm` says how much."""
+        return self._send(wire.reserve(asked))
+
+    def cancel_reservation(self, reservation: str) -> None:
+        """Cancel a reservation: all its times to come, and what is left of one that is on."""
+        self._send(wire.cancel_reservation(reservation))
 
     def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
         try:

@@ -16,6 +16,8 @@ from labpool.api_models import (
     MoreHours,
     NoticeView,
     Problem,
+    ReservationAsked,
+    ReservationView,
     ServerStopped,
     SpawnAnswer,
     SpawnAsked,
@@ -25,6 +27,7 @@ from labpool.client.errors import PoolRefused, PoolUnavailable
 
 Answer = TypeVar("Answer")
 _SPAWN_ANSWER: TypeAdapter[SpawnAnswer] = TypeAdapter(SpawnAnswer)
+_RESERVATIONS: TypeAdapter[list[ReservationView]] = TypeAdapter(list[ReservationView])
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,21 @@ def extend(ticket: str, hours: float) -> Call[TicketView]:
     """Ask for more hours on a running ticket."""
     path, more = f"/api/v1/tickets/{_segment(ticket)}/extend", MoreHours(hours=hours)
     return Call("POST", path, TicketView.model_validate_json, body=more)
+
+
+def reservations() -> Call[list[ReservationView]]:
+    """Ask for the reservations that one can see."""
+    return Call("GET", "/api/v1/reservations", _RESERVATIONS.validate_json)
+
+
+def reserve(asked: ReservationAsked) -> Call[ReservationView]:
+    """Ask for devices ahead of time."""
+    return Call("POST", "/api/v1/reservations", ReservationView.model_validate_json, body=asked)
+
+
+def cancel_reservation(reservation: str) -> Call[None]:
+    """Ask for a reservation's end."""
+    return Call("DELETE", f"/api/v1/reservations/{_segment(reservation)}", _nothing)
 
 
 def unavailable(url: str, error: Exception) -> PoolUnavailable:

@@ -1,7 +1,8 @@
-"""Whether a reservation can be accepted: what it would break, and what would be missing for it all the same."""
+"""Whether a reservation can be accepted: what it would break, and what would be missing; and what is used of one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,7 +16,10 @@ from labpool.domain.world import World
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What comes of a reservation: promises that it breaks, and devices that live leases still hold in its time."""
+    """What comes of a reservation: promises that it breaks, and devices that live leases still hold in its time.
+
+    Of one that is for several times: those that all of them break, and the most that are missing at one time.
+    """
 
     broken: tuple[BrokenPromise, ...] = ()
     missing: int = 0
@@ -26,23 +30,42 @@ class Consequences:
         return not (self.broken or self.missing)
 
 
-def consequences(world: World, wanted: Reservation, now: datetime) -> Consequences:
-    """What would come of accepting `wanted` at `now`, beside those of `world`.
+def consequences(world: World, wanted: Sequence[Reservation], now: datetime) -> Consequences:
+    """What would come of accepting `wanted`, all together, at `now` beside those of `world`.
 
     Raises:
-        ValueError: its time is over or runs backwards; it names no such project, flavour or node, or no devices.
+        ValueError: a time is over or runs backwards; it names no such project, flavour or node, or no devices.
     """
-    _check(world, wanted, now)
-    more = replace(world, reservations=(*world.reservations, wanted))
+    for each in wanted:
+        _check(world, each, now)
+    more = replace(world, reservations=(*world.reservations, *wanted))
     schedule = Schedule(more, now)
+    missing = max((_missing(world, schedule, each, now) for each in wanted), default=0)
+    return Consequences(plan(more, now).broken, missing)
+
+
+def used_of(world: World, reservation: Reservation) -> int:
+    """Devices that its project holds of what a reservation keeps, or will hold by a place within its time.
+
+    On the node where it names one; a project's own devices are not told from those that are kept for it beside them.
+    """
+    nodes = {device.id: device.node for device in world.inventory.devices if device.flavour == reservation.flavour}
+    fits = {node for node in nodes.values() if reservation.node in ("", node)}
+    theirs = [lease for lease in world.counted if lease.project == reservation.project]
+    held = sum(nodes.get(device) in fits for lease in theirs for device in lease.devices)
+    starting = {slot.ticket for slot in world.slots if slot.node in fits and reservation.is_on(slot.start)}
+    waiting = (ticket for ticket in world.line() if ticket.id in starting) if starting else ()
+    kind = (reservation.project, reservation.flavour)
+    return held + sum(ticket.gpus for ticket in waiting if (ticket.project, ticket.flavour) == kind)
+
+
+def _missing(world: World, schedule: Schedule, wanted: Reservation, now: datetime) -> int:
     start, end = max(wanted.start, now), wanted.end + schedule.margin
     if wanted.project:
         things = [flavour_key(wanted.flavour), *([node_key(wanted.node, wanted.flavour)] if wanted.node else [])]
-        missing = max(schedule.missing_of_what_is_kept(thing, start, end) for thing in things)
-    else:
-        flavours = {device.flavour for device in world.inventory.devices if device.node == wanted.node}
-        missing = sum(max(-schedule.free_on(wanted.node, flavour, start, end), 0) for flavour in flavours)
-    return Consequences(plan(more, now).broken, missing)
+        return max(schedule.missing_of_what_is_kept(thing, start, end) for thing in things)
+    flavours = {device.flavour for device in world.inventory.devices if device.node == wanted.node}
+    return sum(max(-schedule.free_on(wanted.node, flavour, start, end), 0) for flavour in flavours)
 
 
 def _check(world: World, wanted: Reservation, now: datetime) -> None:

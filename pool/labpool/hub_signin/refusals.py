@@ -9,7 +9,7 @@ from html import escape
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from labpool.api_models import PROBLEM_MEDIA_TYPE, Problem
+from labpool.api_models import PROBLEM_MEDIA_TYPE, Confirmation, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Refusal:
         remedy: what the person can do about it.
         retry_after: seconds after which trying again makes sense; None where it doesn't.
         retry_url: address that a person can follow to try again; empty where there is none.
+        confirm: what to send along to have it all the same; None where that can't be.
         id: finds the line in the log.
     """
 
@@ -34,6 +35,7 @@ class Refusal:
     remedy: str
     retry_after: int | None = None
     retry_url: str = ""
+    confirm: Confirmation | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(6))
 
 
@@ -65,9 +67,10 @@ def as_problem(refusal: Refusal) -> Response:
         detail=refusal.detail,
         reason=refusal.reason,
         remedy=refusal.remedy,
+        confirm=refusal.confirm,
         id=refusal.id,
     )
-    return JSONResponse(problem.model_dump(), refusal.status, _headers(refusal), PROBLEM_MEDIA_TYPE)
+    return JSONResponse(problem.model_dump(exclude_none=True), refusal.status, _headers(refusal), PROBLEM_MEDIA_TYPE)
 
 
 def as_page(refusal: Refusal, page: RefusalPage) -> Response:

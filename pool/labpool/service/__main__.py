@@ -19,9 +19,10 @@ from labpool.hub_signin import HubSignin, SigninSettings
 from labpool.log_lines import log_as_json_lines
 from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
-from labpool.service.desk import Desk, Setting
+from labpool.service.desk import Desk
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
+from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
 from labpool.settings import (

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from labpool.api_models import SpawnAsked
-from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import Refusal, RefusalReason
 from labpool.domain.requests import Request, check_request
 from labpool.domain.tickets import Ticket
 from labpool.domain.words import count, server, span
+from labpool.domain.world import World
 from labpool.store import Transaction
 
 
@@ -39,22 +39,19 @@ class Files:
     ticket: Ticket
 
 
-def answer(
-    asked: SpawnAsked, view: Transaction, catalogue: Catalogue, inventory: Inventory, now: datetime
-) -> Holds | Waits | Files | Refusal:
+def answer(asked: SpawnAsked, view: Transaction, world: World, now: datetime) -> Holds | Waits | Files | Refusal:
     """Decide what `asked` comes to. Asking again for the same server never makes a second ticket."""
-    open_tickets = view.open_tickets()
-    for ticket in open_tickets:
+    for ticket in world.tickets:
         if (ticket.user, ticket.name) == (asked.user, asked.name):
-            return _again(ticket, view.lease_of(ticket.id), asked, inventory)
+            return _again(ticket, view.lease_of(ticket.id), asked, world.inventory)
     if asked.granted_only:
         return _has_ended(asked)
-    profile = catalogue.profiles.get(asked.profile)
+    profile = world.catalogue.profiles.get(asked.profile)
     if profile is not None and profile.flavour is None:
         return _needs_no_device(asked.profile)
     hours = timedelta(hours=asked.hours)
     request = Request(asked.user, frozenset(asked.groups), asked.name, asked.project, asked.profile, hours)
-    admitted = check_request(request, catalogue, inventory, open_tickets)
+    admitted = check_request(request, world.catalogue, world.inventory, world.tickets, world.reservations)
     if isinstance(admitted, Refusal):
         return admitted
     return Files(

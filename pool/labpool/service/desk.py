@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from labpool.api_models import SpawnAsked
 from labpool.domain.catalogue import Catalogue
@@ -23,6 +23,8 @@ from labpool.service.deciding import apply_plan
 from labpool.service.ending import lost_notice
 from labpool.service.fair_share import FairShare
 from labpool.service.likely_starts import LikelyStarts
+from labpool.service.occurrences import Occurrences
+from labpool.service.setting import Setting
 from labpool.service.trail import note
 from labpool.store import Store, Transaction
 
@@ -35,13 +37,6 @@ class NoSuchTicket(LookupError):
 
 class NotNow(Exception):
     """The ticket's state does not allow what was asked; the message says which state would."""
-
-
-class Setting(NamedTuple):
-    """The devices there are, and the rules for just these."""
-
-    inventory: Inventory
-    catalogue: Catalogue
 
 
 class Desk:
@@ -64,6 +59,7 @@ class Desk:
         self._fair_share = FairShare()
         self._planner = Planner()
         self._likely = LikelyStarts()
+        self.occurrences = Occurrences()
         self._store = store
         self._one_at_a_time = asyncio.Lock()
 
@@ -219,9 +215,10 @@ class Desk:
     def decide(self, change: Transaction, first: str = "") -> None:
         """Plan anew with what is known now, the ticket `first` before all others, and write what the plan grants."""
         now = self.clock()
-        decided = self._planner.plan(self.world(change), now, first)
+        world = self.occurrences.release_unused(change, self.world(change), now)
+        decided = self._planner.plan(world, now, first)
         apply_plan(change, decided, now)
-        self.looks_at = decided.looks_at
+        self.looks_at = self.occurrences.look_by(decided.looks_at, now)
         self._looked_at = now
 
     def world(self, change: Transaction) -> World:
@@ -235,6 +232,7 @@ class Desk:
             change.slots(),
             self._looked_at,
             self._fair_share.usage(change.ended_runs(), catalogue),
+            reservations=self.occurrences.of(change.reservations(), self.clock(), catalogue.queue.turnover),
         )
 
     def likely_start(self, view: Transaction, ticket: Ticket, world: World) -> datetime | None:
@@ -257,7 +255,7 @@ class Desk:
         return self.save(change, ticket.requeued(now, step.left), actor, "requeued")
 
     def _ask(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
-        match answer(asked, change, self.catalogue, self.inventory, self.clock()):
+        match answer(asked, change, self.world(change), self.clock()):
             case Files(ticket=ticket):
                 self.hub_answers = True  # it is the hub that asks
                 return self.file(change, ticket)

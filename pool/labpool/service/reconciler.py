@@ -29,9 +29,10 @@ from labpool.domain.leases import Lease
 from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
-from labpool.service.desk import Desk, NotNow, Setting
+from labpool.service.desk import Desk, NotNow
 from labpool.service.ending import ending_notice
 from labpool.service.pace import SOON, Held, breath, seconds_to_next
+from labpool.service.setting import Setting
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
 from labpool.store import Transaction

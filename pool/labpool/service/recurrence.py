@@ -58,11 +58,12 @@ def moment(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def first_time(wall: datetime, hours: float, zone: str) -> tuple[datetime, datetime]:
-    """Start and end of a reservation's first time, in UTC.
+    """Start, in whole minutes, and end of a reservation's first time, in UTC.
 
     Raises:
         NotATime: the zone is unknown, or its clocks skip that time.
     """
+    wall = wall.replace(second=0, microsecond=0)
     start = moment(wall, zone_of(zone))
     if start.astimezone(zone_of(zone)).replace(tzinfo=None) != wall:
         raise NotATime(f"The clocks of {zone} skip {wall:%H:%M} on {wall:%Y-%m-%d}. Choose another time.")
@@ -129,7 +130,7 @@ def _rule(series: ReservationSeries, zone: ZoneInfo) -> rrule:
 def _until(text: str, zone: ZoneInfo) -> datetime:
     """The last time of a rule on the zone's clocks; a day counts to its end."""
     if len(text) == 8:
-        return datetime.strptime(text, "%Y%m%d") + _LAST_MINUTE  # noqa: DTZ007
+        return datetime.strptime(text, "%Y%m%d") + _LAST_MINUTE
     return _wall(datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc), zone)
 
 

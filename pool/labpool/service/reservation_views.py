@@ -1,0 +1,56 @@
+"""What people see of reservations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from labpool.api_models import OccurrenceView, ReservationView
+from labpool.hub_signin import SignedIn
+from labpool.service.access import ADMIN
+from labpool.service.desk import Desk
+from labpool.service.recurrence import AHEAD, occurrences
+from labpool.service.reserving import may_reserve
+from labpool.store import ReservationSeries
+
+
+async def reservations_of(desk: Desk, user: SignedIn) -> list[ReservationView]:
+    """Reservations of the user's own projects, and maintenance; all for an admin. By when they are next."""
+    found = await desk.view(lambda view: view.reservations())
+    now = desk.clock()
+    views = [_view(desk, each, user, now) for each in found if _may_see(desk, each, user)]
+    return sorted((view for view in views if view.occurrences), key=lambda view: view.occurrences[0].start)
+
+
+async def reservation_of(desk: Desk, reservation: str, user: SignedIn) -> ReservationView:
+    """One that was just made."""
+    return next(each for each in await reservations_of(desk, user) if each.id == reservation)
+
+
+def _may_see(desk: Desk, series: ReservationSeries, user: SignedIn) -> bool:
+    if series.project is None or user.has_scope(ADMIN):
+        return True
+    own = desk.catalogue.projects_of(user.name, user.groups) if user.kind == "user" else ()
+    return any(project.name == series.project for project in own)
+
+
+def _view(desk: Desk, series: ReservationSeries, user: SignedIn, now: datetime) -> ReservationView:
+    project = desk.catalogue.projects.get(series.project or "")
+    flavour = desk.catalogue.flavours.get(series.flavour)
+    return ReservationView(
+        id=series.id,
+        project=series.project,
+        project_title=project.title if project else series.project or "",
+        flavour=series.flavour,
+        flavour_title=flavour.title if flavour else series.flavour,
+        devices=series.devices,
+        node=series.node,
+        title=series.title,
+        timezone=series.zone,
+        repeat=series.repeat,
+        until=series.until,
+        occurrences=tuple(
+            OccurrenceView(id=each.id, start=each.start, end=each.end, devices=desk.occurrences.kept_of(each))
+            for each in occurrences(series, now, max(now, series.start) + AHEAD)
+        ),
+        may_cancel=may_reserve(user, series.project, desk.catalogue),
+    )
