@@ -58,6 +58,23 @@ def _exists(year: int, month: int, day: int) -> bool:
     return True
 
 
+REPEATS = {
+    "FREQ=DAILY": "every day",
+    "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR": "Monday to Friday",
+    "FREQ=WEEKLY": "every week",
+    "FREQ=WEEKLY;INTERVAL=2": "every second week",
+}
+"""Rules that have words of their own, in the order in which the page offers them."""
+
+
+def often(repeat: str | None) -> str:
+    """How often a reservation is, in words; its rule itself where there are none. When it ends is said apart."""
+    if repeat is None:
+        return "once"
+    rule = ";".join(part for part in repeat.split(";") if not part.startswith(("UNTIL=", "COUNT=")))
+    return REPEATS.get(rule, f"by the rule {rule}")
+
+
 def form_path(ticket: TicketView) -> str:
     """Path of the spawn form of the ticket's server."""
     name = f"/{quote(ticket.name, safe='')}" if ticket.name else ""

@@ -13,8 +13,9 @@ from labpool.api_models import TicketView
 from labpool.domain.words import ordinal
 from labpool.hub_signin import Refusal, SignedIn
 from labpool.service.access import READ, OwnTicketWatched, Person, ThePool, needs, own_ticket
-from labpool.service.page_words import cpu_start_path, extensions, form_path, start_again_path, with_times
+from labpool.service.page_words import cpu_start_path, extensions, form_path, often, start_again_path, with_times
 from labpool.service.parts import Parts
+from labpool.service.reservation_views import reservations_of, reserve_form
 from labpool.service.viewing import PREFIX
 from labpool.service.watching import watch
 
@@ -32,7 +33,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters |= {"ordinal": ordinal, "with_times": with_times}
+_TEMPLATES.filters |= {"ordinal": ordinal, "with_times": with_times, "often": often}
 _TEMPLATES.globals["prefix"] = PREFIX
 
 routes = APIRouter(include_in_schema=False)
@@ -40,10 +41,16 @@ routes = APIRouter(include_in_schema=False)
 
 @routes.get("/", response_class=HTMLResponse)
 async def my_tickets(request: Request, user: Person, pool: ThePool) -> HTMLResponse:
-    """All tickets of mine, and how full the pool is."""
+    """All tickets of mine, how full the pool is, and what is reserved."""
     needs(user, READ)
     tickets = await pool.viewer.tickets_of(user.name) if user.kind == "user" else []
-    return _page("tickets.html", request, user, pool, {"tickets": tickets, "state": await pool.viewer.pool()})
+    shown = {
+        "tickets": tickets,
+        "state": await pool.viewer.pool(),
+        "reservations": await reservations_of(pool.desk, user),
+        "reserve": reserve_form(pool.desk, user),
+    }
+    return _page("tickets.html", request, user, pool, shown)
 
 
 @routes.get("/tickets/{ticket}", response_class=HTMLResponse)

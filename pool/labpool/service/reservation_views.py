@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from labpool.api_models import OccurrenceView, ReservationView
+from labpool.domain.catalogue import Flavour, Project
 from labpool.hub_signin import SignedIn
 from labpool.service.access import ADMIN
 from labpool.service.desk import Desk
+from labpool.service.page_words import REPEATS
 from labpool.service.recurrence import AHEAD, occurrences
 from labpool.service.reserving import may_reserve
 from labpool.store import ReservationSeries
@@ -19,6 +22,29 @@ async def reservations_of(desk: Desk, user: SignedIn) -> list[ReservationView]:
     now = desk.clock()
     views = [_view(desk, each, user, now) for each in found if _may_see(desk, each, user)]
     return sorted((view for view in views if view.occurrences), key=lambda view: view.occurrences[0].start)
+
+
+class ReserveForm(NamedTuple):
+    """What the page's form for reservations offers."""
+
+    projects: tuple[Project, ...]
+    maintenance: bool
+    flavours: tuple[Flavour, ...]
+    nodes: tuple[str, ...]
+    repeats: tuple[tuple[str, str], ...]
+
+
+def reserve_form(desk: Desk, user: SignedIn) -> ReserveForm | None:
+    """The form for whoever may reserve; None for others."""
+    inventory, catalogue = desk.setting
+    projects = tuple(each for each in catalogue.projects.values() if may_reserve(user, each.name, catalogue))
+    maintenance = may_reserve(user, None, catalogue)
+    if not (projects or maintenance):
+        return None
+    flavours = tuple(each for each in catalogue.flavours.values() if inventory.of_flavour(each.name))
+    nodes = tuple(dict.fromkeys(device.node for device in inventory.devices))
+    repeats = tuple((rule, f"{words[0].upper()}{words[1:]}") for rule, words in REPEATS.items())
+    return ReserveForm(projects, maintenance, flavours, nodes, repeats)
 
 
 async def reservation_of(desk: Desk, reservation: str, user: SignedIn) -> ReservationView:

@@ -33,6 +33,12 @@ export class Fresh {
     }
   }
 
+  // After something was done here: what is under way may still show how it was before.
+  async again() {
+    await this.#out?.catch(() => "");
+    await this.look();
+  }
+
   // The page's text; empty where another page answered, as after signing out.
   async #fetch() {
     const answer = await fetch(this.address, {

@@ -7,7 +7,7 @@ const token = document.querySelector('meta[name="xsrf-token"]')?.content;
 const said = document.getElementById("labpool-connection");
 
 keepTimes(document);
-new Fresh(location.pathname, 10, {
+export const fresh = new Fresh(location.pathname, 10, {
   headers: token ? { "X-XSRFToken": token } : {},
   lost: (words) => {
     said.textContent = words;

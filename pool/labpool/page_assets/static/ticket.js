@@ -1,5 +1,6 @@
 // The page of one ticket: shows what the pool says the moment it changes, and leads into JupyterLab when it can.
 
+import { confirmed } from "./confirm.js";
 import { keepTimes, showTimes } from "./times.js";
 import { Stream } from "./stream.js";
 
@@ -72,7 +73,8 @@ async function ask(action, body) {
 }
 
 async function press(button) {
-  if (button.dataset.confirm && !(await confirmed(button))) return;
+  const { confirm } = button.dataset;
+  if (confirm && !(await confirmed(document.getElementById("ticket-confirm"), confirm, button.textContent.trim()))) return;
   const { action, body } = button.dataset;
   underWay = meant(button);
   say(problem, "");
@@ -83,18 +85,6 @@ async function press(button) {
   if (!refused) await new Promise((resolve) => setTimeout(resolve, NEWS_IS_LATE));
   underWay = "";
   look();
-}
-
-function confirmed(button) {
-  const dialog = document.getElementById("ticket-confirm");
-  dialog.querySelector("p").textContent = button.dataset.confirm;
-  dialog.querySelector('[value="yes"]').textContent = button.textContent.trim();
-  dialog.showModal();
-  // not by its "close" event: that one comes later, and then finds the dialog of a quick second press
-  return new Promise((resolve) => {
-    dialog.querySelector("form").onsubmit = (event) => resolve(event.submitter.value === "yes");
-    dialog.oncancel = () => resolve(false);
-  });
 }
 
 live.addEventListener("click", (event) => {

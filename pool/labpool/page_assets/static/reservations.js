@@ -1,0 +1,115 @@
+// Making and cancelling reservations on the pool's page; the list itself is kept fresh by overview.js.
+
+import { confirmed } from "./confirm.js";
+import { fresh } from "./overview.js";
+
+const UNREACHABLE = { detail: "The pool can't be reached now.", remedy: "Try again in a moment." };
+
+const token = document.querySelector('meta[name="xsrf-token"]').content;
+const form = document.getElementById("reserve-form");
+const dialog = document.getElementById("reservations-confirm");
+const said = document.getElementById("reservations-said");
+const problem = document.getElementById("reservations-problem");
+const { api } = dialog.dataset;
+
+// {answer} of the pool, or {refused}: a problem with detail, remedy and perhaps confirm
+async function ask(method, path, body) {
+  try {
+    const answer = await fetch(api + path, {
+      method,
+      headers: { "X-XSRFToken": token, Accept: "application/json", ...(body && { "Content-Type": "application/json" }) },
+      body: body && JSON.stringify(body),
+      signal: AbortSignal.timeout(60_000),
+    });
+    if (answer.ok) return {};
+    return { refused: await answer.json() };
+  } catch {
+    return { refused: UNREACHABLE };
+  }
+}
+
+function say(words, refused) {
+  said.textContent = words;
+  problem.textContent = refused ? `${refused.detail} ${refused.remedy ?? ""}`.trim() : "";
+  problem.hidden = !refused;
+}
+
+function wanted() {
+  const { project, flavour, devices, node, start, hours, timezone, repeat, last, title } = form.elements;
+  const rule = repeat.value && last.value ? `${repeat.value};UNTIL=${last.value.replaceAll("-", "")}` : repeat.value;
+  return {
+    project: project.value || null,
+    flavour: project.value && flavour.value,
+    devices: project.value ? Number(devices.value) : 0,
+    node: node.value,
+    start: start.value,
+    hours: Number(hours.value),
+    timezone: timezone.value,
+    repeat: rule || null,
+    title: title.value,
+  };
+}
+
+async function reserve() {
+  say("");
+  const asked = wanted();
+  let { refused } = await ask("POST", "", asked);
+  if (refused?.confirm) {
+    const question = refused.detail.replace(/\.$/, ": accept all the same?");
+    if (!(await confirmed(dialog, question, "Accept"))) return;
+    ({ refused } = await ask("POST", "", { ...asked, confirm: refused.confirm }));
+  }
+  say(refused ? "" : "Reserved.", refused);
+  if (!refused) await fresh.again();
+}
+
+async function cancel(button) {
+  if (!(await confirmed(dialog, button.dataset.confirm, "Cancel it"))) return;
+  say("");
+  const { refused } = await ask("DELETE", `/${button.dataset.cancel}`);
+  say(refused ? "" : "The reservation is cancelled.", refused);
+  if (refused) return;
+  await fresh.again();
+  document.getElementById("reservations").focus(); // the button is gone
+}
+
+function showFields() {
+  const { project, flavour, devices, node, repeat, last } = form.elements;
+  const maintenance = !project.value;
+  for (const field of [flavour, devices]) {
+    field.disabled = maintenance;
+    field.closest("[data-field]").hidden = maintenance;
+  }
+  node.required = maintenance;
+  last.disabled = !repeat.value;
+  last.closest("[data-field]").hidden = !repeat.value;
+}
+
+function nextHour() {
+  const at = new Date(Date.now() + 3_600_000);
+  const local = new Date(at - at.getTimezoneOffset() * 60_000);
+  return `${local.toISOString().slice(0, 13)}:00`;
+}
+
+async function busy(button, work) {
+  button.disabled = true;
+  await work();
+  button.disabled = false;
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-cancel]");
+  if (button) busy(button, () => cancel(button));
+});
+
+if (form) {
+  form.elements.timezone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  form.elements.start.value = nextHour();
+  form.addEventListener("change", showFields);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    busy(event.submitter, reserve);
+  });
+  showFields();
+  document.getElementById("reserve").hidden = false;
+}
