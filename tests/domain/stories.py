@@ -23,6 +23,7 @@ from labpool.domain.words import ordinal
 from labpool.domain.world import World
 
 from tests.domain.lab import NINE, add, catalogue, end, follow, inventory
+from tests.domain.reserving_stories import OUTCOME, RESERVES, released, releases, reserve
 
 WHO = r'(?P<who>\w+(?: "\w+")?)'
 ASKS = re.compile(WHO + r" asks for (?P<gpus>\d) GPUs? for (?P<hours>\d+) h(?: in (?P<project>\w+))?")
@@ -91,6 +92,7 @@ class Story:
     started: list[str] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
     refused: NotExtended | None = None
+    reserved: str = ""
 
     def advance(self, to: datetime) -> None:
         """Let time pass: leases end, slots begin, the pool looks at each."""
@@ -99,6 +101,7 @@ class Story:
         while self.running:
             moments = [held.ends for held in self.world.leases] + [slot.start for slot in self.world.slots]
             moments += [self.last.looks_at] if self.last.looks_at else []
+            moments += releases(self.world)
             ahead = min((moment for moment in moments if self.now < moment < to), default=None)
             if ahead is None:
                 break
@@ -114,6 +117,8 @@ class Story:
             self._extend(extends["who"], timedelta(hours=int(extends["hours"])))
         elif acts := ACTS.fullmatch(what):
             self.world = end(self.world, acts["who"])
+        elif reserves := RESERVES.fullmatch(what):
+            self.world, self.reserved = reserve(self.world, reserves, self.now)
         elif what == "time passes":
             pass
         elif what in _BREAKS:
@@ -144,6 +149,8 @@ class Story:
             return f"{planned['who']} is planned for {start:%H:%M}"
         if BROKEN.fullmatch(told):
             return self._broken()
+        if OUTCOME.fullmatch(told):
+            return self.reserved
         raise ValueError(f"a story tells {told!r}, which is none of the outcomes that can be checked")
 
     def _wait(self, who: str, with_reason: bool) -> str:
@@ -181,6 +188,7 @@ class Story:
 
     def _look(self) -> None:
         self._settle()
+        self.world = released(self.world, self.now)
         self.last = plan(self.world, self.now)
         self.started += [grant.ticket for grant in self.last.grants]
         self.taken += self.last.taken
