@@ -147,10 +147,8 @@ class Story:
         if planned := PLANNED.fullmatch(told):
             start = next(slot.start for slot in self.world.slots if slot.ticket == planned["who"])
             return f"{planned['who']} is planned for {start:%H:%M}"
-        if BROKEN.fullmatch(told):
-            return self._broken()
-        if OUTCOME.fullmatch(told):
-            return self.reserved
+        if BROKEN.fullmatch(told) or OUTCOME.fullmatch(told):
+            return self.reserved if OUTCOME.fullmatch(told) else self._broken()
         raise ValueError(f"a story tells {told!r}, which is none of the outcomes that can be checked")
 
     def _wait(self, who: str, with_reason: bool) -> str:

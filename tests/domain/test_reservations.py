@@ -13,7 +13,7 @@ from labpool.domain.leases import Slot
 from labpool.domain.planner import Planner, plan
 from labpool.domain.plans import BreakCause
 from labpool.domain.reasons import WaitReason
-from labpool.domain.reservations import UNUSED_AFTER, Reservation, without_unused
+from labpool.domain.reservations import UNUSED_AFTER, Reservation, most_reserved, without_unused
 from labpool.domain.reserving import consequences, used_of
 from labpool.domain.sentences import wait_sentence
 from labpool.domain.world import World
@@ -111,6 +111,13 @@ def test_who_asks_for_more_than_nominal_is_promised_it_within_the_reservation():
     assert plan(with_time, at(0)).promises == {"big": at(4)}
 
 
+def test_most_that_is_reserved_at_once_counts_those_that_meet():
+    times = [reserved((1, 3)), reserved((2, 4), devices=3), reserved((4, 6), devices=4), reserved((2, 3), project="x")]
+    assert most_reserved(times, "speech", "gpu") == 5
+    assert most_reserved(times[2:], "speech", "gpu") == 4
+    assert most_reserved([], "speech", "gpu") == 0
+
+
 def test_a_reserved_node_is_kept_whole():
     rules = lending(None, vision=(3, 3), speech=(0, 0))
     waiting = tuple(ticket(f"t{i}", user=f"u{i}", hours=2) for i in range(3))
@@ -164,7 +171,7 @@ def test_what_runs_into_a_reservation_is_counted():
 
 def test_several_times_are_weighed_together():
     world = World(FOUR, lending(None, vision=(4, 0), speech=(0, 0)), (ticket("big", gpus=4, hours=2),))
-    held = replace(world, leases=(lease("busy", "n1-0", until=1), lease("x", "n1-1", user="x", until=2)))
+    held = replace(world, leases=(lease("busy", "n1-0", until=0.5), lease("x", "n1-1", user="x", until=2)))
     told = follow(held, plan(held, at(0)), at(0))
     assert told.tickets[0].starts_by == at(2) + MINUTE
     times = [reserved((1, 2), devices=4), replace(reserved((3, 5)), id="r2"), replace(reserved((7, 8)), id="r3")]

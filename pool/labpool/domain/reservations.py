@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 UNUSED_AFTER = timedelta(minutes=15)
 """So long after its start a reservation keeps what nobody uses."""
@@ -39,7 +40,9 @@ def reserved(reservations: Iterable[Reservation], project: str, flavour: str, no
 def most_reserved(reservations: Iterable[Reservation], project: str, flavour: str) -> int:
     """The most devices of `flavour` that are kept for a project at any time, beside its own."""
     own = [r for r in reservations if (r.project, r.flavour) == (project, flavour)]
-    return max((reserved(own, project, flavour, r.start) for r in own), default=0)
+    begins, ends = [(r.start, r.devices) for r in own], [(r.end, -r.devices) for r in own]
+    changes = (change for _, change in sorted(begins + ends))  # of one moment, what ends comes first
+    return max(accumulate(changes), default=0)
 
 
 def without_unused(reservation: Reservation, used: int, now: datetime) -> Reservation:

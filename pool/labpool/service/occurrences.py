@@ -20,9 +20,13 @@ _NEVER = datetime.max.replace(tzinfo=timezone.utc)
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """Occurrences of some reservations, good from `since` until `until`, when one is over or another day begins."""
+    """Occurrences of some reservations, good from `since` until `until`, when one is over or another day begins.
+
+    `planned` are those that keep something: without those of which all was given back.
+    """
 
     series: Sequence[ReservationSeries] = ()
+    all: tuple[Reservation, ...] = ()
     planned: tuple[Reservation, ...] = ()
     since: datetime = _NEVER
     until: datetime = _NEVER
@@ -45,14 +49,17 @@ class Occurrences:
 
     def of(self, series: Sequence[ReservationSeries], now: datetime, turnover: timedelta) -> tuple[Reservation, ...]:
         """Those that are on or to come, each until `turnover` after its end, in order of their start."""
-        with self._one_at_a_time:
-            if not self._shown.good_for(series, now):
-                self._shown = self._look(series, now, turnover)
-            return self._shown.planned
+        return self._looked_at(series, now, turnover).planned
 
-    def kept_of(self, occurrence: Reservation) -> int:
-        """Devices that an occurrence keeps, after what nobody used was given back."""
-        return self._kept.get(occurrence.id, occurrence.devices)
+    def all_of(
+        self, series: Sequence[ReservationSeries], now: datetime, turnover: timedelta
+    ) -> dict[str, list[Reservation]]:
+        """The same by their reservation's id, until their end, and with those of which all was given back."""
+        found: dict[str, list[Reservation]] = {}
+        for each in self._looked_at(series, now, turnover).all:
+            if now < each.end:
+                found.setdefault(each.id.partition("@")[0], []).append(each)
+        return found
 
     def release_unused(self, change: Transaction, world: World, now: datetime) -> World:
         """The world without what nobody used of the reservations that began a quarter of an hour ago."""
@@ -67,7 +74,7 @@ class Occurrences:
             self._kept |= {each.id: without_unused(each, used_of(world, each), now).devices for each in over_due}
             self._shown = _Shown()
         for each in over_due:
-            if unused := each.devices - self.kept_of(each):
+            if unused := each.devices - self._kept[each.id]:
                 detail = f"{each.id}: {unused} of {each.devices} {each.flavour} of {each.project} were not used"
                 note(change, now, "pool", "reservation_released", None, detail)
         shown = self.of(change.reservations(), now, world.catalogue.queue.turnover)
@@ -79,6 +86,12 @@ class Occurrences:
         moments = [next((moment for moment in releases if moment > now), None), looks_at]
         return min((moment for moment in moments if moment is not None), default=None)
 
+    def _looked_at(self, series: Sequence[ReservationSeries], now: datetime, turnover: timedelta) -> _Shown:
+        with self._one_at_a_time:
+            if not self._shown.good_for(series, now):
+                self._shown = self._look(series, now, turnover)
+            return self._shown
+
     def _look(self, series: Sequence[ReservationSeries], now: datetime, turnover: timedelta) -> _Shown:
         today = now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
         found = [
@@ -88,7 +101,7 @@ class Occurrences:
             for occurrence in occurrences(each, now - turnover, today + _DAY + AHEAD)
         ]
         self._kept = {each.id: self._kept[each.id] for each in found if each.id in self._kept}
-        kept = (replace(each, devices=self.kept_of(each)) for each in found)
-        planned = sorted((each for each in kept if each.devices or not each.project), key=lambda each: each.start)
-        ends = (each.end + turnover for each in planned)
-        return _Shown(series, tuple(planned), now, min([today + _DAY, *ends]))
+        kept = (replace(each, devices=self._kept.get(each.id, each.devices)) for each in found)
+        ordered = tuple(sorted(kept, key=lambda each: each.start))
+        planned = tuple(each for each in ordered if each.devices or not each.project)
+        return _Shown(series, ordered, planned, now, min([today + _DAY, *(each.end + turnover for each in ordered)]))

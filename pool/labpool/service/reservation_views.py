@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from labpool.api_models import OccurrenceView, ReservationView
 from labpool.domain.catalogue import Flavour, Project
+from labpool.domain.reservations import Reservation
 from labpool.hub_signin import SignedIn
 from labpool.service.access import ADMIN
 from labpool.service.desk import Desk
 from labpool.service.page_words import REPEATS
-from labpool.service.recurrence import AHEAD, occurrences
 from labpool.service.reserving import may_reserve
-from labpool.store import ReservationSeries
+from labpool.store import ReservationSeries, Transaction
 
 
 async def reservations_of(desk: Desk, user: SignedIn) -> list[ReservationView]:
     """Reservations of the user's own projects, and maintenance; all for an admin. By when they are next."""
-    found = await desk.view(lambda view: view.reservations())
-    now = desk.clock()
-    views = [_view(desk, each, user, now) for each in found if _may_see(desk, each, user)]
-    return sorted((view for view in views if view.occurrences), key=lambda view: view.occurrences[0].start)
+
+    def read(view: Transaction) -> list[ReservationView]:
+        series, turnover = view.reservations(), desk.catalogue.queue.turnover
+        times = desk.occurrences.all_of(series, desk.clock(), turnover)
+        return [_view(desk, each, times[each.id], user) for each in series if each.id in times]
+
+    found = await desk.view(read)
+    seen = (view for view in found if _may_see(desk, view, user))
+    return sorted(seen, key=lambda view: view.occurrences[0].start)
 
 
 class ReserveForm(NamedTuple):
@@ -52,14 +57,14 @@ async def reservation_of(desk: Desk, reservation: str, user: SignedIn) -> Reserv
     return next(each for each in await reservations_of(desk, user) if each.id == reservation)
 
 
-def _may_see(desk: Desk, series: ReservationSeries, user: SignedIn) -> bool:
-    if series.project is None or user.has_scope(ADMIN):
+def _may_see(desk: Desk, reservation: ReservationView, user: SignedIn) -> bool:
+    if reservation.project is None or user.has_scope(ADMIN):
         return True
     own = desk.catalogue.projects_of(user.name, user.groups) if user.kind == "user" else ()
-    return any(project.name == series.project for project in own)
+    return any(project.name == reservation.project for project in own)
 
 
-def _view(desk: Desk, series: ReservationSeries, user: SignedIn, now: datetime) -> ReservationView:
+def _view(desk: Desk, series: ReservationSeries, times: Sequence[Reservation], user: SignedIn) -> ReservationView:
     project = desk.catalogue.projects.get(series.project or "")
     flavour = desk.catalogue.flavours.get(series.flavour)
     return ReservationView(
@@ -75,8 +80,7 @@ def _view(desk: Desk, series: ReservationSeries, user: SignedIn, now: datetime) 
         repeat=series.repeat,
         until=series.until,
         occurrences=tuple(
-            OccurrenceView(id=each.id, start=each.start, end=each.end, devices=desk.occurrences.kept_of(each))
-            for each in occurrences(series, now, max(now, series.start) + AHEAD)
+            OccurrenceView(id=each.id, start=each.start, end=each.end, devices=each.devices) for each in times
         ),
         may_cancel=may_reserve(user, series.project, desk.catalogue),
     )
