@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from enum import Enum
 from heapq import heapify, heappop, heappush
 
+from labpool.domain.alarms import looks_at, note_who_can_pay_when, oldest_unpromised
+from labpool.domain.held import Stirred
 from labpool.domain.needs import Need
-from labpool.domain.outlook import WEAKEST, Outlook, Stirred
+from labpool.domain.outlook import WEAKEST, Outlook
 from labpool.domain.owners import Owners
 from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan, Taken
 from labpool.domain.schedule import INSTANT, Place
 from labpool.domain.tickets import Priority, Ticket
-from labpool.domain.timeline import FOREVER
 
 PUNCTUAL = timedelta(seconds=10)
 """A start so little after the promise counts as kept, however short the turnover margin is set."""
@@ -149,15 +150,15 @@ class Decision:
 
     def _give_slack_to(self, rank: int) -> None:
         """One round over the tickets of a class that wait for what came free."""
-        outlook, rules = self.outlook, self.rules
+        outlook = self.outlook
         flavours = [flavour for flavour in outlook.stirred.nodes if self.schedule.horizon(flavour, 1) > self.now]
         gains = {project: self._gains(project, rank, flavours) for project in self.line.projects(flavours)}
-        queue = [(outlook.use_of(project) / rules.weight_of(project), project) for project in gains]
+        queue = [(outlook.use_for_weight(project), project) for project in gains]
         heapify(queue)
         while queue:
             _, project = heappop(queue)
             if next(gains[project], None) is not None:
-                heappush(queue, (outlook.use_of(project) / rules.weight_of(project), project))
+                heappush(queue, (outlook.use_for_weight(project), project))
 
     def _gains(self, project: str, rank: int, flavours: Iterable[str]) -> Iterator[str]:
         """Start the project's tickets one after another, the least work first, as long as any can.
@@ -202,7 +203,7 @@ class Decision:
 
     def _age(self) -> None:
         """Give the first of each project that waits long without a promise a place that only promises may take."""
-        for since, name in self._oldest_unpromised():
+        for since, name in oldest_unpromised(self.outlook):
             if name not in self.outlook.slots and self.now >= since + self.rules.queue.unpromised:
                 ticket = self.line.tickets[name]
                 found = self.schedule.earliest(self.schedule.needs.of(ticket))
@@ -249,7 +250,7 @@ class Decision:
     def _finish(self) -> Plan:
         """Read the decision off, and be ready for the next one."""
         outlook = self.outlook
-        self._note_who_can_pay_when()
+        note_who_can_pay_when(outlook, {self.outlook.leases[grant.ticket].project for grant in self.grants})
         reports = (self._broken(name, cause) for name, cause in self.trouble.items())
         outlook.fresh, outlook.stirred = [], Stirred()
         decided = Plan(
@@ -258,35 +259,13 @@ class Decision:
             taken=tuple(self.taken),
             broken=tuple(report for report in reports if report),
             promises={name: outlook.slots[name].start for name in self.promised if self._is_first(name)},
-            looks_at=self._looks_at(),
+            looks_at=looks_at(outlook),
         )
         outlook.told(decided.slots)
         return decided
 
-    def _note_who_can_pay_when(self) -> None:
-        """Find out anew where anything has changed when a budget lets somebody start who asks for too much now."""
-        outlook, fresh = self.outlook, (self.outlook.tickets[name] for name in self.outlook.fresh)
-        changed = {ticket.project for ticket in fresh} | outlook.stirred.projects
-        changed |= {outlook.leases[grant.ticket].project for grant in self.grants}
-        changed |= {project for project, at in outlook.pays_at.items() if at <= self.now}
-        budgets = self.rules.budgets().keys()
-        for project in (changed & budgets) | (budgets - outlook.pays_at.keys()):
-            tickets = (self.line.tickets[name] for name in self.line.names_of_project(project))
-            times = (self.schedule.next_affordable(ticket) for ticket in tickets)
-            outlook.pays_at[project] = min((at for at in times if at), default=FOREVER)
-
     def _is_first(self, name: str) -> bool:
         return name in self.outlook.slots and self.line.tickets[name].starts_by is None
-
-    def _looks_at(self) -> datetime | None:
-        slots = (starts[0][0] for starts in self.outlook.by_start.values() if starts)
-        waited = (since + self.rules.queue.unpromised for since, _ in self._oldest_unpromised())
-        turns = self.outlook.turns() if self.line.tickets else ()
-        due = (*slots, *waited, *turns, *self.outlook.asks_at.values(), *self.outlook.pays_at.values())
-        return min((at for at in due if self.now < at < FOREVER), default=None)
-
-    def _oldest_unpromised(self) -> Iterator[tuple[datetime, str]]:
-        return (waiting[0] for waiting in self.outlook.unpromised.values() if waiting)
 
     def _grant(self, name: str, node: str) -> None:
         lease = self.outlook.grant(name, node)

@@ -31,6 +31,15 @@ class OnNode(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Devices of a node from `start` to `end`, turnover not included."""
+
+    node: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Entries:
     """Bookings under the rules of one world."""
 

@@ -110,7 +110,7 @@ class _Moment:
     def lacking(self, need: Need) -> set[Key]:
         """What keeps `need` from starting now: the limits that are used up, else devices."""
         now = self.schedule.now
-        if not self.schedule.affordable(need, now):
+        if self.schedule.payments.affordable_from(need, now) > now:
             return {("budget", need.project)}
         used_up = {
             cap.key
