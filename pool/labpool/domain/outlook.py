@@ -289,7 +289,6 @@ class Outlook:
 
 
 def _alike(known: Ticket, now: Ticket) -> bool:
-    """Whether nothing has changed that a place depends on."""
-    return replace(known, starts_by=None, changed_at=None) == replace(now, starts_by=None, changed_at=None) and (
-        known.in_line_since == now.in_line_since
-    )
+    """Whether nothing has changed that a place depends on; one told an estimate, say, is no newcomer."""
+    as_now = replace(known, starts_by=now.starts_by, likely_start=now.likely_start, changed_at=now.changed_at)
+    return as_now == now and known.in_line_since == now.in_line_since
