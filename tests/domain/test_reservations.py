@@ -17,7 +17,7 @@ from labpool.domain.reserving import consequences
 from labpool.domain.sentences import wait_sentence
 from labpool.domain.world import World
 
-from tests.domain.lab import MINUTE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
+from tests.domain.lab import HOUR, MINUTE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
 from tests.domain.test_extending import longest, mine, pool, refused
 
 FOUR = inventory({"n1": 4})

@@ -44,9 +44,7 @@ class Decision:
 
     def decide(self, first: str = "") -> Plan:
         """Decide with what is known now; the ticket `first` may start before all others."""
-        for slot in self.outlook.due():
-            if slot.ticket not in self.outlook.kept.held_up:
-                self._grant(slot.ticket, slot.node)
+        self._start_due()
         fresh = self.outlook.fresh
         if first in self.line.tickets:
             self._try_now(first)
@@ -60,11 +58,17 @@ class Decision:
             self._improve(_LOOKS)
         self.taken = Owners(self.outlook, fresh).take_back(came_free)
         if self.taken:
+            self._start_due()
             self._give_slack(())  # the owners leave their places, and who lost devices leaves room behind the owners
             self._improve(_LOOKS)
         if came_free or self.taken:
             self._promise_within_reservations()
         return self._finish()
+
+    def _start_due(self) -> None:
+        for slot in self.outlook.due():
+            if slot.ticket not in self.outlook.kept.held_up:
+                self._grant(slot.ticket, slot.node)
 
     def _place_anew(self, name: str) -> None:
         """Give a ticket the earliest place inside its project's own devices, as if lower classes held none."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from labpool.domain.differences import differences
+from labpool.domain.due_starts import can_all_start
 from labpool.domain.held import Held, Stirred
 from labpool.domain.keeping import Kept, keep
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.line import Line
-from labpool.domain.needs import Cap, Key, Need
-from labpool.domain.reservations import reserved
+from labpool.domain.needs import Need
 from labpool.domain.schedule import Place, Schedule
 from labpool.domain.tickets import Priority, State, Ticket
 from labpool.domain.world import World
@@ -153,25 +153,9 @@ class Outlook:
             self.fresh.append(ticket.id)
 
     def _can_start_all_due(self) -> bool:
-        """Whether every slot whose time has come finds its devices free, and none was overlooked for long."""
-        wanted: Counter[Key] = Counter()
-        for slot in self.due():
-            ticket = self.line.tickets[slot.ticket]
-            need = self.schedule.needs.of(ticket)
-            node = ("node", slot.node, ticket.flavour)
-            free = len(self.schedule.unleased(ticket.flavour, slot.node))
-            late = self.now > slot.start + self.schedule.margin
-            if late or wanted[node] + need.gpus > free:
-                return False
-            if any(self.held.of[cap.key] + wanted[cap.key] + cap.amount > self._most(cap) for cap in need.caps):
-                return False
-            wanted.update({node: need.gpus, **{cap.key: cap.amount for cap in need.caps}})
-        return not wanted or self.schedule.has_room_for_what_is_kept()
-
-    def _most(self, cap: Cap) -> int:
-        if cap.key[0] != "project":
-            return cap.most
-        return cap.most + reserved(self.world.reservations, cap.key[1], cap.key[2], self.now)
+        needs = self.schedule.needs
+        due = [(slot, needs.of(self.line.tickets[slot.ticket])) for slot in self.due()]
+        return can_all_start(due, self.schedule, self.held, self.world)
 
     def due(self) -> list[Slot]:
         """Slots whose time has come, the earliest first."""
@@ -290,7 +274,6 @@ def _rules(world: World) -> tuple[object, ...]:
 
 
 def _alike(known: Ticket, now: Ticket) -> bool:
-    """Whether nothing has changed that a place depends on."""
-    return replace(known, starts_by=None, changed_at=None) == replace(now, starts_by=None, changed_at=None) and (
-        known.in_line_since == now.in_line_since
-    )
+    """Whether nothing has changed that a place depends on; one told an estimate, say, is no newcomer."""
+    as_now = replace(known, starts_by=now.starts_by, likely_start=now.likely_start, changed_at=now.changed_at)
+    return as_now == now and known.in_line_since == now.in_line_since
