@@ -76,8 +76,9 @@ def _check_left(history: LivingPool, ticket: Ticket, held: list[Lease], usable: 
     used = Counter[str]()
     for lease in held:
         used[lease.project] += sum(device in {d.id for d in usable} for device in lease.devices)
+    anywhere = [each for each in history.reservations if not each.node]
     floors = {
-        name: max(own - history.lend.get(name, own), 0) + reserved(history.reservations, name, ticket.flavour, now)
+        name: max(own - history.lend.get(name, own), 0) + reserved(anywhere, name, ticket.flavour, now)
         for name, (own, _) in history.shares.items()
     }
     kept = sum(max(used[name], floor) for name, floor in floors.items())

@@ -28,14 +28,16 @@ def note_who_can_pay_when(outlook: Outlook, granted: Set[str]) -> None:
 
     `granted` are projects that were given something in this decision.
     """
-    budgets = outlook.world.catalogue.budgets().keys()
+    payments = outlook.schedule.payments
+    budgets = payments.budgets.keys()
     if not budgets:
         return
     fresh = {outlook.tickets[name].project for name in outlook.fresh}
     passed = {project for project, at in outlook.pays_at.items() if at <= outlook.now}
     changed = fresh | passed | granted | outlook.stirred.projects | (budgets - outlook.pays_at.keys())
-    payments = outlook.schedule.payments
     for project in changed & budgets:
+        if payments.is_ample(project, outlook.line.sizes_of(project), outlook.now):
+            outlook.pays_at[project] = FOREVER
+            continue
         tickets = (outlook.line.tickets[name] for name in outlook.line.names_of_project(project))
-        times = (payments.next_affordable(ticket, outlook.now) for ticket in tickets)
-        outlook.pays_at[project] = min((at for at in times if at), default=FOREVER)
+        outlook.pays_at[project] = payments.next_affordable(project, tickets, outlook.now)

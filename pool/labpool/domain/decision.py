@@ -8,12 +8,12 @@ from enum import Enum
 from heapq import heapify, heappop, heappush
 
 from labpool.domain.alarms import looks_at, note_who_can_pay_when, oldest_unpromised
+from labpool.domain.entries import INSTANT, Place
 from labpool.domain.held import Stirred
-from labpool.domain.needs import Need
+from labpool.domain.needs import Need, flavour_key
 from labpool.domain.outlook import WEAKEST, Outlook
 from labpool.domain.owners import Owners
 from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan, Taken
-from labpool.domain.schedule import INSTANT, Place
 from labpool.domain.tickets import Priority, Ticket
 
 PUNCTUAL = timedelta(seconds=10)
@@ -45,15 +45,14 @@ class Decision:
     def decide(self, first: str = "") -> Plan:
         """Decide with what is known now; the ticket `first` may start before all others."""
         self._start_due()
-        fresh = self.outlook.fresh
+        came_free, fresh = bool(self.outlook.stirred.nodes), self.outlook.fresh
         if first in self.line.tickets:
             self._try_now(first)
         for name in fresh:
             if name in self.line.tickets:
                 self._place_anew(name)
-        self._give_slack(fresh)
+        came_free |= self._give_slack(fresh)
         self._age()
-        came_free = bool(self.outlook.stirred.nodes)
         if came_free:
             self._improve(_LOOKS)
         self.taken = Owners(self.outlook, fresh).take_back(came_free)
@@ -116,7 +115,7 @@ class Decision:
     def _is_in_the_way(self, other: str, need: Need, place: Place) -> bool:
         """Whether another ticket's place takes something that `need` takes too, at the same time."""
         slot, project = self.outlook.slots[other], self.line.tickets[other].project
-        if project == need.project and project in self.rules.budgets():
+        if project == need.project and project in self.schedule.payments.budgets:
             return True
         if slot.start >= place.end or place.start >= slot.end + self.schedule.margin:
             return False
@@ -125,17 +124,19 @@ class Decision:
             cap.key in caps for cap in self.schedule.needs.of(self.line.tickets[other]).caps
         )
 
-    def _give_slack(self, fresh: Iterable[str]) -> None:
+    def _give_slack(self, fresh: Iterable[str]) -> bool:
         """Let start what can: the higher class first, then the project with the least use for its weight.
 
         Where devices came free, all that wait for such ones take part, elsewhere only those whose user holds less.
+        Gives whether somebody has left a place behind.
         """
-        places = None
+        places, before = None, len(self.outlook.slots)
         while places is None or len(self.outlook.slots) < places:
             places = len(self.outlook.slots)  # who starts may leave one behind that kept somebody else from starting
             for rank in range(len(Priority)):
                 self._give_slack_to(rank)
             self._give_others_slack(fresh)
+        return len(self.outlook.slots) < before
 
     def _give_others_slack(self, fresh: Iterable[str]) -> None:
         nodes = self.outlook.stirred.nodes
@@ -146,10 +147,11 @@ class Decision:
 
     def _freed(self) -> set[str]:
         """Tickets of users that hold less than before, and of projects whose budget has more left."""
-        stirred, budgets = self.outlook.stirred, self.rules.budgets()
+        stirred, budgets = self.outlook.stirred, self.schedule.payments.budgets
         names = {name for user in stirred.users for name in self.line.names_of(user)}
         for project in stirred.projects & budgets.keys():
-            names.update(self.line.names_of_project(project))
+            if not self.schedule.payments.is_ample(project, self.line.sizes_of(project), self.now):
+                names.update(self.line.names_of_project(project))
         return names
 
     def _give_slack_to(self, rank: int) -> None:
@@ -240,7 +242,8 @@ class Decision:
         ticket, stirred, needs = self.line.tickets[name], self.outlook.stirred, self.schedule.needs
         rank = self.outlook.ranks[name]
         need = (needs.promised(ticket) if rank < WEAKEST else None) or needs.of(ticket)
-        anywhere = ticket.user in stirred.users or ticket.project in stirred.projects
+        held_less = ticket.user in stirred.users or ticket.project in stirred.projects
+        anywhere = held_less or self.schedule.guarantees.has(flavour_key(ticket.flavour))
         within = None if anywhere else stirred.nodes[ticket.flavour]
         found = self.outlook.earlier(name, need, slot.start, within)
         if found is None:

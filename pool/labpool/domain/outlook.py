@@ -10,12 +10,13 @@ from datetime import datetime
 
 from labpool.domain.differences import differences
 from labpool.domain.due_starts import can_all_start
+from labpool.domain.entries import Place
 from labpool.domain.held import Held, Stirred
 from labpool.domain.keeping import Kept, keep
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.line import Line
 from labpool.domain.needs import Need
-from labpool.domain.schedule import Place, Schedule
+from labpool.domain.schedule import Schedule
 from labpool.domain.tickets import Priority, State, Ticket
 from labpool.domain.world import World
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from labpool.domain.entries import INSTANT
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.outlook import Outlook
 from labpool.domain.plans import Taken
-from labpool.domain.schedule import INSTANT
 from labpool.domain.taking_back import Victims, borrowed, cheapest, may_be_taken
 from labpool.domain.tickets import Priority, Ticket
 from labpool.domain.timeline import FOREVER

@@ -25,8 +25,6 @@ from labpool.domain.tickets import State, Ticket
 from labpool.domain.timeline import FOREVER, Timeline, first_common_start
 from labpool.domain.world import World
 
-__all__ = ["INSTANT", "Place", "Schedule", "schedule_of"]
-
 
 class Schedule:
     """All bookings: the live leases from the beginning, and what `book` and `hold` add.
@@ -49,7 +47,8 @@ class Schedule:
         forgiven = world.catalogue.queue.turnover - self.margin
         accounts = Accounts(world.catalogue.budgets(), world.spent, max(forgiven, timedelta(0)))
         self._bookings = Bookings(now, self.margin, floors_of(world), accounts)
-        self._entries = Entries(world.catalogue, self.stock, self._bookings.guarantees, accounts)
+        self.guarantees = self._bookings.guarantees
+        self._entries = Entries(world.catalogue, self.stock, self.guarantees, accounts)
         self.payments = Payments(world.catalogue, self._bookings)
         self._horizons: dict[tuple[str, int], datetime] = {}
         self._bookings.put_all(dict(self._first_entries()))
@@ -107,7 +106,7 @@ class Schedule:
     def holds_all(self, places: Sequence[tuple[Need, OnNode]]) -> bool:
         """Whether many places, booked together, would never be more than there is of anything."""
         rooms = self._room | {cap.key: cap.most for need, _ in places for cap in need.caps}
-        rooms |= {total: self._room.get(thing, 0) for thing, total in self._bookings.guarantees.totals()}
+        rooms |= {total: self._room.get(thing, 0) for thing, total in self.guarantees.totals()}
         entries = (self._entries.of_place(need, place, 0, self.now) for need, place in places)
         return self._bookings.have_room_for(entries, rooms)
 
@@ -158,13 +157,14 @@ class Schedule:
 
     def has_room_for_what_is_kept(self) -> bool:
         """Whether all that is taken or kept now is there: not so while a lease runs over its end."""
-        things = [thing for thing, _ in self._bookings.guarantees.totals()]
+        things = [thing for thing, _ in self.guarantees.totals()]
         return all(not self.missing_of_what_is_kept(thing, self.now, self.now + INSTANT) for thing in things)
 
     def missing_of_what_is_kept(self, thing: Key, start: datetime, end: datetime) -> int:
         """How much more of a thing is taken or kept from `start` to `end` than there is."""
-        total = dict(self._bookings.guarantees.totals())[thing]
-        return max(self._bookings.layer()[total].most_taken(start, end) - self._room.get(thing, 0), 0)
+        total = dict(self.guarantees.totals()).get(thing)
+        taken = self._bookings.layer()[total].most_taken(start, end) if total else 0
+        return max(taken - self._room.get(thing, 0), 0)
 
     def allows(self, cap: Cap, start: datetime, end: datetime) -> bool:
         """Whether `cap` leaves room from `start` to `end`."""
@@ -186,6 +186,9 @@ class Schedule:
         caps = self._cap_tracks(need, layer)
         if any(cap.amount > cap.most and cap.key not in self._extended for cap in need.caps):
             return None
+        at = first_common_start(caps, need.duration + self.margin, self.now, before)
+        if at is None:
+            return None
         best = (before, 0, "")
         for node, devices in self.nodes_of(need.flavour).items():
             if len(devices) < need.gpus or (within is not None and node not in within):
@@ -194,7 +197,7 @@ class Schedule:
             if any(room < 0 for _, room in tracks):
                 continue
             latest = min(before, best[0] + INSTANT) if best[0] < FOREVER else before
-            start = self._first_start(need, [*tracks, *caps], latest, layer)
+            start = self._first_start(need, [*tracks, *caps], at, latest, layer)
             if start is not None:
                 offer = (start, len(devices) - tracks[0][0].taken_at(start), node)
                 best = min(best, offer) if best[2] else offer
@@ -202,10 +205,10 @@ class Schedule:
         return Place(node, start, start + need.duration) if node else None
 
     def _first_start(
-        self, need: Need, tracks: Sequence[tuple[Timeline, int]], before: datetime, layer: Layer
+        self, need: Need, tracks: Sequence[tuple[Timeline, int]], at: datetime, before: datetime, layer: Layer
     ) -> datetime | None:
-        """The first time before `before` that suits all of `tracks`, and the budget."""
-        length, at = need.duration + self.margin, self.now
+        """The first time from `at` on, and before `before`, that suits all of `tracks` and the budget."""
+        length = need.duration + self.margin
         while True:
             start = first_common_start(tracks, length, at, before)
             if start is None:
@@ -280,7 +283,7 @@ class Schedule:
         return caps + self._kept_tracks(need, flavour_key(need.flavour), layer) if kept else caps
 
     def _kept_tracks(self, need: Need, thing: Key, layer: Layer) -> list[tuple[Timeline, int]]:
-        track = self._bookings.guarantees.seen_by(need.project, thing, layer)
+        track = self.guarantees.seen_by(need.project, thing, layer)
         return [(track, self._room.get(thing, 0) - need.gpus)] if track else []
 
     def without_place_of(self, ticket: str) -> AbstractContextManager[None]:
