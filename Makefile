@@ -14,7 +14,7 @@ ALL := pyproject.toml --extra hub --extra notebook --extra test
 # A file's tests share their hub. They wait for processes more than they compute, hence two workers more than cores.
 SIDE_BY_SIDE := -n $(shell expr $$(nproc) + 2) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup hub hub5 test soak test-python lint lock schema bench screenshots clean
+.PHONY: help setup hub hub5 test soak test-python lint lock schema bench screenshots plots clean
 
 help: ## this list
 	@awk -F ' *## *' '/^[a-z0-9-]+:.*## /{split($$1, t, ":"); printf "  make %-12s %s\n", t[1], $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: setup ## run every benchmark and write docs/benchmarks.md; up to 10 minut
 
 screenshots: setup ## take the README's pictures of the real pages, into docs/images; three minutes
 	@$(RUN) python -m tools.screenshots
+
+plots: setup ## draw the pictures of docs/how-the-pool-decides.md, into docs/images; half a minute
+	@$(RUN) PYTHONPATH=tools python -m plots
 
 clean: ## remove what setup and the tools made; data folders of the hub stay
 	rm -rf .venv .venv-3.* .venv-hub5 node_modules build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

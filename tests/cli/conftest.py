@@ -20,12 +20,13 @@ def labpool(tmp_path_factory: pytest.TempPathFactory) -> Labpool:
     (shadow / "libnvidia-ml.so.1").touch()
 
     def run(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-        return _run(arguments, {"LD_LIBRARY_PATH": str(shadow), **environ})
+        return run_labpool(*arguments, **{"LD_LIBRARY_PATH": str(shadow), **environ})
 
     return run
 
 
-def _run(arguments: tuple[str | Path, ...], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run_labpool(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a window of 100 columns, with nothing of this environment but what is named."""
     command = [sys.executable, "-c", "from labpool.cli import main; main()", *arguments]
     plain = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "100", **environ}
     return subprocess.run(command, env=plain, capture_output=True, text=True, check=False)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +13,7 @@ from labpool.domain.leases import Lease
 from labpool.domain.simulation.policies import PolicyName
 from labpool.domain.simulation.trace import COLUMNS, parse
 from labpool.domain.tickets import EndReason, Event, Ticket
-from labpool.store import Store, connect, migrate
+from labpool.store import AuditEntry, Store, connect, migrate
 
 from tests.cli.conftest import Labpool
 from tests.settings.conftest import DEMO
@@ -151,61 +149,102 @@ def test_wrong_command_line_is_exit_code_two(labpool: Labpool, trace: Path):
     assert labpool("simulate", "generate", "--load", "0").returncode == 2
 
 
-NOW = datetime.now(timezone.utc)
 DAY = timedelta(days=1)
+MAY = datetime(2026, 5, 4, 9, tzinfo=timezone.utc)
 
 
-def _remember(store: Store, name: str, days_ago: float, leases: tuple[tuple[float, float | None], ...]) -> None:
-    """A ticket of so many days ago with its leases: hours from asking to start, and to the end if it has ended."""
-    asked = NOW - days_ago * DAY
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with a store of nothing."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    engine = connect(f"sqlite:///{folder}/pool.sqlite")
+    migrate(engine)
+    engine.dispose()
+    return folder
+
+
+def _remember(data: Path, name: str, asked: datetime, *, ran: float | None = None, left: bool = False) -> None:
+    """A ticket with a lease of so many hours, or that left the line, or still waits."""
+    engine = connect(f"sqlite:///{data}/pool.sqlite")
+    store = Store(engine)
     asked_for = ("vision", "gpu-2", "demo-gpu", 2, timedelta(hours=4))
     ticket = Ticket(name, "ada, the first", frozenset(), name, *asked_for, asked)
     with store.transaction() as change:
         change.save_ticket(ticket)
-        for number, (start, end) in enumerate(leases):
-            begins = asked + start * DAY / 24
-            devices = (f"{name}-{number}-0", f"{name}-{number}-1")
-            change.save_lease(
-                Lease(name, ticket.user, name, "vision", "demo-gpu", devices, begins, begins + ticket.duration)
-            )
-            if end is not None:
-                change.end_lease(name, asked + end * DAY / 24)
-        if leases and leases[-1][1] is not None:
-            ended = replace(ticket).after(Event.GRANT, asked).after(Event.END, NOW, EndReason.STOPPED)
-            change.save_ticket(ended)
-
-
-def test_last_months_trace_is_taken_from_the_store_as_the_page_says(tmp_path: Path):
-    engine = connect(f"sqlite:///{tmp_path}/pool.sqlite")
-    migrate(engine)
-    store = Store(engine)
-    _remember(store, "old", 40, ((0, 1),))
-    _remember(store, "short", 2, ((1, 1.5),))
-    _remember(store, "second-try", 1, ((0, 0.5), (2, 5)))
-    _remember(store, "running", 0.5, ((0, None),))
-    _remember(store, "waiting", 0.1, ())
+        if ran is not None:
+            over = asked + timedelta(hours=ran)
+            who = (name, ticket.user, name, "vision", "demo-gpu")
+            change.save_lease(Lease(*who, (f"{name}-0", f"{name}-1"), asked, asked + ticket.duration))
+            change.audit(AuditEntry(asked, "planner", "granted", name))
+            change.end_lease(name, over)
+            change.save_ticket(ticket.after(Event.GRANT, asked).after(Event.END, over, EndReason.STOPPED))
+        elif left:
+            change.save_ticket(ticket.after(Event.END, asked + DAY, EndReason.CANCELLED))
     store.close()
-    [query] = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    with sqlite3.connect(tmp_path / "pool.sqlite") as reading:
-        answer = reading.execute(query)
-        lines = [",".join(column[0] for column in answer.description)]
-        lines += [",".join(f'"{value}"' for value in row) for row in answer]
-    short, second = parse(lines, "store")
-    assert (short.user, short.project, short.gpus, short.wall_s) == ("ada, the first", "vision", 2, 14400)
-    assert [short.run_s, second.run_s] == pytest.approx([1800, 3 * 3600], abs=1)
-    assert second.submit_s - short.submit_s == pytest.approx(86400, abs=1)
 
 
-def test_commands_of_the_page_work(labpool: Labpool, tmp_path: Path):
+def test_trace_is_recorded_from_a_store_that_is_only_read(labpool: Labpool, data: Path, tmp_path: Path):
+    _remember(data, "old", MAY - 40 * DAY, ran=1)
+    _remember(data, "short", MAY, ran=0.5)
+    _remember(data, "left", MAY + DAY, left=True)
+    _remember(data, "late", MAY + 30 * DAY)
+    before = (data / "pool.sqlite").read_bytes()
+    span = ("--since", "2026-05-01", "--until", "2026-06-01T00:00:00")
+    done = labpool("simulate", "record", *span, LABPOOL_DATA=str(data), TZ="UTC")
+    assert done.returncode == 0
+    short, left = parse(done.stdout.splitlines(), "recorded")
+    assert (short.user, short.submit_s, short.wall_s, short.run_s) == ("ada, the first", 0, 14400, 1800)
+    assert (left.submit_s, left.cancel_s) == (86400, 86400)
+    assert done.stderr.splitlines() == [
+        f"{data}/pool.sqlite: requests in this trace: 2; its second 0 is 2026-05-04 09:00:00",
+        "  1 ran, and are over",
+        "  1 left the line; in a replay that grants one sooner it uses all its hours",
+    ]
+    assert (data / "pool.sqlite").read_bytes() == before
+    (tmp_path / "may.csv").write_text(done.stdout)
+    assert labpool("simulate", "--trace", tmp_path / "may.csv").returncode == 0
+
+
+def test_store_that_cannot_be_recorded_is_refused(labpool: Labpool, data: Path, tmp_path: Path):
+    (tmp_path / "pool.sqlite").write_text("no database at all, and long enough to be looked at as one" * 20)
+    store = data / "pool.sqlite"
+    for arguments, said in (
+        (("--data", tmp_path / "nowhere"), f"{tmp_path}/nowhere/pool.sqlite: no such file. Expected the store of a"),
+        (("--data", tmp_path), f"{tmp_path}/pool.sqlite: can't be read as a pool's store (file is not a database)."),
+        (("--data", data), f"{store}: nobody has asked this pool for a GPU yet."),
+    ):
+        done = labpool("simulate", "record", *arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(said), done.stderr
+    assert not (tmp_path / "nowhere").exists()
+    _remember(data, "one", MAY)
+    done = labpool("simulate", "record", "--data", data, "--until", "2026-01-01")
+    assert done.stderr.startswith(f"{store}: none of its 1 requests is of this time.")
+    backwards = labpool("simulate", "record", "--data", data, "--since", "2026-05-02", "--until", "2026-05-01")
+    assert backwards.returncode == 2
+
+
+def test_grants_are_written_in_their_order(labpool: Labpool, trace: Path, tmp_path: Path):
+    assert labpool("simulate", "--trace", trace, "--grants", tmp_path / "grants.csv").returncode == 0
+    assert (tmp_path / "grants.csv").read_text().splitlines() == [
+        "grant,request,attempt,start_s,user,project,devices",
+        "1,1,1,0.000000,ada,vision,sim:demo:demo-gpu:0 sim:demo:demo-gpu:1",
+        "2,2,1,0.000000,bert,speech,sim:demo:demo-gpu:2 sim:demo:demo-gpu:3",
+        "3,3,1,3600.000000,olga,vision,sim:demo:demo-gpu:0 sim:demo:demo-gpu:1",
+    ]
+
+
+def test_commands_of_the_page_work(labpool: Labpool, data: Path, tmp_path: Path):
+    _remember(data, "one", MAY, ran=1)
     commands = re.findall(r"^\$ labpool (simulate .*?)(?: > (\S+))?$", PAGE.read_text(), re.MULTILINE)
     assert len(commands) >= 4
     (tmp_path / "new").mkdir()
     for name in ("pool.yaml", "new/pool.yaml"):
         (tmp_path / name).write_text(DEMO.read_text())
-    (tmp_path / "last-month.csv").write_text(TRACE)
     for command, output in commands:
         words = [str(tmp_path / word) if word.endswith((".csv", ".yaml", ".svg")) else word for word in command.split()]
-        done = labpool(*words)
-        assert (done.returncode, done.stderr) == (0, "")
+        done = labpool(*words, LABPOOL_DATA=str(data))
+        assert (done.returncode, done.stderr == "") == (0, "record" not in words)
         if output:
             (tmp_path / output).write_text(done.stdout)

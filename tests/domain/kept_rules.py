@@ -19,10 +19,10 @@ from labpool.domain.world import World
 from tests.domain.rules import DEVICES, MARGIN, counted, must
 
 if TYPE_CHECKING:
-    from tests.domain.history import History
+    from tests.domain.living_pool import LivingPool
 
 
-def check_kept(history: History, before: World, decided: Plan) -> None:
+def check_kept(history: LivingPool, before: World, decided: Plan) -> None:
     """A start leaves to others what is kept for them as long as it runs: what they don't lend, and reservations."""
     leases = _as_taken(history, before, decided)
     for grant in decided.grants:
@@ -47,13 +47,13 @@ def check_kept(history: History, before: World, decided: Plan) -> None:
             must(kept <= len(there) or not others, f"{ticket.id} got what is reserved on {node}")
 
 
-def _as_taken(history: History, before: World, decided: Plan) -> list[Lease]:
+def _as_taken(history: LivingPool, before: World, decided: Plan) -> list[Lease]:
     """The leases, those that are taken back with their new end."""
     ends = {taken.ticket: taken.ends for taken in decided.taken}
     return [replace(lease, ends=ends.get(lease.ticket, lease.ends)) for lease in counted(history, before)]
 
 
-def check_budgets(history: History, before: World, decided: Plan) -> None:
+def check_budgets(history: LivingPool, before: World, decided: Plan) -> None:
     """4: what is spent and set aside of each period stays within the budget, but for starts that come a little late."""
     for project in {history.tickets[grant.ticket].project for grant in decided.grants}:
         budget = history.budget_of(project)
@@ -72,12 +72,13 @@ def check_budgets(history: History, before: World, decided: Plan) -> None:
             must(over <= late / HOUR, f"4: {project} is {over:.2f} GPU-hours over its budget")
 
 
-def _check_left(history: History, ticket: Ticket, held: list[Lease], usable: list[Device], now: datetime) -> None:
+def _check_left(history: LivingPool, ticket: Ticket, held: list[Lease], usable: list[Device], now: datetime) -> None:
     used = Counter[str]()
     for lease in held:
         used[lease.project] += sum(device in {d.id for d in usable} for device in lease.devices)
+    anywhere = [each for each in history.reservations if not each.node]
     floors = {
-        name: max(own - history.lend.get(name, own), 0) + reserved(history.reservations, name, ticket.flavour, now)
+        name: max(own - history.lend.get(name, own), 0) + reserved(anywhere, name, ticket.flavour, now)
         for name, (own, _) in history.shares.items()
     }
     kept = sum(max(used[name], floor) for name, floor in floors.items())
@@ -86,6 +87,6 @@ def _check_left(history: History, ticket: Ticket, held: list[Lease], usable: lis
     must(fits or too_few, f"{ticket.id} got what others don't lend")
 
 
-def _usable(history: History) -> list[Device]:
+def _usable(history: LivingPool) -> list[Device]:
     serving = {name for name, node in history.machines.nodes.items() if node.condition is Condition.SERVING}
     return [device for device in DEVICES if device.id not in history.lost and device.node in serving]

@@ -17,7 +17,7 @@ from labpool.domain.tickets import Priority, State
 from labpool.domain.world import World
 
 if TYPE_CHECKING:
-    from tests.domain.history import History
+    from tests.domain.living_pool import LivingPool
 
 MARGIN = QueueRules().turnover
 INSTANTS = timedelta(milliseconds=1)
@@ -32,7 +32,7 @@ class InvariantBroken(AssertionError):
     """A decision that the pool must never make; the message names the invariant."""
 
 
-def check_grants(history: History, before: World, decided: Plan) -> None:
+def check_grants(history: LivingPool, before: World, decided: Plan) -> None:
     usable = {device.id: device for device in DEVICES if device.id not in history.lost}
     taken = Counter(device for held in counted(history, before) for device in held.devices)
     for grant in decided.grants:
@@ -48,7 +48,7 @@ def check_grants(history: History, before: World, decided: Plan) -> None:
     check_caps(history, before, decided)
 
 
-def check_caps(history: History, before: World, decided: Plan) -> None:
+def check_caps(history: LivingPool, before: World, decided: Plan) -> None:
     users, projects, servers = Counter[str](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for held in counted(history, before):
         users[held.user] += len(held.devices)
@@ -67,7 +67,7 @@ def check_caps(history: History, before: World, decided: Plan) -> None:
         must(servers[ticket.user, ticket.name] == 1, f"{ticket.name} of {ticket.user} got two leases")
 
 
-def check_nodes(history: History, before: World, decided: Plan) -> None:
+def check_nodes(history: LivingPool, before: World, decided: Plan) -> None:
     """Nothing is granted or planned on a node out of service; a lease that is lost with one changes no decision."""
     given = [(grant.ticket, _NODE_OF[device]) for grant in decided.grants for device in grant.devices]
     for ticket, node in [*given, *((slot.ticket, slot.node) for slot in decided.slots)]:
@@ -79,7 +79,7 @@ def check_nodes(history: History, before: World, decided: Plan) -> None:
         must(plan(before, history.now) == told, "a lease that is lost with its node counts against somebody")
 
 
-def check_lost(history: History, lease: Lease, node: Node, step: Requeue | End) -> None:
+def check_lost(history: LivingPool, lease: Lease, node: Node, step: Requeue | End) -> None:
     """Who lost a node is in line again for what is left of the hours, unless that is next to nothing."""
     ticket, queue = history.tickets[lease.ticket], history.world.catalogue.queue
     ran = max(min(node.since or history.now, history.now, lease.ends) - lease.starts, timedelta(0))
@@ -90,13 +90,13 @@ def check_lost(history: History, lease: Lease, node: Node, step: Requeue | End) 
     must(not silent or history.now >= lease.ends - queue.end_grace, f"{ticket.id} was given up at once")
 
 
-def counted(history: History, before: World) -> tuple[Lease, ...]:
+def counted(history: LivingPool, before: World) -> tuple[Lease, ...]:
     """Leases that are not lost with their node."""
     lost = {name for name, node in history.machines.nodes.items() if node.condition in LOST}
     return tuple(lease for lease in before.leases if _NODE_OF[lease.devices[0]] not in lost)
 
 
-def check_promises(history: History, decided: Plan) -> None:
+def check_promises(history: LivingPool, decided: Plan) -> None:
     for report in decided.broken:
         must(report.cause in history.causes, f"6: {report.ticket} broken by {report.cause}, which never happened")
         history.broken.add(report.ticket)
@@ -109,7 +109,7 @@ def check_promises(history: History, decided: Plan) -> None:
         must(kept or ticket_id in history.broken, f"6: {ticket_id} waits past its promise, and nobody said so")
 
 
-def check_new_promises(history: History, before: World, decided: Plan) -> None:
+def check_new_promises(history: LivingPool, before: World, decided: Plan) -> None:
     """A promise is inside the project's own devices: at its start nobody of the project has to borrow for it."""
     slots = {slot.ticket: slot for slot in decided.slots}
     taken = {each.ticket: each.ends for each in decided.taken}
@@ -134,13 +134,13 @@ def check_new_promises(history: History, before: World, decided: Plan) -> None:
         must(held + promised <= own, f"{name} was promised more than {ticket.project}'s own {own} devices")
 
 
-def reserved_then(history: History, project: str, flavour: str, at: datetime) -> int:
+def reserved_then(history: LivingPool, project: str, flavour: str, at: datetime) -> int:
     """What is reserved for a project, counting the margin behind it."""
     mine = (r for r in history.reservations if (r.project, r.flavour) == (project, flavour))
     return sum(r.devices for r in mine if r.start <= at < r.end + MARGIN)
 
 
-def check_taken(history: History, before: World, decided: Plan) -> None:
+def check_taken(history: LivingPool, before: World, decided: Plan) -> None:
     """Only what is borrowed is taken back, and used for long enough, for who has waited and gets it in time."""
     held_by = counted(history, before)
     leases = {lease.ticket: lease for lease in held_by}
@@ -171,7 +171,7 @@ def check_taken(history: History, before: World, decided: Plan) -> None:
             must(not gpus or held + gpus <= mine, f"{project} took back more than its own")
 
 
-def check_extended(history: History, before: World, longer: Lease) -> None:
+def check_extended(history: LivingPool, before: World, longer: Lease) -> None:
     """Who goes on longer passes over nobody with less use, and pushes no promise out of the project's own devices."""
     alike = [x for x in before.leases if (x.project, x.flavour) == (longer.project, longer.flavour)]
     older = [x for x in alike if (x.starts, x.ticket) <= (longer.starts, longer.ticket)]
@@ -196,7 +196,7 @@ def check_extended(history: History, before: World, longer: Lease) -> None:
         must(was > own or is_now <= own, f"{longer.ticket} goes on, and what was promised must borrow")
 
 
-def check_moves(history: History, before: World, decided: Plan) -> None:
+def check_moves(history: LivingPool, before: World, decided: Plan) -> None:
     stored = {slot.ticket: slot.start for slot in before.slots}
     later = [slot for slot in decided.slots if slot.start > stored.get(slot.ticket, slot.start)]
     if history.reservations:  # one that was accepted may take a place, as long as the promise stands
@@ -205,7 +205,7 @@ def check_moves(history: History, before: World, decided: Plan) -> None:
     must(not later or bool(history.causes), f"a slot moved later and nothing happened: {later}")
 
 
-def check_settled(history: History) -> None:
+def check_settled(history: LivingPool) -> None:
     """A decision is complete: looking again at the same time finds nothing more to do."""
     again = plan(history.as_stored(), history.now)
     must(not again.grants and not again.broken, "somebody could have started, or was told only now")
@@ -215,7 +215,7 @@ def check_settled(history: History) -> None:
     must(set(again.slots) == set(history.world.slots), "a second look moves slots that the first could have moved")
 
 
-def _check_number(history: History, ticket: str, number: datetime | None) -> None:
+def _check_number(history: LivingPool, ticket: str, number: datetime | None) -> None:
     if history.tickets[ticket].state is not State.QUEUED or number is None:
         return
     told = history.told.setdefault(ticket, number)

@@ -45,11 +45,21 @@ def stories_in(page: Path) -> list[str]:
 
 def play(story: str) -> list[tuple[str, str, str]]:
     """Play a story; give the lines whose outcome was another one, as (line, told, found)."""
+    settings, _ = settings_and_lines(story)
+    return play_into(Story(world_of(settings)), story)
+
+
+def settings_and_lines(story: str) -> tuple[list[str], list[str]]:
+    """A story's settings, and what happens in it."""
     lines = [line for line in story.splitlines() if line.strip()]
     settings = [line for line in lines if not line[0].isdigit()]
-    played = Story(_world(settings))
+    return settings, lines[len(settings) :]
+
+
+def play_into(played: Story, story: str) -> list[tuple[str, str, str]]:
+    """Let everything that a story tells happen; give the lines whose outcome was another one."""
     wrong = []
-    for line in lines[len(settings) :]:
+    for line in settings_and_lines(story)[1]:
         clock, happens, told = re.fullmatch(r"(\S+) (.*?)\s+-> (.*)", line).groups()  # type: ignore[union-attr]
         played.advance(_time(clock))
         played.happen(happens)
@@ -60,7 +70,8 @@ def play(story: str) -> list[tuple[str, str, str]]:
     return wrong
 
 
-def _world(settings: list[str]) -> World:
+def world_of(settings: list[str]) -> World:
+    """The pool that a story's settings tell of."""
     values = dict(line.split(": ") for line in settings)
     count, limit = int(values.pop("GPUs")), int(values.pop("One user", "8"))
     numbers = {name.lower(): tuple(int(n) for n in re.findall(r"\d+", told)) for name, told in values.items()}

@@ -16,7 +16,7 @@ from labpool.domain.explain import why_waiting
 from labpool.domain.leases import Lease
 from labpool.domain.likely import likely_starts
 from labpool.domain.planner import Planner, plan
-from labpool.domain.reasons import Refusal, RefusalReason, WaitReason
+from labpool.domain.reasons import ExtensionReason, Refusal, RefusalReason, WaitReason
 from labpool.domain.requests import Request, check_request
 from labpool.domain.run_lengths import RunLengths
 from labpool.domain.sentences import wait_sentence
@@ -25,6 +25,7 @@ from labpool.domain.timeline import FOREVER
 from labpool.domain.world import World
 
 from tests.domain.lab import HOUR, MINUTE, NINE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
+from tests.domain.test_extending import longest, mine, pool, refused
 
 FOUR = inventory({"n1": 4})
 DAY = Budget(10, Per.DAY)
@@ -205,3 +206,13 @@ def test_more_than_a_whole_period_has_is_refused():
 def test_what_leases_have_set_aside_is_theirs_until_their_end():
     held = (lease("long", "n1-0", until=8),)
     assert starts(plan(lab(("next", 1, 4), held=held), at(1))) == {"next": MIDNIGHT - 2 * HOUR}
+
+
+def test_the_budget_pays_for_an_extension_too():
+    rules = catalogue()
+    vision = replace(rules.projects["vision"], budget=Budget(6, Per.DAY))
+    world = replace(pool(mine(until=4)), catalogue=replace(rules, projects={"vision": vision}))
+    assert longest(world) == 2 * HOUR
+    told = refused(world, 3)
+    assert (told.reason, told.until) == (ExtensionReason.BUDGET, at(6))
+    assert told.message == "Vision group has too few GPU-hours left in its budget for more."

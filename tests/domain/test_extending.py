@@ -7,13 +7,11 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import given
-from labpool.domain.budgets import Budget, Per
 from labpool.domain.extending import Extended, extend, longest_extension
 from labpool.domain.inventory import Node
 from labpool.domain.leases import Lease
 from labpool.domain.planner import Planner, plan
 from labpool.domain.reasons import ExtensionReason, NotExtended
-from labpool.domain.reservations import Reservation
 from labpool.domain.tickets import EndReason, Event, State, Ticket
 from labpool.domain.usage import Usage
 from labpool.domain.world import World
@@ -288,24 +286,3 @@ def test_what_is_possible_is_granted_and_no_more_and_moves_nobody(steps: list[St
 
 def starts_of(world: World) -> dict[str, object]:
     return {slot.ticket: slot.start for slot in world.slots}
-
-
-def test_the_budget_pays_for_an_extension_too():
-    rules = catalogue()
-    vision = replace(rules.projects["vision"], budget=Budget(6, Per.DAY))
-    world = replace(pool(mine(until=4)), catalogue=replace(rules, projects={"vision": vision}))
-    assert longest(world) == 2 * HOUR
-    told = refused(world, 3)
-    assert (told.reason, told.until) == (ExtensionReason.BUDGET, at(6))
-    assert told.message == "Vision group has too few GPU-hours left in its budget for more."
-
-
-def test_an_extension_does_not_run_into_what_is_kept_for_others():
-    rules = catalogue({"vision": (4, 4), "speech": (0, 0)})
-    course = Reservation("course", at(6), at(8), "speech", "gpu", 4)
-    world = replace(pool(mine(until=4)), catalogue=rules, reservations=(course,))
-    told = refused(world, 4)
-    assert (told.reason, told.until) == (ExtensionReason.PROMISED, at(6) - MINUTE)
-    assert told.message == "From 15:00 UTC on its GPUs are kept for others."
-    mine_too = replace(course, project="vision", devices=3)
-    assert longest(replace(world, reservations=(mine_too,))) == 5 * HOUR

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from labpool.domain.catalogue import Catalogue, Limits, UserLimit
 from labpool.domain.leases import Lease
-from labpool.domain.planner import plan
+from labpool.domain.planner import Planner, plan
 from labpool.domain.plans import Grant
 from labpool.domain.tickets import Event
 from labpool.domain.usage import Usage
@@ -250,3 +250,14 @@ def test_a_withheld_device_is_not_granted():
     decided = plan(world, at(0))
     assert not decided.grants
     assert not decided.slots
+
+
+def test_a_ticket_that_is_told_an_estimate_stays_where_it_is_in_line():
+    planner = Planner()
+    world = World(ONE, catalogue(), leases=(lease("ada", "n1-0", until=4),))
+    for waiting in (ticket("bert", user="bert", hours=1), ticket("eve", user="eve", hours=2, asked=0.1)):
+        world = add(world, waiting)
+        world = follow(world, planner.plan(world, waiting.requested_at), waiting.requested_at)
+    told = tuple(replace(each, likely_start=at(1)) if each.id == "eve" else each for each in world.tickets)
+    freed = end(replace(world, tickets=told), "ada")
+    assert [grant.ticket for grant in planner.plan(freed, at(0.2)).grants] == ["bert"]

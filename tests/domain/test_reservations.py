@@ -12,13 +12,14 @@ from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Slot
 from labpool.domain.planner import Planner, plan
 from labpool.domain.plans import BreakCause
-from labpool.domain.reasons import WaitReason
+from labpool.domain.reasons import ExtensionReason, WaitReason
 from labpool.domain.reservations import UNUSED_AFTER, Reservation, most_reserved, without_unused
 from labpool.domain.reserving import consequences, used_of
 from labpool.domain.sentences import wait_sentence
 from labpool.domain.world import World
 
-from tests.domain.lab import MINUTE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
+from tests.domain.lab import HOUR, MINUTE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
+from tests.domain.test_extending import longest, mine, pool, refused
 
 FOUR = inventory({"n1": 4})
 TWO_NODES = inventory({"n1": 2, "n2": 2})
@@ -224,3 +225,14 @@ def test_a_reservation_for_what_is_not_there_keeps_nobody_from_anything_else():
     gone = Reservation("r", at(0), at(3), "speech", "tpu", 2)
     world = replace(asks(4), reservations=(gone,), inventory=Inventory(FOUR.nodes, FOUR.devices))
     assert len(started(world)) == 4
+
+
+def test_an_extension_does_not_run_into_what_is_kept_for_others():
+    rules = catalogue({"vision": (4, 4), "speech": (0, 0)})
+    course = Reservation("course", at(6), at(8), "speech", "gpu", 4)
+    world = replace(pool(mine(until=4)), catalogue=rules, reservations=(course,))
+    told = refused(world, 4)
+    assert (told.reason, told.until) == (ExtensionReason.PROMISED, at(6) - MINUTE)
+    assert told.message == "From 15:00 UTC on its GPUs are kept for others."
+    mine_too = replace(course, project="vision", devices=3)
+    assert longest(replace(world, reservations=(mine_too,))) == 5 * HOUR

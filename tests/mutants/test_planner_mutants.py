@@ -26,7 +26,7 @@ from labpool.domain.tickets import Ticket
 from labpool.domain.world import World
 
 from tests.domain.history import PEACEFUL, TROUBLE, History, Step, histories
-from tests.domain.history import Planner as Plans
+from tests.domain.living_pool import Planner as Plans
 from tests.domain.rules import InvariantBroken
 
 HUNT = settings(

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 
 import pytest
 from labpool.domain.tickets import State
@@ -20,13 +21,21 @@ _next_user = count()
 
 @pytest.fixture(scope="session")
 def pool_and_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningPool, RealHub]]:
-    folder = tmp_path_factory.mktemp("pool")
+    with pool_before_hub(tmp_path_factory.mktemp("pool"), USERS) as both:
+        yield both
+
+
+@contextlib.contextmanager
+def pool_before_hub(
+    folder: Path, users: Sequence[str], pool_yaml: str = POOL_YAML
+) -> Iterator[tuple[RunningPool, RealHub]]:
+    """A pool and a hub of their own, with servers stopped at the end."""
     (port,) = free_ports(1)
     service = Service("pool", "/services/pool/", port, POOL_TOKEN)
-    pool = RunningPool(folder, port, "")
-    (folder / "pool.yaml").write_text(POOL_YAML)
+    pool = RunningPool(folder, port, "", pool_yaml)
+    (folder / "pool.yaml").write_text(pool_yaml)
     config = hub_config(pool.url, pool.place(), folder / "pool.yaml")
-    with running_hub(folder, [service], {user: ["researchers"] for user in USERS}, config) as hub:
+    with running_hub(folder, [service], {user: ["researchers"] for user in users}, config) as hub:
         pool.hub_api_url = hub.api_url
         pool.start()
         yield pool, hub

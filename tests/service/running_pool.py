@@ -74,6 +74,7 @@ class RunningPool:
     folder: Path
     port: int
     hub_api_url: str
+    pool_yaml: str = POOL_YAML
     clock: MovableClock = field(default_factory=MovableClock)
     _stop: Callable[[], None] | None = None
     _loop: asyncio.AbstractEventLoop | None = None
@@ -166,7 +167,7 @@ class RunningPool:
 
     async def _make_parts(self) -> Parts:
         place = self.place()
-        (self.folder / "pool.yaml").write_text(POOL_YAML)
+        (self.folder / "pool.yaml").write_text(self.pool_yaml)
         watched = watched_pool_file(self.folder / "pool.yaml")
         pool_file = watched.current(_LOG)
         self._engine = engine = WorkstationEngine(pool_file, place, place.pool_id)

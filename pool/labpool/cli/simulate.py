@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from labpool.cli.simulate_files import PoolOnPaper, UnusableFile, nobody_let_in, pool_on_paper, read_trace, write_text
-from labpool.cli.simulate_output import Simulation, as_text, print_tables
+from labpool.cli.simulate_output import Simulation, as_text, grants_csv, print_tables
 from labpool.cli.simulate_plot import plot
+from labpool.cli.simulate_record import record_trace
 from labpool.domain.simulation.generate import SIZES, Workload, generate, skewed
 from labpool.domain.simulation.measures import measure, weights_of
 from labpool.domain.simulation.outcome import Outcome
@@ -24,6 +25,7 @@ from labpool.domain.simulation.trace import Arrival, format_rows
 from labpool.settings import pool_file_path
 
 simulate = typer.Typer(rich_markup_mode=None)
+simulate.command("record")(record_trace)
 
 PoolOption = Annotated[
     Path | None,
@@ -36,7 +38,7 @@ def play(
     context: typer.Context,
     *,
     trace: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV file of requests, such as `generate` writes.")
+        Path | None, typer.Option(metavar="FILE", help="CSV file of requests, as `record` and `generate` write it.")
     ] = None,
     pool: PoolOption = None,
     policy: Annotated[
@@ -45,6 +47,9 @@ def play(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     picture: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw use and queue over time into this SVG file.")
+    ] = None,
+    grants: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every grant, in order, into this CSV file.")
     ] = None,
 ) -> None:
     """Play a trace through a pool's rules: waits, use, fairness and promises.
@@ -55,19 +60,19 @@ def play(
     if context.invoked_subcommand is not None:
         return
     if trace is None:
-        raise typer.BadParameter("name a trace, or make one up with: labpool simulate generate", param_hint="--trace")
+        raise typer.BadParameter(
+            "name a trace; make one with: labpool simulate record, or labpool simulate generate", param_hint="--trace"
+        )
     paper = pool_on_paper(_pool_file(pool))
     outcome = _played(read_trace(trace), paper, policy)
     if not outcome.runs:
         raise UnusableFile(nobody_let_in(trace, outcome, paper))
-    measures = measure(outcome, weights_of(paper.catalogue))
-    simulation = Simulation(trace, paper.path, policy, paper.devices, measures)
+    if grants:
+        write_text(grants, grants_csv(outcome))
     if picture:
         write_text(picture, plot(outcome, f"{trace.name}, {policy.value}"))
-    if as_json:
-        typer.echo(as_text(simulation))
-    else:
-        print_tables(simulation, Console())
+    measures = measure(outcome, weights_of(paper.catalogue))
+    _tell(Simulation(trace, paper.path, policy, paper.devices, measures), as_json)
 
 
 @simulate.command("generate")
@@ -101,6 +106,13 @@ def make(  # noqa: PLR0913 (each is an option of the command)
     wanted = Workload(tickets, devices, load, asked, skewed(weights, skew), users, sizes, heavy_users, diurnal)
     for line in format_rows(generate(wanted, Random(seed))):  # noqa: S311 (a repeatable trace, no secret)
         typer.echo(line, nl=False)
+
+
+def _tell(simulation: Simulation, as_json: bool) -> None:
+    if as_json:
+        typer.echo(as_text(simulation))
+    else:
+        print_tables(simulation, Console())
 
 
 def _pool_file(named: Path | None) -> Path:

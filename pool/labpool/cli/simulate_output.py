@@ -13,7 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from labpool.domain.simulation.measures import Measures, Waits
+from labpool.domain.simulation.outcome import Outcome
 from labpool.domain.simulation.policies import PolicyName
+from labpool.domain.simulation.trace import csv_line
 from labpool.domain.words import count, span
 
 
@@ -32,6 +34,16 @@ def as_text(simulation: Simulation) -> str:
     """The simulation as JSON: `trace`, `pool`, `policy`, `devices`, and `measures` with times in seconds."""
     named = {"trace": str(simulation.trace), "pool": str(simulation.pool), "policy": simulation.policy.value}
     return json.dumps(asdict(simulation) | named, indent=2)
+
+
+def grants_csv(outcome: Outcome) -> str:
+    """Every grant in order: of which request of the trace, at its which attempt, when, and which devices."""
+    lines = [csv_line(("grant", "request", "attempt", "start_s", "user", "project", "devices"))]
+    for number, run in enumerate(outcome.runs, start=1):
+        who = (run.arrival.user, run.arrival.project)
+        numbers = (number, run.request, run.attempt, f"{run.start_s:.6f}")
+        lines.append(csv_line((*map(str, numbers), *who, " ".join(run.devices))))
+    return "".join(lines)
 
 
 def print_tables(simulation: Simulation, out: Console) -> None:
@@ -74,6 +86,7 @@ def _lines(measures: Measures) -> list[str]:
         f"Promises broken: {_counts(measures.broken)} of {measures.promises}"
         if measures.promises
         else "Promises: none",
+        f"Requests that left the line before their turn: {measures.left_line}",
         f"Requests refused: {_counts(measures.refused)}",
     ]
 

@@ -15,8 +15,8 @@ from labpool.domain.timeline import FOREVER
 Account = tuple[str, datetime]
 """A project's budget in the period that begins at a time."""
 
-_TICK = timedelta(microseconds=1)
-_HOUR = 1000 * (timedelta(hours=1) // _TICK)
+TICK = timedelta(microseconds=1)
+_HOUR = 1000 * (timedelta(hours=1) // TICK)
 _MOST_PERIODS = 1000
 
 
@@ -76,7 +76,7 @@ def costs(project: str, budget: Budget, rate: int, start: datetime, end: datetim
     while start < end:
         period = budget.period(start)
         until = min(period.end, end)
-        yield Cost((project, period.start), rate * ((until - start) // _TICK))
+        yield Cost((project, period.start), rate * ((until - start) // TICK))
         start = until
 
 
@@ -108,7 +108,7 @@ class Accounts:
         budget = self.budgets.get(project)
         if budget is None:
             return ()
-        full, less = costs(project, budget, rate, start, end), rate * (self.forgiven // _TICK)
+        full, less = costs(project, budget, rate, start, end), rate * (self.forgiven // TICK)
         return tuple(
             Cost(account, max(units - less, 0) if start < account[1] + self.forgiven else units)
             for account, units in full
@@ -135,21 +135,8 @@ class Accounts:
                 return start
             left = max(self.left(booked, lacking), 0)
             was_untouched, untouched = untouched, left == budget.work
-            start = budget.period(lacking[1]).end - (left // rate) * _TICK
+            start = budget.period(lacking[1]).end - (left // rate) * TICK
         return FOREVER
-
-    def next_start(
-        self, booked: Mapping[Account, int], project: str, rate: int, now: datetime, own: Iterable[Cost] = ()
-    ) -> datetime | None:
-        """When a run that is too long now can be paid for, as more and more of it lies in the next period.
-
-        `own` is what is booked for it already.
-        """
-        period = self.budgets[project].period(now)
-        account = (project, period.start)
-        left = max(self.left(booked, account) + dict(own).get(account, 0), 0)
-        start = period.end - (left // rate) * _TICK if rate else now
-        return start if start > now else None
 
     def longest(self, booked: Mapping[Account, int], project: str, rate: int, start: datetime) -> datetime:
         """Until when the project can pay for devices from `start` on."""
@@ -159,8 +146,8 @@ class Accounts:
         for _ in range(_MOST_PERIODS):
             period = budget.period(start)
             left = max(self.left(booked, (project, period.start)), 0)
-            if left < rate * ((period.end - start) // _TICK):
-                return start + (left // rate) * _TICK
+            if left < rate * ((period.end - start) // TICK):
+                return start + (left // rate) * TICK
             start = period.end
         return start
 

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from enum import Enum
 from heapq import heapify, heappop, heappush
 
-from labpool.domain.needs import Need
-from labpool.domain.outlook import WEAKEST, Outlook, Stirred
+from labpool.domain.alarms import looks_at, note_who_can_pay_when, oldest_unpromised
+from labpool.domain.entries import INSTANT, Place
+from labpool.domain.held import Stirred
+from labpool.domain.needs import Need, flavour_key
+from labpool.domain.outlook import WEAKEST, Outlook
 from labpool.domain.owners import Owners
 from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan, Taken
-from labpool.domain.schedule import INSTANT, Place
 from labpool.domain.tickets import Priority, Ticket
-from labpool.domain.timeline import FOREVER
 
 PUNCTUAL = timedelta(seconds=10)
 """A start so little after the promise counts as kept, however short the turnover margin is set."""
@@ -43,27 +44,30 @@ class Decision:
 
     def decide(self, first: str = "") -> Plan:
         """Decide with what is known now; the ticket `first` may start before all others."""
-        for slot in self.outlook.due():
-            if slot.ticket not in self.outlook.kept.held_up:
-                self._grant(slot.ticket, slot.node)
-        fresh = self.outlook.fresh
+        self._start_due()
+        came_free, fresh = bool(self.outlook.stirred.nodes), self.outlook.fresh
         if first in self.line.tickets:
             self._try_now(first)
         for name in fresh:
             if name in self.line.tickets:
                 self._place_anew(name)
-        self._give_slack(fresh)
+        came_free |= self._give_slack(fresh)
         self._age()
-        came_free = bool(self.outlook.stirred.nodes)
         if came_free:
             self._improve(_LOOKS)
         self.taken = Owners(self.outlook, fresh).take_back(came_free)
         if self.taken:
+            self._start_due()
             self._give_slack(())  # the owners leave their places, and who lost devices leaves room behind the owners
             self._improve(_LOOKS)
         if came_free or self.taken:
             self._promise_within_reservations()
         return self._finish()
+
+    def _start_due(self) -> None:
+        for slot in self.outlook.due():
+            if slot.ticket not in self.outlook.kept.held_up:
+                self._grant(slot.ticket, slot.node)
 
     def _place_anew(self, name: str) -> None:
         """Give a ticket the earliest place inside its project's own devices, as if lower classes held none."""
@@ -111,7 +115,7 @@ class Decision:
     def _is_in_the_way(self, other: str, need: Need, place: Place) -> bool:
         """Whether another ticket's place takes something that `need` takes too, at the same time."""
         slot, project = self.outlook.slots[other], self.line.tickets[other].project
-        if project == need.project and project in self.rules.budgets():
+        if project == need.project and project in self.schedule.payments.budgets:
             return True
         if slot.start >= place.end or place.start >= slot.end + self.schedule.margin:
             return False
@@ -120,17 +124,19 @@ class Decision:
             cap.key in caps for cap in self.schedule.needs.of(self.line.tickets[other]).caps
         )
 
-    def _give_slack(self, fresh: Iterable[str]) -> None:
+    def _give_slack(self, fresh: Iterable[str]) -> bool:
         """Let start what can: the higher class first, then the project with the least use for its weight.
 
         Where devices came free, all that wait for such ones take part, elsewhere only those whose user holds less.
+        Gives whether somebody has left a place behind.
         """
-        places = None
+        places, before = None, len(self.outlook.slots)
         while places is None or len(self.outlook.slots) < places:
             places = len(self.outlook.slots)  # who starts may leave one behind that kept somebody else from starting
             for rank in range(len(Priority)):
                 self._give_slack_to(rank)
             self._give_others_slack(fresh)
+        return len(self.outlook.slots) < before
 
     def _give_others_slack(self, fresh: Iterable[str]) -> None:
         nodes = self.outlook.stirred.nodes
@@ -141,23 +147,24 @@ class Decision:
 
     def _freed(self) -> set[str]:
         """Tickets of users that hold less than before, and of projects whose budget has more left."""
-        stirred, budgets = self.outlook.stirred, self.rules.budgets()
+        stirred, budgets = self.outlook.stirred, self.schedule.payments.budgets
         names = {name for user in stirred.users for name in self.line.names_of(user)}
         for project in stirred.projects & budgets.keys():
-            names.update(self.line.names_of_project(project))
+            if not self.schedule.payments.is_ample(project, self.line.sizes_of(project), self.now):
+                names.update(self.line.names_of_project(project))
         return names
 
     def _give_slack_to(self, rank: int) -> None:
         """One round over the tickets of a class that wait for what came free."""
-        outlook, rules = self.outlook, self.rules
+        outlook = self.outlook
         flavours = [flavour for flavour in outlook.stirred.nodes if self.schedule.horizon(flavour, 1) > self.now]
         gains = {project: self._gains(project, rank, flavours) for project in self.line.projects(flavours)}
-        queue = [(outlook.use_of(project) / rules.weight_of(project), project) for project in gains]
+        queue = [(outlook.use_for_weight(project), project) for project in gains]
         heapify(queue)
         while queue:
             _, project = heappop(queue)
             if next(gains[project], None) is not None:
-                heappush(queue, (outlook.use_of(project) / rules.weight_of(project), project))
+                heappush(queue, (outlook.use_for_weight(project), project))
 
     def _gains(self, project: str, rank: int, flavours: Iterable[str]) -> Iterator[str]:
         """Start the project's tickets one after another, the least work first, as long as any can.
@@ -202,7 +209,7 @@ class Decision:
 
     def _age(self) -> None:
         """Give the first of each project that waits long without a promise a place that only promises may take."""
-        for since, name in self._oldest_unpromised():
+        for since, name in oldest_unpromised(self.outlook):
             if name not in self.outlook.slots and self.now >= since + self.rules.queue.unpromised:
                 ticket = self.line.tickets[name]
                 found = self.schedule.earliest(self.schedule.needs.of(ticket))
@@ -235,7 +242,8 @@ class Decision:
         ticket, stirred, needs = self.line.tickets[name], self.outlook.stirred, self.schedule.needs
         rank = self.outlook.ranks[name]
         need = (needs.promised(ticket) if rank < WEAKEST else None) or needs.of(ticket)
-        anywhere = ticket.user in stirred.users or ticket.project in stirred.projects
+        held_less = ticket.user in stirred.users or ticket.project in stirred.projects
+        anywhere = held_less or self.schedule.guarantees.has(flavour_key(ticket.flavour))
         within = None if anywhere else stirred.nodes[ticket.flavour]
         found = self.outlook.earlier(name, need, slot.start, within)
         if found is None:
@@ -249,7 +257,7 @@ class Decision:
     def _finish(self) -> Plan:
         """Read the decision off, and be ready for the next one."""
         outlook = self.outlook
-        self._note_who_can_pay_when()
+        note_who_can_pay_when(outlook, {self.outlook.leases[grant.ticket].project for grant in self.grants})
         reports = (self._broken(name, cause) for name, cause in self.trouble.items())
         outlook.fresh, outlook.stirred = [], Stirred()
         decided = Plan(
@@ -258,35 +266,13 @@ class Decision:
             taken=tuple(self.taken),
             broken=tuple(report for report in reports if report),
             promises={name: outlook.slots[name].start for name in self.promised if self._is_first(name)},
-            looks_at=self._looks_at(),
+            looks_at=looks_at(outlook),
         )
         outlook.told(decided.slots)
         return decided
 
-    def _note_who_can_pay_when(self) -> None:
-        """Find out anew where anything has changed when a budget lets somebody start who asks for too much now."""
-        outlook, fresh = self.outlook, (self.outlook.tickets[name] for name in self.outlook.fresh)
-        changed = {ticket.project for ticket in fresh} | outlook.stirred.projects
-        changed |= {outlook.leases[grant.ticket].project for grant in self.grants}
-        changed |= {project for project, at in outlook.pays_at.items() if at <= self.now}
-        budgets = self.rules.budgets().keys()
-        for project in (changed & budgets) | (budgets - outlook.pays_at.keys()):
-            tickets = (self.line.tickets[name] for name in self.line.names_of_project(project))
-            times = (self.schedule.next_affordable(ticket) for ticket in tickets)
-            outlook.pays_at[project] = min((at for at in times if at), default=FOREVER)
-
     def _is_first(self, name: str) -> bool:
         return name in self.outlook.slots and self.line.tickets[name].starts_by is None
-
-    def _looks_at(self) -> datetime | None:
-        slots = (starts[0][0] for starts in self.outlook.by_start.values() if starts)
-        waited = (since + self.rules.queue.unpromised for since, _ in self._oldest_unpromised())
-        turns = self.outlook.turns() if self.line.tickets else ()
-        due = (*slots, *waited, *turns, *self.outlook.asks_at.values(), *self.outlook.pays_at.values())
-        return min((at for at in due if self.now < at < FOREVER), default=None)
-
-    def _oldest_unpromised(self) -> Iterator[tuple[datetime, str]]:
-        return (waiting[0] for waiting in self.outlook.unpromised.values() if waiting)
 
     def _grant(self, name: str, node: str) -> None:
         lease = self.outlook.grant(name, node)

@@ -31,6 +31,15 @@ class OnNode(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Devices of a node from `start` to `end`, turnover not included."""
+
+    node: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Entries:
     """Bookings under the rules of one world."""
 
@@ -74,7 +83,8 @@ class Entries:
             everywhere = [(flavour_key(key[2]), devices) for key, devices in on_node]
             return Booking(start, each.end, tuple(on_node), shares=self.guarantees.shares("", (*on_node, *everywhere)))
         things = [flavour_key(each.flavour), *([node_key(each.node, each.flavour)] if each.node else [])]
-        shares = tuple(Share(thing, each.project, -each.devices, each.devices) for thing in things)
+        kept = (thing for thing in things if self.guarantees.has(thing))
+        shares = tuple(Share(thing, each.project, -each.devices, each.devices) for thing in kept)
         return Booking(start, each.end, ((("project", each.project, each.flavour), -each.devices),), shares=shares)
 
     def _costs(self, whose: Need | Lease, devices: int, start: datetime, end: datetime) -> tuple[Cost, ...]:

@@ -70,9 +70,9 @@ def _over_budget(ticket: Ticket, need: Need, world: World, now: datetime) -> Wai
     if budget is None:
         return None
     schedule = schedule_of(world, now, without=ticket.id)
-    if schedule.affordable(need, now):
+    if schedule.payments.affordable_from(need, now) == now:
         return None
-    hours_left = max(schedule.hours_left(ticket.project, now), 0.0)
+    hours_left = max(schedule.payments.hours_left(ticket.project, now), 0.0)
     return Wait(WaitReason.BUDGET, hours_left=hours_left, renewed=budget.period(now).end)
 
 

@@ -131,7 +131,7 @@ def _of_schedule(ticket: Ticket, lease: Lease, world: World, now: datetime) -> I
     kept = schedule.kept_until(schedule.needs.of(ticket), lease.ends)
     for key in sorted(kept, key=lambda key: key[0] == "project"):  # who holds the place says more than the share does
         yield _Bound(kept[key], _CAPS.get(key[0], ExtensionReason.PROMISED))
-    yield _Bound(schedule.paid_until(lease), ExtensionReason.BUDGET)
+    yield _Bound(schedule.payments.paid_until(lease, lease.ends), ExtensionReason.BUDGET)
 
 
 def _of_own_promises(lease: Lease, world: World) -> Iterator[_Bound]:

@@ -47,12 +47,14 @@ def floors_of(world: World) -> Floors:
         missing = sum(owners.values()) - sum(map(len, world.usable_devices(flavour).values()))
         for _ in range(missing):
             owners[max(owners, key=owners.__getitem__)] -= 1
-    for reservation in world.reservations:
-        if not reservation.project:
-            continue
-        floors[flavour_key(reservation.flavour)].setdefault(reservation.project, 0)
+    for reservation in (each for each in world.reservations if each.project):
         if reservation.node:
             floors[node_key(reservation.node, reservation.flavour)].setdefault(reservation.project, 0)
+        else:
+            floors[flavour_key(reservation.flavour)].setdefault(reservation.project, 0)
+    for reservation in (each for each in world.reservations if each.node and each.project):
+        if flavour_key(reservation.flavour) in floors:  # else it needs no counting: nobody else gets on its node
+            floors[flavour_key(reservation.flavour)].setdefault(reservation.project, 0)
     return floors
 
 
@@ -85,6 +87,10 @@ class Guarantees:
             return None
         return tracks[_seen(thing, project) if project in self._floors[thing] else _total(thing)]
 
+    def has(self, thing: Key) -> bool:
+        """Whether anything of it is kept."""
+        return thing in self._floors
+
     def totals(self) -> list[tuple[Key, Key]]:
         """All things, each with the name of the timeline of what is taken or kept of it."""
         return [(thing, _total(thing)) for thing in self._floors]
@@ -99,11 +105,9 @@ class Guarantees:
         if not share.used:
             return
         own, used = tracks[_seen(share.thing, share.owner)], tracks[_used(share.thing, share.owner)]
-        floor = owners[share.owner]
-        for since, until, before in used.steps(start, end):
-            more = max(before + share.used, floor) - max(before, floor)
+        for since, until, more in _beyond(owners[share.owner], share.used, used.steps(start, end)):
             for track in everywhere:
-                if more and track is not own:
+                if track is not own:
                     track.take(since, until, more)
         own.take(start, end, share.used)
         used.take(start, end, share.used)
@@ -136,6 +140,18 @@ class Guarantees:
         tracks[_total(thing)].take_all(everywhere)
         for owner in self._floors[thing]:
             tracks[_seen(thing, owner)].take_all([*everywhere, *below.get(owner, ())])
+
+
+def _beyond(floor: int, amount: int, steps: Iterable[Span]) -> list[Span]:
+    """By how much `amount` more of an owner's use changes what counts as taken by it, on top of `steps`."""
+    found: list[Span] = []
+    for since, until, before in steps:
+        more = max(before + amount, floor) - max(before, floor)
+        if found and found[-1][2] == more:
+            found[-1] = (found[-1][0], until, more)
+        else:
+            found.append((since, until, more))
+    return [span for span in found if span[2]]
 
 
 def _total(thing: Key) -> Key:

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from labpool.domain.entries import Place
 from labpool.domain.inventory import LOST, Condition
 from labpool.domain.leases import Slot
 from labpool.domain.needs import Need
 from labpool.domain.plans import BreakCause
-from labpool.domain.schedule import Place, Schedule
+from labpool.domain.schedule import Schedule
 from labpool.domain.tickets import Ticket
 from labpool.domain.world import World
 
@@ -133,8 +134,8 @@ class _Keeper:
     def _why_forbidden(self, need: Need, place: Place) -> BreakCause:
         """Where devices are out of order, it is for them; without that only an admin's act can forbid a place."""
         allowed = all(self._exact.allows(cap, place.start, place.end) for cap in need.caps)
-        by_rules = not (allowed and self._exact.affordable(need, place.start))
-        if by_rules or not self._exact.lacks_devices(need.flavour):
+        by_rules = not (allowed and self._exact.payments.affordable_from(need, place.start) == place.start)
+        if by_rules or not self._exact.stock.lacks(need.flavour):
             return BreakCause.ADMIN_CHANGE
         withheld = {device for device, _ in self._world.inventory.withheld}
         single = not withheld.isdisjoint(device.id for device in self._world.inventory.of_flavour(need.flavour))

@@ -21,6 +21,7 @@ class Line:
     tickets: dict[str, Ticket] = field(default_factory=dict)
     _buckets: dict[tuple[str, str], dict[Bucket, list[Entry]]] = field(default_factory=dict)
     _by_user: dict[str, set[str]] = field(default_factory=dict)
+    _flavours: dict[str, set[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tickets: Iterable[Ticket]) -> Line:
@@ -59,9 +60,16 @@ class Line:
 
     def names_of_project(self, project: str) -> Iterator[str]:
         """A project's tickets."""
-        for (_, name), buckets in self._buckets.items():
-            if name == project:
-                yield from (ticket for entries in buckets.values() for _, _, ticket in entries)
+        for buckets in self._of_project(project).values():
+            yield from (ticket for entries in buckets.values() for _, _, ticket in entries)
+
+    def sizes_of(self, project: str) -> set[tuple[str, int]]:
+        """Flavours and numbers of devices for which a project's tickets wait."""
+        return {(flavour, key[2]) for flavour, buckets in self._of_project(project).items() for key in buckets}
+
+    def _of_project(self, project: str) -> dict[str, dict[Bucket, list[Entry]]]:
+        flavours = self._flavours.get(project, ())
+        return {flavour: self._buckets[flavour, project] for flavour in flavours}
 
     def names_in(self, project: str, flavour: str) -> list[str]:
         """Tickets of a project that wait for a flavour."""
@@ -86,6 +94,7 @@ class Line:
         self._by_user.setdefault(ticket.user, set()).add(ticket.id)
 
     def _bucket(self, ticket: Ticket) -> list[Entry]:
+        self._flavours.setdefault(ticket.project, set()).add(ticket.flavour)
         return self._buckets.setdefault((ticket.flavour, ticket.project), {}).setdefault(_key(ticket), [])
 
 

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from labpool.domain.differences import differences
+from labpool.domain.due_starts import can_all_start
+from labpool.domain.entries import Place
+from labpool.domain.held import Held, Stirred
 from labpool.domain.keeping import Kept, keep
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.line import Line
-from labpool.domain.needs import Cap, Key, Need
-from labpool.domain.reservations import reserved
-from labpool.domain.schedule import Place, Schedule
+from labpool.domain.needs import Need
+from labpool.domain.schedule import Schedule
 from labpool.domain.tickets import Priority, State, Ticket
-from labpool.domain.usage import booked_hours
 from labpool.domain.world import World
 
 WEAKEST = len(Priority)
 """Rank of a place that promises nothing: any promise may take it."""
-
-
-@dataclass(slots=True)
-class Stirred:
-    """Where something came free: nodes by flavour, and the users and projects that hold less than before."""
-
-    nodes: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    users: set[str] = field(default_factory=set)
-    projects: set[str] = field(default_factory=set)
 
 
 class Outlook:
@@ -50,10 +42,7 @@ class Outlook:
         self.groups = {ticket.user: ticket.groups for ticket in world.tickets}
         self._granted: set[str] = set()
         self._taken: set[str] = set()
-        self.held: Counter[Key] = Counter()
-        self._set_aside: defaultdict[str, float] = defaultdict(float)
-        for lease in self.leases.values():
-            self._count(lease, 1)
+        self.held = Held(world)
         in_order = sorted(world.line(), key=lambda ticket: ticket.priority.rank)
         self.line = Line.of(in_order)
         self.slots: dict[str, Slot] = {}
@@ -91,7 +80,11 @@ class Outlook:
     def follow(self, world: World, now: datetime) -> bool:
         """Take over what has changed since the last decision; False where that tells of more than requests and ends."""
         before = self.world
-        if now < self.now or _rules(world) != _rules(before) or self._something_turns(now):
+        if (
+            now < self.now
+            or _rules(world) != _rules(before)
+            or any(self.now < at <= now for at in before.turns(self.now))
+        ):
             return False
         if world.slots != self._told and not self._same_slots(world):
             return False
@@ -99,17 +92,6 @@ class Outlook:
         self.schedule.pass_to(now, world.spent)
         self.stirred.projects.update(project for project, at in self.pays_at.items() if at <= now)
         return self._follow_tickets(before) and self._follow_leases(before) and self._can_start_all_due()
-
-    def turns(self) -> Iterator[datetime]:
-        """When a reservation begins, from when on its project may hold more; when what it kept comes free; renewals."""
-        for reservation in self.world.reservations:
-            yield reservation.start
-            yield reservation.end + self.schedule.margin
-        for budget in self.world.catalogue.budgets().values():
-            yield budget.period(self.now).end
-
-    def _something_turns(self, now: datetime) -> bool:
-        return any(self.now < at <= now for at in self.turns())
 
     def told(self, slots: tuple[Slot, ...]) -> None:
         """Note which slots are to be stored; the next world must show these."""
@@ -172,25 +154,9 @@ class Outlook:
             self.fresh.append(ticket.id)
 
     def _can_start_all_due(self) -> bool:
-        """Whether every slot whose time has come finds its devices free, and none was overlooked for long."""
-        wanted: Counter[Key] = Counter()
-        for slot in self.due():
-            ticket = self.line.tickets[slot.ticket]
-            need = self.schedule.needs.of(ticket)
-            node = ("node", slot.node, ticket.flavour)
-            free = len(self.schedule.unleased(ticket.flavour, slot.node))
-            late = self.now > slot.start + self.schedule.margin
-            if late or wanted[node] + need.gpus > free:
-                return False
-            if any(self.held[cap.key] + wanted[cap.key] + cap.amount > self._most(cap) for cap in need.caps):
-                return False
-            wanted.update({node: need.gpus, **{cap.key: cap.amount for cap in need.caps}})
-        return not wanted or self.schedule.has_room_for_what_is_kept()
-
-    def _most(self, cap: Cap) -> int:
-        if cap.key[0] != "project":
-            return cap.most
-        return cap.most + reserved(self.world.reservations, cap.key[1], cap.key[2], self.now)
+        needs = self.schedule.needs
+        due = [(slot, needs.of(self.line.tickets[slot.ticket])) for slot in self.due()]
+        return can_all_start(due, self.schedule, self.held, self.world)
 
     def due(self) -> list[Slot]:
         """Slots whose time has come, the earliest first."""
@@ -276,39 +242,32 @@ class Outlook:
         """Note a lease, or a live one's new end."""
         known = self.leases.get(lease.ticket)
         if known:
-            self._count(known, -1)
+            self.held.leave(known)
             if known.ends > lease.ends:
                 self._stir(lease, self.schedule.nodes_with(lease.devices))
-        self._count(lease, 1)
+        self.held.take(lease)
         self.schedule.hold(lease, ticket)
 
     def free(self, name: str) -> None:
         """Note that a lease is over. Its user's other tickets may gain from that, whatever they wait for."""
         lease = self.leases.pop(name)
-        self._count(lease, -1)
+        self.held.leave(lease)
         self.schedule.free(name)
         self._stir(lease, self.schedule.nodes_with(lease.devices))
 
     def server_is_held(self, ticket: Ticket) -> bool:
         """Whether an earlier lease of the same server is still live."""
-        return self.held["server", ticket.user, ticket.name] > 0
+        return self.held.of["server", ticket.user, ticket.name] > 0
 
-    def use_of(self, project: str) -> float:
-        """GPU-hours of a project: what its earlier runs still count for, and all that is set aside for the live."""
-        return self.world.usage.of(project, self.now) + self._set_aside[project]
+    def use_for_weight(self, project: str) -> float:
+        """GPU-hours of a project, what earlier runs still count for and all that is set aside, over its weight."""
+        used = self.world.usage.of(project, self.now) + self.held.set_aside[project]
+        return used / self.world.catalogue.weight_of(project)
 
     def _stir(self, left: Lease | Ticket, nodes: Iterable[str]) -> None:
         self.stirred.nodes[left.flavour].update(nodes)
         self.stirred.users.add(left.user)
         self.stirred.projects.add(left.project)
-
-    def _count(self, lease: Lease, sign: int) -> None:
-        devices, rules = len(lease.devices), self.world.catalogue
-        self.held["server", lease.user, lease.name] += sign
-        self.held["user", lease.user] += sign * devices
-        self.held["project", lease.project, lease.flavour] += sign * devices
-        hours = booked_hours(devices, rules.charge_of(lease.flavour), lease.ends - lease.starts)
-        self._set_aside[lease.project] += sign * hours
 
 
 def _rules(world: World) -> tuple[object, ...]:
@@ -316,7 +275,6 @@ def _rules(world: World) -> tuple[object, ...]:
 
 
 def _alike(known: Ticket, now: Ticket) -> bool:
-    """Whether nothing has changed that a place depends on."""
-    return replace(known, starts_by=None, changed_at=None) == replace(now, starts_by=None, changed_at=None) and (
-        known.in_line_since == now.in_line_since
-    )
+    """Whether nothing has changed that a place depends on; one told an estimate, say, is no newcomer."""
+    as_now = replace(known, starts_by=now.starts_by, likely_start=now.likely_start, changed_at=now.changed_at)
+    return as_now == now and known.in_line_since == now.in_line_since

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from labpool.domain.entries import INSTANT
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.outlook import Outlook
 from labpool.domain.plans import Taken
-from labpool.domain.schedule import INSTANT
 from labpool.domain.taking_back import Victims, borrowed, cheapest, may_be_taken
 from labpool.domain.tickets import Priority, Ticket
 from labpool.domain.timeline import FOREVER
@@ -62,7 +62,7 @@ class Owners:
     def _take_back_for(self, project: str, flavour: str) -> Iterator[Taken]:
         """Serve the first of a project that need what it lends, as far as it holds less than its own devices."""
         outlook = self._outlook
-        free = outlook.world.own(project, flavour, self._now) - outlook.held["project", project, flavour]
+        free = outlook.world.own(project, flavour, self._now) - outlook.held.of["project", project, flavour]
         asks_at, in_vain = FOREVER, 0
         waiting = self._waiting(project, flavour) if free > 0 and self._loans_of(flavour) else []
         for ticket in waiting:
@@ -102,7 +102,7 @@ class Owners:
 
     def _use_for_weight(self, waiting: tuple[str, str]) -> tuple[float, str]:
         project, flavour = waiting
-        return self._outlook.use_of(project) / self._outlook.world.catalogue.weight_of(project), flavour
+        return self._outlook.use_for_weight(project), flavour
 
     def _take_back_one(self, ticket: Ticket) -> Iterator[Taken]:
         for victims in self._offers(ticket):

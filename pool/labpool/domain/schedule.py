@@ -11,30 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from labpool.domain.bookings import Booking, Bookings, Layer, Name
-from labpool.domain.budgets import Accounts, Spent, hours
-from labpool.domain.entries import INSTANT, Entries, OnNode
+from labpool.domain.budgets import Accounts, Spent
+from labpool.domain.entries import INSTANT, Entries, OnNode, Place
 from labpool.domain.guarantees import floors_of
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Cap, Key, Need, Needs, flavour_key, node_key
+from labpool.domain.payments import Payments
 from labpool.domain.stock import Stock
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.timeline import FOREVER, Timeline, first_common_start
 from labpool.domain.world import World
-
-__all__ = ["INSTANT", "Place", "Schedule", "schedule_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Devices of a node from `start` to `end`, turnover not included."""
-
-    node: str
-    start: datetime
-    end: datetime
 
 
 class Schedule:
@@ -51,14 +40,16 @@ class Schedule:
         self.margin = world.catalogue.queue.turnover if margin is None else margin
         self.needs = Needs(world)
         self._world = world
-        self._stock = Stock(world)
-        self._room = self._stock.room
+        self.stock = Stock(world)
+        self._room = self.stock.room
         self._extended = {("project", each.project, each.flavour) for each in world.reservations}
         self._leases = {lease.ticket: lease for lease in world.counted}
         forgiven = world.catalogue.queue.turnover - self.margin
-        self._accounts = Accounts(world.catalogue.budgets(), world.spent, max(forgiven, timedelta(0)))
-        self._bookings = Bookings(now, self.margin, floors_of(world), self._accounts)
-        self._entries = Entries(world.catalogue, self._stock, self._bookings.guarantees, self._accounts)
+        accounts = Accounts(world.catalogue.budgets(), world.spent, max(forgiven, timedelta(0)))
+        self._bookings = Bookings(now, self.margin, floors_of(world), accounts)
+        self.guarantees = self._bookings.guarantees
+        self._entries = Entries(world.catalogue, self.stock, self.guarantees, accounts)
+        self.payments = Payments(world.catalogue, self._bookings)
         self._horizons: dict[tuple[str, int], datetime] = {}
         self._bookings.put_all(dict(self._first_entries()))
 
@@ -66,7 +57,7 @@ class Schedule:
         world, now = self._world, self.now
         hosts = {t.id: self.needs.host(t) for t in world.tickets if t.state is not State.QUEUED}
         for lease in world.counted:
-            self._stock.hand_out(lease.devices)
+            self.stock.hand_out(lease.devices)
             yield ("lease", lease.ticket), self._entries.of_lease(lease, hosts.get(lease.ticket, (0, 0)), now)
         for reservation in world.reservations:
             if reservation.end + self.margin > now:
@@ -77,7 +68,7 @@ class Schedule:
     def pass_to(self, now: datetime, spent: Spent) -> None:
         """Let time pass: leases that are past their end hold their devices all the same."""
         self.now = self._bookings.now = now
-        self._accounts.spent = spent
+        self._bookings.accounts.spent = spent
         self._horizons.clear()
         for ticket in self.overrunning():
             name = ("lease", ticket)
@@ -91,14 +82,14 @@ class Schedule:
         """Set a lease's devices aside; one that is known already has a new end."""
         self._horizons.clear()
         self._leases[lease.ticket] = lease
-        self._stock.hand_out(lease.devices)
+        self.stock.hand_out(lease.devices)
         entry = self._entries.of_lease(lease, self.needs.host(ticket), self.now)
         self._bookings.put(("lease", lease.ticket), entry)
 
     def free(self, ticket: str) -> None:
         """Take back what a lease held."""
         self._horizons.clear()
-        self._stock.take_in(self._leases.pop(ticket).devices)
+        self.stock.take_in(self._leases.pop(ticket).devices)
         self._bookings.drop(("lease", ticket))
 
     def book(self, need: Need, place: OnNode, rank: int = 0) -> None:
@@ -115,7 +106,7 @@ class Schedule:
     def holds_all(self, places: Sequence[tuple[Need, OnNode]]) -> bool:
         """Whether many places, booked together, would never be more than there is of anything."""
         rooms = self._room | {cap.key: cap.most for need, _ in places for cap in need.caps}
-        rooms |= {total: self._room.get(thing, 0) for thing, total in self._bookings.guarantees.totals()}
+        rooms |= {total: self._room.get(thing, 0) for thing, total in self.guarantees.totals()}
         entries = (self._entries.of_place(need, place, 0, self.now) for need, place in places)
         return self._bookings.have_room_for(entries, rooms)
 
@@ -132,11 +123,11 @@ class Schedule:
 
     def nodes_of(self, flavour: str) -> Mapping[str, list[str]]:
         """Devices of `flavour` that may be granted, by node."""
-        return self._stock.nodes_of(flavour)
+        return self.stock.nodes_of(flavour)
 
     def nodes_with(self, devices: Iterable[str]) -> set[str]:
         """Nodes of devices that may be granted."""
-        return set(self._stock.nodes_of_each(devices))
+        return set(self.stock.nodes_of_each(devices))
 
     def usable(self, need: Need, node: str) -> bool:
         """Whether `node` has as many devices as `need` asks for, those out of use left out."""
@@ -144,12 +135,12 @@ class Schedule:
 
     def unleased(self, flavour: str, node: str) -> list[str]:
         """Devices of a node that nobody holds, those of lower index first."""
-        return self._stock.unleased(flavour, node)
+        return self.stock.unleased(flavour, node)
 
     def hand_out(self, need: Need, place: OnNode) -> tuple[str, ...]:
         """Devices for a place that starts now, each handed out once."""
         devices = tuple(self.unleased(need.flavour, place.node)[: need.gpus])
-        self._stock.hand_out(devices)
+        self.stock.hand_out(devices)
         return devices
 
     def stands(self, need: Need, place: Place, without: Collection[str] = (), kept: bool = True) -> bool:
@@ -162,21 +153,18 @@ class Schedule:
             layer = self._bookings.layer()
             tracks = [*self._node_tracks(need, place.node, layer, kept), *self._cap_tracks(need, layer, kept)]
             fits = all(track.fits(room, place.start, place.end) for track, room in tracks)
-            return fits and self._affordable_from(need, place.start, layer) == place.start
-
-    def lacks_devices(self, flavour: str) -> bool:
-        """Whether there are devices of a flavour that may not be granted."""
-        return self._stock.lacks(flavour)
+            return fits and self.payments.affordable_from(need, place.start) == place.start
 
     def has_room_for_what_is_kept(self) -> bool:
         """Whether all that is taken or kept now is there: not so while a lease runs over its end."""
-        things = [thing for thing, _ in self._bookings.guarantees.totals()]
+        things = [thing for thing, _ in self.guarantees.totals()]
         return all(not self.missing_of_what_is_kept(thing, self.now, self.now + INSTANT) for thing in things)
 
     def missing_of_what_is_kept(self, thing: Key, start: datetime, end: datetime) -> int:
         """How much more of a thing is taken or kept from `start` to `end` than there is."""
-        total = dict(self._bookings.guarantees.totals())[thing]
-        return max(self._bookings.layer()[total].most_taken(start, end) - self._room.get(thing, 0), 0)
+        total = dict(self.guarantees.totals()).get(thing)
+        taken = self._bookings.layer()[total].most_taken(start, end) if total else 0
+        return max(taken - self._room.get(thing, 0), 0)
 
     def allows(self, cap: Cap, start: datetime, end: datetime) -> bool:
         """Whether `cap` leaves room from `start` to `end`."""
@@ -198,6 +186,9 @@ class Schedule:
         caps = self._cap_tracks(need, layer)
         if any(cap.amount > cap.most and cap.key not in self._extended for cap in need.caps):
             return None
+        at = first_common_start(caps, need.duration + self.margin, self.now, before)
+        if at is None:
+            return None
         best = (before, 0, "")
         for node, devices in self.nodes_of(need.flavour).items():
             if len(devices) < need.gpus or (within is not None and node not in within):
@@ -206,7 +197,7 @@ class Schedule:
             if any(room < 0 for _, room in tracks):
                 continue
             latest = min(before, best[0] + INSTANT) if best[0] < FOREVER else before
-            start = self._first_start(need, [*tracks, *caps], latest, layer)
+            start = self._first_start(need, [*tracks, *caps], at, latest, layer)
             if start is not None:
                 offer = (start, len(devices) - tracks[0][0].taken_at(start), node)
                 best = min(best, offer) if best[2] else offer
@@ -214,38 +205,17 @@ class Schedule:
         return Place(node, start, start + need.duration) if node else None
 
     def _first_start(
-        self, need: Need, tracks: Sequence[tuple[Timeline, int]], before: datetime, layer: Layer
+        self, need: Need, tracks: Sequence[tuple[Timeline, int]], at: datetime, before: datetime, layer: Layer
     ) -> datetime | None:
-        """The first time before `before` that suits all of `tracks`, and the budget."""
-        length, at = need.duration + self.margin, self.now
+        """The first time from `at` on, and before `before`, that suits all of `tracks` and the budget."""
+        length = need.duration + self.margin
         while True:
             start = first_common_start(tracks, length, at, before)
             if start is None:
                 return None
-            at = self._affordable_from(need, start, layer)
+            at = self.payments.affordable_from(need, start, layer)
             if at == start:
                 return start
-
-    def _affordable_from(self, need: Need, start: datetime, layer: Layer) -> datetime:
-        if need.project not in self._accounts.budgets:
-            return start
-        rate = self._world.catalogue.rate(need.flavour, need.gpus)
-        return self._accounts.affordable_from(layer.booked, need.project, rate, start, need.duration)
-
-    def affordable(self, need: Need, start: datetime) -> bool:
-        """Whether the budget of the need's project has enough left for it from `start` on."""
-        return self._affordable_from(need, start, self._bookings.layer()) == start
-
-    def next_affordable(self, ticket: Ticket) -> datetime | None:
-        """When a ticket whose hours are too many for the budget now can be paid for; None where they are not."""
-        name, rate = ("slot", ticket.id), self._world.catalogue.rate(ticket.flavour, ticket.gpus)
-        own = self._bookings[name].costs if name in self._bookings else ()
-        return self._accounts.next_start(self._bookings.layer().booked, ticket.project, rate, self.now, own)
-
-    def hours_left(self, project: str, at: datetime) -> float:
-        """GPU-hours that a project's budget has left in the period of `at`, what is booked in it taken off."""
-        account = (project, self._accounts.budgets[project].period(at).start)
-        return hours(self._accounts.left(self._bookings.layer().booked, account))
 
     def may_have(self, need: Need, nodes: Iterable[str], before: datetime) -> bool:
         """Whether one of `nodes` has the devices for `need` from some time before `before` on, caps left aside."""
@@ -269,8 +239,7 @@ class Schedule:
         nodes = [self._node_tracks(need, node, layer) for node in self.nodes_of(need.flavour)]
         best = max((self._all_free_until(tracks) for tracks in nodes), default=self.now)
         free = min(best, self._all_free_until(caps)) - self.now - self.margin
-        rate = self._world.catalogue.rate(need.flavour, need.gpus)
-        paid = self._accounts.longest(layer.booked, need.project, rate, self.now) - self.now
+        paid = self.payments.paid_until(need, self.now) - self.now
         return max(min(free, paid), timedelta(0))
 
     def kept_until(self, need: Need, since: datetime) -> dict[Key, datetime]:
@@ -284,11 +253,6 @@ class Schedule:
                 kept = self._kept_tracks(need, thing, layer)
                 taken |= {(*thing, "kept"): track.free_until(room, since) for track, room in kept}
         return {key: max(until - self.margin, since) for key, until in taken.items()}
-
-    def paid_until(self, lease: Lease) -> datetime:
-        """Until when the budget of its project could pay for a live lease beyond its end."""
-        rate = self._world.catalogue.rate(lease.flavour, len(lease.devices))
-        return self._accounts.longest(self._bookings.layer().booked, lease.project, rate, lease.ends)
 
     def horizon(self, flavour: str, gpus: int) -> datetime:
         """Until when some node has so many devices free from now on; now where none has."""
@@ -319,7 +283,7 @@ class Schedule:
         return caps + self._kept_tracks(need, flavour_key(need.flavour), layer) if kept else caps
 
     def _kept_tracks(self, need: Need, thing: Key, layer: Layer) -> list[tuple[Timeline, int]]:
-        track = self._bookings.guarantees.seen_by(need.project, thing, layer)
+        track = self.guarantees.seen_by(need.project, thing, layer)
         return [(track, self._room.get(thing, 0) - need.gpus)] if track else []
 
     def without_place_of(self, ticket: str) -> AbstractContextManager[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -59,3 +60,14 @@ class World:
     def own(self, project: str, flavour: str, now: datetime) -> int:
         """Devices of `flavour` that are a project's at `now`: its nominal ones, and those reserved for it."""
         return self.catalogue.nominal(project, flavour) + reserved(self.reservations, project, flavour, now)
+
+    def turns(self, now: datetime) -> Iterator[datetime]:
+        """When the rules change by themselves.
+
+        A reservation begins, from when on its project may hold more, or what it kept comes free; a budget begins anew.
+        """
+        for reservation in self.reservations:
+            yield reservation.start
+            yield reservation.end + self.catalogue.queue.turnover
+        for budget in self.catalogue.budgets().values():
+            yield budget.period(now).end

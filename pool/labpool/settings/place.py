@@ -31,7 +31,7 @@ class Place:
         Raises:
             UnusablePlace: it lies on a network file system, or this user may not write there.
         """
-        place = cls(_root(environ))
+        place = cls.named(environ)
         place._refuse_network()
         try:
             place._make_folders()
@@ -45,6 +45,11 @@ class Place:
         except UnusableSecret as error:
             raise UnusablePlace(str(error)) from error
         return place
+
+    @classmethod
+    def named(cls, environ: Mapping[str, str]) -> Place:
+        """The same folder as it is, for one who only looks; it need not be there."""
+        return cls(_root(environ))
 
     def secret(self, name: str) -> str:
         """The secret `name`, one of `SECRETS`, made at the first start and the same ever since.

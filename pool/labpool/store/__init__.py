@@ -1,7 +1,19 @@
 """What the pool remembers: tickets, slots, leases, reservations, notices and the audit trail in SQL."""
 
 from labpool.store.database import connect, migrate
+from labpool.store.past import UnreadableStore, read_past
 from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
 from labpool.store.store import Store, Transaction
 
-__all__ = ["AuditEntry", "EndedRun", "Notice", "ReservationSeries", "Store", "Transaction", "connect", "migrate"]
+__all__ = [
+    "AuditEntry",
+    "EndedRun",
+    "Notice",
+    "ReservationSeries",
+    "Store",
+    "Transaction",
+    "UnreadableStore",
+    "connect",
+    "migrate",
+    "read_past",
+]

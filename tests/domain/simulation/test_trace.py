@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labpool.domain.simulation.trace import COLUMNS, Arrival, InvalidTrace, Priority, format_rows, parse
+from labpool.domain.simulation.trace import COLUMNS, Arrival, InvalidTrace, format_rows, parse
+from labpool.domain.tickets import Priority
 
 HEADER = ",".join(COLUMNS)
 GOOD = "60,ada,vision,2,gpu,3600,1200.5,batch"
@@ -22,7 +25,9 @@ def faults(*lines: str) -> list[str]:
 @given(
     st.lists(
         st.builds(
-            Arrival, seconds, names, names, st.integers(1, 64), names, seconds, seconds, st.sampled_from(Priority)
+            Arrival,
+            *(seconds, names, names, st.integers(1, 64), names, seconds, seconds),
+            *(st.sampled_from(Priority), st.just("") | names, st.none() | seconds, st.lists(seconds).map(tuple)),
         ),
         min_size=1,
     )
@@ -37,6 +42,18 @@ def test_columns_may_stand_in_any_order_beside_others():
     assert parse([",".join(columns), ",".join(row[:-1]) + ',"moved, later"', ""], "a.csv") == (
         Arrival(60, "ada", "vision", 2, "gpu", 3600, 1200.5, Priority.BATCH),
     )
+
+
+def test_columns_that_no_request_uses_are_left_out():
+    plain = Arrival(60, "ada", "vision", 2, "gpu", 3600, 1200.5, Priority.BATCH)
+    assert "".join(format_rows([plain])).splitlines() == [HEADER, GOOD]
+    left = replace(plain, cancel_s=30.0)
+    assert "".join(format_rows([plain, left])).splitlines() == [f"{HEADER},cancel_s", f"{GOOD},", f"{GOOD},30"]
+
+
+def test_wrong_optional_field_is_told_too():
+    [fault] = faults(f"{HEADER},cancel_s,ends_s", f"{GOOD},,1 2", f"{GOOD},soon,")
+    assert fault.startswith('last.csv:3: cancel_s: expected seconds, 0 or more, or nothing, got "soon".')
 
 
 @pytest.mark.parametrize(

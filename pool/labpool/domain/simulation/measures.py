@@ -37,9 +37,9 @@ class Measures:
 
     `utilisation` is the part of the devices' time in use while requests came, and `fairness` is Jain's index, 1 where
     all are served alike; both are None where there is nothing to measure. `refused` counts requests by reason, `broken`
-    promises by cause, `promises` all that were made, `requeues` how often a run was taken
-    back and went on later. `likely_error_s` is the median error of the first estimates of a start, and `naive_error_s`
-    that of saying how long the last ones of the same size waited.
+    promises by cause, `promises` all that were made, `requeues` how often a run was taken back and went on later,
+    `left_line` requests that left before their turn. `likely_error_s` is the median error of the first estimates of a
+    start, and `naive_error_s` that of saying how long the last ones of the same size waited.
     """
 
     waits: Waits
@@ -55,6 +55,7 @@ class Measures:
     fairness_by_moment: float | None = None
     likely_error_s: float | None = None
     naive_error_s: float | None = None
+    left_line: int = 0
 
 
 def measure(outcome: Outcome, weights: Mapping[str, float]) -> Measures:
@@ -80,6 +81,7 @@ def measure(outcome: Outcome, weights: Mapping[str, float]) -> Measures:
         fairness_by_moment=fairness_by_moment(outcome, weights),
         likely_error_s=_median([abs(run.start_s - likely) for run, likely, _ in estimated]),
         naive_error_s=_median([abs(run.wait_s - recent) for run, _, recent in estimated]),
+        left_line=len(outcome.left_line),
     )
 
 

@@ -31,6 +31,11 @@ class Run:
     recent_wait_s: float | None = None
 
     @property
+    def request(self) -> int:
+        """Which request of the trace it is, in the order of submission; the first is 1."""
+        return int(self.ticket.removeprefix("t"))
+
+    @property
     def wait_s(self) -> float:
         """Seconds from asking to starting."""
         return self.start_s - self.asked_s
@@ -53,8 +58,9 @@ class Refused:
 class Outcome:
     """All that happened. `runs` stand in the order of the grants; `from_s` to `until_s` is when requests came.
 
-    `devices` counts what could be granted, over all flavours. `grace_s`: a start so long after the promise counts as
-    kept, since the pool does not look round all the time.
+    `left_line` are those that left before their turn, some of them after a run that was taken back. `devices` counts
+    what could be granted, over all flavours. `grace_s`: a start so long after the promise counts as kept, since the
+    pool does not look round all the time.
     """
 
     runs: tuple[Run, ...]
@@ -64,3 +70,4 @@ class Outcome:
     from_s: float
     until_s: float
     grace_s: float
+    left_line: tuple[Arrival, ...] = ()

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from labpool.domain.entries import INSTANT, Place
 from labpool.domain.needs import Cap, Key, Need
 from labpool.domain.planner import Planner
 from labpool.domain.plans import Grant, Plan
-from labpool.domain.schedule import INSTANT, Place, Schedule
+from labpool.domain.schedule import Schedule
 from labpool.domain.world import World
 
 Policy = Callable[[World, datetime], Plan]
@@ -110,7 +111,7 @@ class _Moment:
     def lacking(self, need: Need) -> set[Key]:
         """What keeps `need` from starting now: the limits that are used up, else devices."""
         now = self.schedule.now
-        if not self.schedule.affordable(need, now):
+        if self.schedule.payments.affordable_from(need, now) > now:
             return {("budget", need.project)}
         used_up = {
             cap.key

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta, timezone
 from heapq import heappop, heappush
 
 from labpool.domain.budgets import Spent
-from labpool.domain.catalogue import Catalogue, Profile
+from labpool.domain.catalogue import Catalogue
 from labpool.domain.decision import PUNCTUAL
+from labpool.domain.ends import stop_at
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.likely import likely_starts
@@ -18,6 +19,7 @@ from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
 from labpool.domain.reasons import Refusal
 from labpool.domain.requests import Request, check_request
 from labpool.domain.run_lengths import RunLengths
+from labpool.domain.simulation.opened import SHORTEST, opened, profile_of
 from labpool.domain.simulation.outcome import Outcome, Refused, Run
 from labpool.domain.simulation.policies import Policy
 from labpool.domain.simulation.trace import Arrival
@@ -30,8 +32,6 @@ BEGINNING = datetime(2000, 1, 3, tzinfo=timezone.utc)
 
 _ESTIMATES = 300
 """Of so many requests of a long trace an estimate is made: each costs as much as many decisions."""
-
-_SHORTEST = timedelta(microseconds=1)
 
 
 class NeverStarted(RuntimeError):
@@ -54,24 +54,8 @@ def replay(
     Raises:
         NeverStarted: the policy forgot somebody.
     """
-    return _Replay(arrivals, inventory, opened(catalogue, arrivals), policy, on_progress).run()
-
-
-def opened(catalogue: Catalogue, arrivals: Sequence[Arrival]) -> Catalogue:
-    """The rules with every project open to everybody, and a profile for each flavour and size that is asked for."""
-    longest = timedelta(seconds=max(arrival.wall_s for arrival in arrivals))
-    asked = {(arrival.flavour, arrival.gpus) for arrival in arrivals if arrival.flavour in catalogue.flavours}
-    names = {(flavour, gpus): _profile_name(flavour, gpus) for flavour, gpus in sorted(asked)}
-    profiles = {name: Profile(name, name, flavour, gpus, 0, 0, longest) for (flavour, gpus), name in names.items()}
-    projects = {
-        name: replace(project, everyone=True, profiles=tuple(profiles)) for name, project in catalogue.projects.items()
-    }
-    queue = replace(catalogue.queue, shortest=_SHORTEST)
-    return replace(catalogue, profiles=profiles, projects=projects, queue=queue)
-
-
-def _profile_name(flavour: str, gpus: int) -> str:
-    return f"{gpus} of {flavour}"
+    rules = opened(catalogue, arrivals)
+    return _Replay(arrivals, inventory, rules, catalogue.queue.shortest, policy, on_progress).run()
 
 
 @dataclass
@@ -81,6 +65,7 @@ class _Replay:
     arrivals: Sequence[Arrival]
     inventory: Inventory
     catalogue: Catalogue
+    shortest: timedelta
     policy: Policy
     on_progress: Callable[[int], None] | None
     now: datetime = BEGINNING
@@ -96,6 +81,7 @@ class _Replay:
     left: dict[str, timedelta] = field(default_factory=dict)
     since: dict[str, datetime] = field(default_factory=dict)
     ends: list[tuple[datetime, str]] = field(default_factory=list)
+    leaves: list[tuple[datetime, str]] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     over: int = 0
     waited: int = 0
@@ -103,6 +89,7 @@ class _Replay:
     estimates: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     recent_waits: defaultdict[int, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=20)))
     refused: list[Refused] = field(default_factory=list)
+    left_line: list[Arrival] = field(default_factory=list)
     broken: list[BrokenPromise] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -112,7 +99,8 @@ class _Replay:
         """Go from one moment at which something happens to the next, until all is over."""
         while (moment := self._next_moment()) is not None:
             self.now = moment
-            if self._settle() or self.wake == moment:
+            settled, left = self._settle(), self._let_leave()
+            if settled or left or self.wake == moment:
                 self._decide()
             while self._next_submit() == moment:
                 self._ask(self.arrivals[self.come])
@@ -130,7 +118,8 @@ class _Replay:
         return _moment(self.arrivals[self.come].submit_s) if self.come < len(self.arrivals) else None
 
     def _next_moment(self) -> datetime | None:
-        ahead = (self._next_submit(), self.ends[0][0] if self.ends else None, self.wake)
+        heads = (heap[0][0] for heap in (self.ends, self.leaves) if heap)
+        ahead = (self._next_submit(), *heads, self.wake)
         return min((moment for moment in ahead if moment is not None), default=None)
 
     def _settle(self) -> bool:
@@ -142,10 +131,27 @@ class _Replay:
                 self._end(ticket)
         return len(self.leases) < before
 
+    def _let_leave(self) -> bool:
+        """Let those leave the line whose time for that has come, if they still wait; whether there were any."""
+        before = len(self.left_line)
+        while self.leaves and self.leaves[0][0] <= self.now:
+            _, name = heappop(self.leaves)
+            if name in self.tickets and name not in self.leases:
+                del self.tickets[name]
+                self.left_line.append(self.asked[name])
+                self.over += 1
+        return len(self.left_line) > before
+
     def _end_of(self, ticket: str) -> datetime:
-        """When a lease really ends: with its run, or with its hours."""
+        """When a lease really ends: with its run, or with its hours; one that goes back as soon as it is told to."""
         lease = self.leases[ticket]
-        return min(lease.starts + self.left[ticket], lease.ends)
+        done = lease.starts + self.left[ticket]
+        goes_back = self.tickets[ticket].state is State.RECLAIMING and done > lease.ends
+        ends = stop_at(lease, self.catalogue.queue) if goes_back else min(done, lease.ends)
+        submit = _moment(self.asked[ticket].submit_s)
+        recorded = (submit + timedelta(seconds=end) for end in self.asked[ticket].ends_s)
+        near = [end for end in recorded if end >= lease.starts and abs(end - ends) <= self._grace]
+        return min(near, key=lambda end: abs(end - ends), default=ends)
 
     def _end(self, ticket: str) -> None:
         """End a stay; a run whose devices were taken back goes on later where it stopped, having saved its work."""
@@ -153,15 +159,20 @@ class _Replay:
         self._count(lease)
         name = _run_name(asked)
         self.runs[name] = replace(self.runs[name], end_s=_seconds(self.now))
-        ran = self.now - lease.starts
-        self.left[ticket] -= ran
-        if asked.state is not State.RECLAIMING:
-            self.lengths.observe(asked.user, asked.profile, asked.duration, ran)
-        if asked.state is State.RECLAIMING and self.left[ticket] > timedelta(0):
-            self.tickets[ticket] = asked.requeued(self.now, asked.duration - ran)
+        taken, given = asked.state is State.RECLAIMING, lease.ends - lease.starts
+        if not taken:
+            self.lengths.observe(asked.user, asked.profile, asked.duration, self.now - lease.starts)
+        if taken and self.left[ticket] > given and asked.duration - given >= self.shortest:
+            self.left[ticket] -= given  # as the pool counts; in the last minute the server saved and stopped
+            self.tickets[ticket] = asked.requeued(self.now, asked.duration - given)
             self.since[ticket] = self.now
         else:
             self.over += 1
+
+    @property
+    def _grace(self) -> timedelta:
+        """What the pool may be late by, as it does not look round all the time."""
+        return max(self.catalogue.queue.turnover, PUNCTUAL)
 
     def _count(self, over: Lease) -> None:
         rate = len(over.devices) * self.catalogue.charge_of(over.flavour)
@@ -172,10 +183,10 @@ class _Replay:
             self.spent = self.spent.with_run(budget, over.project, rate, over.starts, self.now)
 
     def _ask(self, arrival: Arrival) -> None:
-        name = f"t{self.come:07}"
+        name = f"t{self.come + 1:07}"
         wall = timedelta(seconds=arrival.wall_s)
-        profile = _profile_name(arrival.flavour, arrival.gpus)
-        request = Request(arrival.user, frozenset(), name, arrival.project, profile, max(wall, _SHORTEST))
+        profile = profile_of(arrival, self.catalogue)
+        request = Request(arrival.user, frozenset(), name, arrival.project, profile, max(wall, SHORTEST))
         answer = check_request(request, self.catalogue, self.inventory, tuple(self.tickets.values()))
         if isinstance(answer, Refusal):
             self.refused.append(Refused(arrival, answer.reason))
@@ -183,7 +194,9 @@ class _Replay:
         asked = (arrival.project, profile, answer.flavour, answer.gpus, request.duration, self.now)
         self.asked[name], self.since[name] = arrival, self.now
         self.left[name] = timedelta(seconds=arrival.run_s)
-        self.tickets[name] = Ticket(name, arrival.user, request.groups, name, *asked)
+        self.tickets[name] = Ticket(name, arrival.user, request.groups, name, *asked, priority=arrival.priority)
+        if arrival.cancel_s is not None:
+            heappush(self.leaves, (self.now + timedelta(seconds=arrival.cancel_s), name))
         self._decide()
         if name not in self.leases:
             self.waited += 1
@@ -254,7 +267,8 @@ class _Replay:
             devices=len(self.inventory.devices) - len(self.inventory.withheld),
             from_s=self.arrivals[0].submit_s,
             until_s=self.arrivals[-1].submit_s,
-            grace_s=max(self.catalogue.queue.turnover, PUNCTUAL).total_seconds(),
+            grace_s=self._grace.total_seconds(),
+            left_line=tuple(self.left_line),
         )
 
 

@@ -5,28 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields
-from enum import Enum
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
+
+from labpool.domain.tickets import Priority
 
 _MOST_SECONDS = 100 * 366 * 86400.0
 _SHOWN = 10
 
-
-class Priority(str, Enum):
-    """The class a request was made in. Traces keep it; the planner knows no classes yet."""
-
-    INTERACTIVE = "interactive"
-    BATCH = "batch"
-    SCAVENGER = "scavenger"
+Value = str | float | Priority | tuple[float, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One request of a trace. Times in seconds: `submit_s` since the trace's beginning, `wall_s` asked, `run_s` used.
 
-    A run that would take longer than `wall_s` is ended there, as the pool does.
+    A run that would take longer than `wall_s` is ended there, as the pool does. Where the pool has the `profile` that
+    was picked, its server is given that one's CPU and memory, else none. One that still waits `cancel_s` after it was
+    asked for leaves the line then; None: it waits for its turn. `ends_s` are when its stays really ended, in seconds
+    after it was asked for: one that would end at about that time ends just then.
     """
 
     submit_s: float
@@ -37,9 +35,15 @@ class Arrival:
     wall_s: float
     run_s: float
     priority: Priority = Priority.INTERACTIVE
+    profile: str = ""
+    cancel_s: float | None = None
+    ends_s: tuple[float, ...] = ()
 
 
-COLUMNS = tuple(field.name for field in fields(Arrival))
+OPTIONAL = ("profile", "cancel_s", "ends_s")
+"""Columns that a trace may leave out."""
+
+COLUMNS = tuple(field.name for field in fields(Arrival) if field.name not in OPTIONAL)
 
 
 class InvalidTrace(ValueError):
@@ -80,20 +84,34 @@ def parse(lines: Iterable[str], name: str) -> tuple[Arrival, ...]:
     return tuple(sorted(arrivals, key=lambda arrival: arrival.submit_s))
 
 
-def format_rows(arrivals: Iterable[Arrival]) -> Iterator[str]:
-    """Write a trace as CSV, line by line, the columns' names first; `parse` reads the very same arrivals from it."""
-    yield _csv_line(COLUMNS)
+def format_rows(arrivals: Sequence[Arrival]) -> Iterator[str]:
+    """Write a trace as CSV, line by line, the columns' names first; `parse` reads the very same arrivals from it.
+
+    An optional column that would be empty is left out.
+    """
+    used = [column for column in OPTIONAL if any(map(_text, _values(column, arrivals)))]
+    columns = [*COLUMNS, *used]
+    yield csv_line(columns)
     for arrival in arrivals:
-        yield _csv_line(_text(value) for value in astuple(arrival))
+        yield csv_line(_text(getattr(arrival, column)) for column in columns)
 
 
-def _csv_line(values: Iterable[str]) -> str:
+def csv_line(values: Iterable[str]) -> str:
+    """One line of CSV, its end included."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
     return line.getvalue()
 
 
-def _text(value: float | str | Priority) -> str:
+def _values(column: str, arrivals: Iterable[Arrival]) -> Iterator[Value]:
+    return (getattr(arrival, column) for arrival in arrivals)
+
+
+def _text(value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return " ".join(map(_text, value))
     if isinstance(value, Priority):
         return value.value
     return value if isinstance(value, str) else repr(value).removesuffix(".0")
@@ -118,7 +136,8 @@ class _Header:
         before = len(faults)
         values = {
             column: _value(column, row[self._places[column]].strip(), f"{where}: {column}", faults)
-            for column in COLUMNS
+            for column in (*COLUMNS, *OPTIONAL)
+            if column in self._places
         }
         return [Arrival(**values)] if len(faults) == before else []
 
@@ -157,6 +176,14 @@ def _seconds(least: str) -> Callable[[str], float]:
     return read
 
 
+def _seconds_or_none(text: str) -> float | None:
+    return _seconds("0 or more, or nothing")(text) if text else None
+
+
+def _many_seconds(text: str) -> tuple[float, ...]:
+    return tuple(map(_seconds("0 or more, with spaces between them"), text.split()))
+
+
 def _priority(text: str) -> Priority:
     if text not in {priority.value for priority in Priority}:
         known = ", ".join(priority.value for priority in Priority)
@@ -164,7 +191,7 @@ def _priority(text: str) -> Priority:
     return Priority(text)
 
 
-_READINGS: Mapping[str, Callable[[str], str | float | Priority]] = {
+_READINGS: Mapping[str, Callable[[str], Value]] = {
     "submit_s": _seconds("0 or more"),
     "user": _name,
     "project": _name,
@@ -173,4 +200,7 @@ _READINGS: Mapping[str, Callable[[str], str | float | Priority]] = {
     "wall_s": _seconds("more than 0"),
     "run_s": _seconds("0 or more"),
     "priority": _priority,
+    "profile": str,
+    "cancel_s": _seconds_or_none,
+    "ends_s": _many_seconds,
 }
