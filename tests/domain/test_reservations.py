@@ -83,6 +83,16 @@ def test_where_devices_are_out_of_order_the_rest_is_shared_by_who_keeps():
     assert set(started(add(world, ticket("own", user="bert", project="speech")))) == {"vision0", "own"}
 
 
+def test_who_waits_for_what_is_reserved_is_told_until_when():
+    world = replace(asks(3, hours=2), reservations=(reserved((1, 3)), replace(reserved((5, 6)), id="later")))
+    world = follow(world, plan(world, at(0)), at(0))
+    wait = why_waiting(world.tickets[-1], world, at(0))
+    assert wait is not None
+    assert (wait.kept_for, wait.kept_until) == (("speech",), at(3))
+    told = wait_sentence(world.tickets[-1], wait, world.catalogue, timezone.utc, at(0))
+    assert told.message == "You wait because the GPUs that are free are kept for Speech group, until 12:00 UTC."
+
+
 def test_nobody_else_runs_into_a_reservation():
     world = replace(asks(4, hours=2), reservations=(reserved((1, 3)),))
     assert started(world) == ["vision0", "vision1"]
@@ -138,7 +148,9 @@ def test_maintenance_closes_a_node_for_everybody():
     world = follow(world, plan(world, at(0)), at(0))
     wait = why_waiting(next(t for t in world.tickets if t.id == "long"), world, at(0))
     assert wait is not None
-    assert (wait.reason, wait.kept_for) == (WaitReason.KEPT_FOR_OTHERS, ())
+    assert (wait.reason, wait.kept_for, wait.kept_until) == (WaitReason.KEPT_FOR_OTHERS, (), at(3))
+    told = wait_sentence(world.tickets[0], wait, world.catalogue, timezone.utc, at(0))
+    assert told.message == "You wait because the GPUs that are free are closed for maintenance soon, until 12:00 UTC."
 
 
 def test_what_a_reservation_kept_is_dealt_out_when_it_is_over():

@@ -9,7 +9,7 @@ from datetime import datetime
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Cap, Key, Need, Needs
 from labpool.domain.reasons import Holder, Wait, WaitReason
-from labpool.domain.reservations import reserved
+from labpool.domain.reservations import Reservation, reserved
 from labpool.domain.schedule import schedule_of
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
@@ -96,18 +96,28 @@ def _kept(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | Non
     """What others keep, where it is that alone which is in the way."""
     until = now + need.duration + world.catalogue.queue.turnover
     meeting = [each for each in world.reservations if each.start < until and now < each.end]
+    meeting = [each for each in meeting if _keeps_from(each, ticket, world)]
     projects = world.catalogue.projects
-    keeping = [project.name for project in projects.values() if project.never_lent(ticket.flavour)]
-    keeping += [each.project for each in meeting if each.flavour == ticket.flavour]
-    others = tuple(name for name in dict.fromkeys(keeping) if name != ticket.project)
-    closed = any(not each.project for each in meeting)
-    if not (others or closed):
+    owners = [project.name for project in projects.values() if project.never_lent(ticket.flavour)]
+    for_ever = [name for name in owners if name != ticket.project]
+    others = tuple(dict.fromkeys(for_ever + [each.project for each in meeting if each.project]))
+    if not (others or meeting):
         return None
     lending = {name: replace(project, lend={}) for name, project in projects.items()}
     open_to_all = replace(world, reservations=(), catalogue=replace(world.catalogue, projects=lending))
     starts = [schedule_of(each, now, without=ticket.id).earliest(need) for each in (world, open_to_all)]
     as_it_is, without = (place is not None and place.start == now for place in starts)
-    return Wait(WaitReason.KEPT_FOR_OTHERS, kept_for=others) if without and not as_it_is else None
+    if as_it_is or not without:
+        return None
+    kept_until = None if for_ever else max(each.end for each in meeting)
+    return Wait(WaitReason.KEPT_FOR_OTHERS, kept_for=others, kept_until=kept_until)
+
+
+def _keeps_from(reservation: Reservation, ticket: Ticket, world: World) -> bool:
+    """Whether it keeps devices that a ticket could have: another project's, or a machine's that is closed."""
+    if reservation.project:
+        return reservation.flavour == ticket.flavour and reservation.project != ticket.project
+    return reservation.node in world.usable_devices(ticket.flavour)
 
 
 def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | None:

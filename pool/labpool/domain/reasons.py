@@ -119,8 +119,9 @@ class Wait:
     """Why a ticket waits now, and for whose leases.
 
     `most` is how many devices there are to have: those in order, or the cap. `missing` is how many must come free
-    first; 0 where they are free now and promised for soon. `kept_for` are projects for which free devices are kept.
-    `hours_left` are the GPU-hours left of a budget until `renewed`.
+    first; 0 where they are free now and promised for soon. `kept_for` are projects for which free devices are kept,
+    `kept_until` when the last such reservation is over; None where it is for ever. `hours_left` are the GPU-hours left
+    of a budget until `renewed`.
     """
 
     reason: WaitReason
@@ -128,5 +129,6 @@ class Wait:
     missing: int = 0
     most: int = 0
     kept_for: tuple[str, ...] = ()
+    kept_until: datetime | None = None
     hours_left: float = 0.0
     renewed: datetime | None = None

@@ -124,7 +124,7 @@ def _shared(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now:
         case WaitReason.BUDGET:
             return _budget(ticket, wait, catalogue, zone, now)
         case WaitReason.KEPT_FOR_OTHERS:
-            return _kept_for_others(wait, catalogue)
+            return _kept_for_others(wait, catalogue, zone, now)
         case _:
             return _devices(ticket, wait, catalogue, zone, now)
 
@@ -180,11 +180,12 @@ def _budget(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now:
     )
 
 
-def _kept_for_others(wait: Wait, catalogue: Catalogue) -> Sentence:
+def _kept_for_others(wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:
     known = catalogue.projects
     names = [known[name].title if name in known else name for name in wait.kept_for]
     whose = f"kept for {listed(names)}" if names else "closed for maintenance soon"
-    said = f"You wait because the GPUs that are free are {whose}."
+    until = f", until {clock(wait.kept_until, zone, now)}" if wait.kept_until else ""
+    said = f"You wait because the GPUs that are free are {whose}{until}."
     return Sentence(said, "Ask for less time, or for another GPU, to start sooner.")
 
 

@@ -64,8 +64,9 @@ def first_time(wall: datetime, hours: float, zone: str) -> tuple[datetime, datet
         NotATime: the zone is unknown, or its clocks skip that time.
     """
     wall = wall.replace(second=0, microsecond=0)
-    start = moment(wall, zone_of(zone))
-    if start.astimezone(zone_of(zone)).replace(tzinfo=None) != wall:
+    known = zone_of(zone)
+    start = moment(wall, known)
+    if _wall(start, known) != wall:
         raise NotATime(f"The clocks of {zone} skip {wall:%H:%M} on {wall:%Y-%m-%d}. Choose another time.")
     return start, start + timedelta(hours=hours)
 

@@ -12,7 +12,8 @@ from labpool.hub_signin import SignedIn
 from labpool.service.access import ADMIN
 from labpool.service.desk import Desk
 from labpool.service.page_words import REPEATS
-from labpool.service.reserving import may_reserve
+from labpool.service.problems import Rejected
+from labpool.service.reserving import may_reserve, no_such_reservation
 from labpool.store import ReservationSeries, Transaction
 
 
@@ -53,8 +54,15 @@ def reserve_form(desk: Desk, user: SignedIn) -> ReserveForm | None:
 
 
 async def reservation_of(desk: Desk, reservation: str, user: SignedIn) -> ReservationView:
-    """One that was just made."""
-    return next(each for each in await reservations_of(desk, user) if each.id == reservation)
+    """One of those.
+
+    Raises:
+        Rejected: it is not among them (any more).
+    """
+    found = next((each for each in await reservations_of(desk, user) if each.id == reservation), None)
+    if found is None:
+        raise Rejected(no_such_reservation())
+    return found
 
 
 def _may_see(desk: Desk, reservation: ReservationView, user: SignedIn) -> bool:

@@ -72,7 +72,7 @@ async def cancel(desk: Desk, reservation: str, user: SignedIn) -> None:
     def write(change: Transaction) -> Refusal | None:
         series = next((each for each in change.reservations() if each.id == reservation), None)
         if series is None or (series.until is not None and series.until <= desk.clock()):
-            return _no_such_reservation()
+            return no_such_reservation()
         if not may_reserve(user, series.project, desk.catalogue):
             return _not_an_owner()
         now = desk.clock()
@@ -182,7 +182,8 @@ def _not_an_owner() -> Refusal:
     )
 
 
-def _no_such_reservation() -> Refusal:
+def no_such_reservation() -> Refusal:
+    """There is none with this id."""
     return Refusal(
         404,
         "no_such_reservation",
