@@ -202,12 +202,11 @@ def test_who_waited_for_what_is_given_back_starts(lab: Lab, speech: Speech, new_
     assert speech.planned() == ()
 
 
-def test_reservations_outlive_the_pool_and_what_is_unused_is_found_out_again(
-    lab: Lab, speech: Speech, new_user: NewUser
-):
+def test_reservations_outlive_the_pool_and_what_is_unused_is_found_out_again(lab: Lab, speech: Speech):
     speech.reserved(speech.owner, after=MINUTE)
     lab.pool.pass_time(5 * MINUTE)
-    speech.ask(speech.member, hours=4)
+    speech.ask(speech.member, hours=2)
+    lab.until_ready(speech.member)
     lab.pool.pass_time(12 * MINUTE)
     wait_until(lambda: [each.devices for each in speech.planned()] == [1], "what is unused given back")
     lab.pool.stop()
