@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from labpool.domain.availability import Availability, Stand, availability, stand
+from labpool.domain.budgets import Budget, Per
 from labpool.domain.planner import plan
 from labpool.domain.world import World
 
@@ -51,6 +52,25 @@ def test_the_own_limit_counts():
     world = World(TWO, catalogue(gpus=1), (), (lease("a", "n1-0", user="eve", until=2),))
     assert meets(world, "gpu-1") == Availability(False, at(2) + MINUTE)
     assert meets(world, "gpu-1", user="lin") == Availability(True, NOW)
+
+
+def test_the_budget_of_the_project_counts():
+    def left_with(gpu_hours: float) -> Availability:
+        rules = catalogue()
+        vision = replace(rules.projects["vision"], budget=Budget(gpu_hours, Per.DAY))
+        return meets(World(TWO, replace(rules, projects={"vision": vision})), "gpu-1")
+
+    assert left_with(8) == Availability(True, NOW)
+    assert left_with(7) == Availability(False, at(8))  # an hour of the eight lies in the next day
+    assert left_with(3) == Availability(False, None)
+
+
+def test_what_others_do_not_lend_is_not_there():
+    rules = catalogue({"vision": (0, 2), "speech": (1, 0)})
+    speech = replace(rules.projects["speech"], lend={"gpu": 0})
+    world = World(TWO, replace(rules, projects={**rules.projects, "speech": speech}))
+    assert meets(world, "gpu-1") == Availability(True, NOW)
+    assert meets(world, "gpu-2") == Availability(False, None)
 
 
 def test_a_profile_that_can_never_start_has_no_time():

@@ -14,6 +14,7 @@ from labpool.api_models.spawns import (
     Waiting,
 )
 from labpool.api_models.views import (
+    BudgetView,
     DeviceTroubleView,
     FlavourView,
     FormView,
@@ -32,6 +33,7 @@ from labpool.api_models.views import (
 __all__ = [
     "MOST_HOURS",
     "PROBLEM_MEDIA_TYPE",
+    "BudgetView",
     "DeviceTroubleView",
     "FlavourView",
     "FormView",

@@ -86,8 +86,8 @@ def over_budget(profile: Profile, project: Project, asked: float, budget: Budget
     """One request for more GPU-hours than the project has in a whole period."""
     return Refusal(
         RefusalReason.OVER_BUDGET,
-        f"You ask for {gpu_hours(asked)} GPU-hours ({profile.title}); {project.title} has {gpu_hours(budget.gpu_hours)} in each "
-        f"{budget.per.value}.",
+        f"You ask for {gpu_hours(asked)} GPU-hours ({profile.title}); {project.title} has "
+        f"{gpu_hours(budget.gpu_hours)} in each {budget.per.value}.",
         f"Ask for less time or fewer GPUs. Ask an owner of {project.title} about a larger budget.",
     )
 

@@ -174,8 +174,8 @@ def _budget(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now:
     asked = booked_hours(ticket.gpus, catalogue.charge_of(ticket.flavour), ticket.duration)
     renewed = clock(wait.renewed or now, zone, now)
     return Sentence(
-        f"You wait because {project.title} has {gpu_hours(wait.hours_left)} GPU-hours of this {per} left that are not set "
-        f"aside, and you ask for {gpu_hours(asked)}; its budget begins anew at {renewed}.",
+        f"You wait because {project.title} has {gpu_hours(wait.hours_left)} GPU-hours of this {per} left that are not "
+        f"set aside, and you ask for {gpu_hours(asked)}; its budget begins anew at {renewed}.",
         f"Ask for less time to start sooner, or ask an owner of {project.title} about the budget.",
     )
 

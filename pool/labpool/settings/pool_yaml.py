@@ -122,8 +122,8 @@ class BudgetSection(_Section):
         ge=0,
         le=10_000_000,
         allow_inf_nan=False,
-        description="GPU-hours in each period: devices x hours x the flavour's charge. What is left at a period's end is "
-        "not carried over.",
+        description="GPU-hours in each period: devices x hours x the flavour's charge. What is left at its end is not "
+        "carried over.",
         examples=[200],
     )
     per: Literal["day", "week", "month", "year"] = Field(
