@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from labpool.domain.budget_stands import BudgetStand, budget_stands
+from labpool.domain.budget_stands import BudgetStand, budget_sentence, budget_stands
 from labpool.domain.budgets import Budget, Per, Spent
 from labpool.domain.planner import plan
 from labpool.domain.world import World
@@ -61,3 +61,9 @@ def test_what_lies_in_the_next_period_is_none_of_this_one():
 def test_a_lowered_budget_is_overdrawn():
     found = stand(lab(Budget(5, Per.DAY)), 1)
     assert (found.used, found.set_aside, found.left) == (4, 2, -1)
+    assert budget_sentence(found) == "0 of 5 GPU-hours left today"
+
+
+def test_what_is_left_is_told_for_the_period():
+    per_month = stand(lab(Budget(200, Per.MONTH)), 0)
+    assert budget_sentence(replace(per_month, left=187.999)) == "187.99 of 200 GPU-hours left this month"

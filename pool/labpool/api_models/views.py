@@ -136,6 +136,7 @@ class ProfileView(_View):
     max_hours: float
     starts_now: bool
     next_start: datetime | None = Field(None, description="Planned start if asked for now with its longest hours.")
+    hours_now: float = Field(0, description="For how many hours it would start now, without delaying anybody.")
     unavailable: str = Field("", description="Why no node can ever hold it; empty where one can.")
 
 
@@ -170,6 +171,7 @@ class BudgetView(_View):
     )
     left: float = Field(description="GPU-hours that nobody has used or set aside; never below 0.")
     renewed: datetime = Field(description="When the next period begins.")
+    message: str = Field(description='"188 of 200 GPU-hours left this month".')
 
 
 class PoolView(_View):

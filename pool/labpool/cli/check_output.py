@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from labpool.cli.check import BudgetRow, Report
-from labpool.domain.words import gpu_hours
+from labpool.domain.words import decimal
 from labpool.settings import Finding
 
 
@@ -67,7 +67,7 @@ def _projects(report: Report) -> Table:
 
 
 def _budget(budget: BudgetRow | None) -> str:
-    return f"{gpu_hours(budget.gpu_hours)} a {budget.per}" if budget else ""
+    return f"{decimal(budget.gpu_hours)} a {budget.per}" if budget else ""
 
 
 def _devices(by_flavour: Mapping[str, int]) -> str:

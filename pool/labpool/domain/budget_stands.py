@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from labpool.domain.budgets import Budget, costs, hours
+from labpool.domain.budgets import Budget, Per, costs, hours
 from labpool.domain.schedule import schedule_of
+from labpool.domain.words import decimal
 from labpool.domain.world import World
 
 
@@ -24,6 +25,13 @@ class BudgetStand:
     set_aside: float
     left: float
     renewed: datetime
+
+
+def budget_sentence(stand: BudgetStand) -> str:
+    """What is left, in words: "188 of 200 GPU-hours left this month"."""
+    per = stand.budget.per
+    when = "today" if per is Per.DAY else f"this {per.value}"
+    return f"{decimal(max(stand.left, 0))} of {decimal(stand.budget.gpu_hours)} GPU-hours left {when}"
 
 
 def budget_stands(world: World, now: datetime) -> tuple[BudgetStand, ...]:

@@ -15,7 +15,13 @@ def count(number: int, noun: str) -> str:
 
 
 def gpu_hours(number: float) -> str:
-    """GPU-hours to two decimals, never rounded up: "200", "12.5", "0.25"."""
+    """GPU-hours: "1 GPU-hour", "12.5 GPU-hours"."""
+    said = decimal(number)
+    return f"{said} GPU-hour" if said == "1" else f"{said} GPU-hours"
+
+
+def decimal(number: float) -> str:
+    """A number to two decimals, never rounded up: "200", "12.5", "0.25"."""
     return f"{math.floor(number * 100 + 0.0001) / 100:.2f}".rstrip("0").rstrip(".")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from labpool.api_models import BudgetView
-from labpool.domain.budget_stands import BudgetStand, budget_stands
+from labpool.domain.budget_stands import BudgetStand, budget_sentence, budget_stands
 from labpool.domain.world import World
 
 
@@ -24,4 +24,5 @@ def _view(world: World, stand: BudgetStand) -> BudgetView:
         set_aside=stand.set_aside,
         left=max(stand.left, 0.0),
         renewed=stand.renewed,
+        message=budget_sentence(stand),
     )

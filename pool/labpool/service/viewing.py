@@ -210,6 +210,7 @@ class Viewer:
                     max_hours=profile.longest / timedelta(hours=1),
                     starts_now=meets.starts_now,
                     next_start=meets.next_start,
+                    hours_now=meets.longest_now / timedelta(hours=1),
                     unavailable=hidden.get(name, ""),
                 )
             )
