@@ -8,7 +8,7 @@ from functools import cache
 from typing import Protocol
 
 from jinja2 import Environment, PackageLoader
-from labpool.api_models import FlavourView, FormView, ProfileView
+from labpool.api_models import BudgetView, FlavourView, FormView, ProfileView
 from labpool.client import PoolError
 from labpool.settings import Catalogue, Profile, Project
 
@@ -39,7 +39,10 @@ class FormSpawner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProfileCard:
-    """One profile of one project. Hours are wall time; `charge` is GPU-hours for one hour of the whole profile."""
+    """One profile of one project. Hours are wall time; `charge` is GPU-hours for one hour of the whole profile.
+
+    `hours_now` are those for which it would start now; 0 where it wouldn't.
+    """
 
     name: str
     title: str
@@ -52,7 +55,7 @@ class ProfileCard:
     charge: float
     free: int | None
     total: int | None
-    starts_now: bool
+    hours_now: float
     next_start: str
     unavailable: str
     simulated: bool
@@ -60,11 +63,12 @@ class ProfileCard:
 
 @dataclass(frozen=True, slots=True)
 class ProjectChoice:
-    """One project and what it offers."""
+    """One project, what it offers, and how its budget stands where it has one and the pool tells."""
 
     name: str
     title: str
     cards: tuple[ProfileCard, ...] = field(default=())
+    budget: BudgetView | None = None
 
 
 async def render_form(spawner: FormSpawner) -> str:
@@ -87,8 +91,9 @@ async def render_form(spawner: FormSpawner) -> str:
 
 def choices(person: Person, catalogue: Catalogue, live: FormView | None) -> tuple[ProjectChoice, ...]:
     """What `person` may choose. Profiles that only the pool knows (cards nobody named) come last."""
+    budgets = {budget.project: budget for budget in live.pool.budgets} if live else {}
     return tuple(
-        ProjectChoice(project.name, project.title, _cards(project, catalogue, live))
+        ProjectChoice(project.name, project.title, _cards(project, catalogue, live), budgets.get(project.name))
         for project in catalogue.projects_of(person.name, person.groups)
     )
 
@@ -108,6 +113,7 @@ def _card(
     profile: Profile, catalogue: Catalogue, view: ProfileView | None, flavours: Mapping[str, FlavourView]
 ) -> ProfileCard:
     flavour = flavours.get(profile.flavour or "")
+    longest = profile.longest.total_seconds() / _SECONDS_PER_HOUR
     charge = catalogue.flavours[profile.flavour].charge * profile.gpus if profile.flavour else 0.0
     return ProfileCard(
         name=profile.name,
@@ -117,11 +123,11 @@ def _card(
         flavour_title=catalogue.flavours[profile.flavour].title if profile.flavour else "",
         cpu=profile.cpu,
         memory_gib=profile.memory_gib,
-        longest_hours=profile.longest.total_seconds() / _SECONDS_PER_HOUR,
+        longest_hours=longest,
         charge=charge,
         free=flavour.free if flavour else None,
         total=flavour.total if flavour else None,
-        starts_now=profile.flavour is None or (view is not None and view.starts_now),
+        hours_now=longest if profile.flavour is None else view.hours_now if view else 0.0,
         next_start=view.next_start.isoformat() if view and view.next_start else "",
         unavailable=view.unavailable if view else "",
         simulated=flavour is not None and flavour.simulated,
@@ -142,7 +148,7 @@ def _unnamed_card(view: ProfileView, flavours: Mapping[str, FlavourView]) -> Pro
         charge=float(view.gpus),
         free=flavour.free if flavour else None,
         total=flavour.total if flavour else None,
-        starts_now=view.starts_now,
+        hours_now=view.hours_now,
         next_start=view.next_start.isoformat() if view.next_start else "",
         unavailable=view.unavailable,
         simulated=flavour is not None and flavour.simulated,

@@ -42,7 +42,7 @@ class Person:
         """Choose a profile's card on the form that is open."""
         self.page.get_by_role("radio", name=profile).check()
         if hours is not None:
-            self.page.get_by_label("Hours").fill(hours)
+            self.page.get_by_label("Hours", exact=True).fill(hours)
 
     def start(self, profile: str, server: str = "", hours: str | None = None) -> None:
         """Choose a profile on the form of a server, and press Start."""

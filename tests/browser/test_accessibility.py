@@ -107,7 +107,7 @@ def ask_for_one_gpu_by_keys(page: Page) -> None:
     while not page.get_by_role("radio", name="One GPU").is_checked():
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Hours")).to_be_focused()
+    expect(page.get_by_label("Hours", exact=True)).to_be_focused()
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("2")
     page.keyboard.press("Tab")

@@ -81,7 +81,7 @@ def test_more_gpus_than_the_limit_are_refused_with_a_remedy_and_the_choice_stays
     expect(refusal).to_contain_text("one user may hold 2 GPUs")
     expect(refusal).to_contain_text("Pick a profile with 2 GPUs or fewer")
     expect(olga.page.get_by_role("radio", name="Four GPUs")).to_be_checked()
-    expect(olga.page.get_by_label("Hours")).to_have_value("3")
+    expect(olga.page.get_by_label("Hours", exact=True)).to_have_value("3")
     assert lab.ticket("olga") is None
 
 

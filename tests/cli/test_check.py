@@ -25,6 +25,18 @@ def test_valid_file_is_summed_up(labpool: Labpool, folder: Path):
         assert part in done.stdout
 
 
+def test_what_a_project_lends_and_its_budget_stand_in_the_table(labpool: Labpool, folder: Path):
+    rules = "{gpu: 2}\n    lend: {gpu: 1}\n    budget: {gpu_hours: 12000, per: week}"
+    (folder / "pool.yaml").write_text("timezone: Europe/Berlin\n" + SMALL.replace("{gpu: 2}", rules))
+    [row] = [line for line in labpool("check", folder).stdout.splitlines() if line.startswith("│ vision")]
+    assert [cell.strip() for cell in row.split("│")[3:7]] == ["2 gpu", "", "1 gpu", "12000 a week"]
+    [project] = json.loads(labpool("check", "--json", folder).stdout)["projects"]
+    assert project["budget"] == {"gpu_hours": 12000, "per": "week", "timezone": "Europe/Berlin"}
+    (folder / "pool.yaml").write_text(SMALL)
+    [project] = json.loads(labpool("check", "--json", folder).stdout)["projects"]
+    assert (project["lend"], project["budget"]) == ({"gpu": 2}, None)
+
+
 def test_all_errors_are_printed_one_a_line(labpool: Labpool, folder: Path):
     (folder / "pool.yaml").write_text(SMALL.replace("gpus: 1", "gpus: [bold]").replace("cpu, one", "cpu, " + "x" * 30))
     done = labpool("check", folder)

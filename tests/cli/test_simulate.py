@@ -69,6 +69,27 @@ def test_changed_pool_gives_another_answer(labpool: Labpool, trace: Path, tmp_pa
     assert "Promises: none" in labpool("simulate", "--trace", trace, "--pool", tmp_path).stdout
 
 
+@pytest.mark.parametrize("policy", [name.value for name in PolicyName])
+def test_budget_and_lend_limit_of_the_pool_file_hold(labpool: Labpool, tmp_path: Path, policy: str):
+    def mean_wait(budget: str, lend: str) -> float:
+        text = DEMO.read_text().replace("gpu_hours: 200, per: month", budget).replace("lend: {demo-gpu: 2}", lend)
+        (tmp_path / "pool.yaml").write_text(text)
+        arguments = ("--trace", tmp_path / "two.csv", "--pool", tmp_path, "--policy", policy, "--json")
+        measures = json.loads(labpool("simulate", *arguments).stdout)["measures"]
+        assert measures["refused"] == {}
+        return float(measures["waits"]["mean_s"])
+
+    (tmp_path / "two.csv").write_text(f"""{HEADER}
+0,ada,vision,2,demo-gpu,14400,14400,interactive
+60,olga,vision,1,demo-gpu,14400,14400,interactive
+120,bert,speech,1,demo-gpu,3600,3600,interactive
+180,carl,speech,2,demo-gpu,3600,3600,interactive
+""")
+    enough = mean_wait("gpu_hours: 200, per: day", "lend: {demo-gpu: 2}")
+    assert mean_wait("gpu_hours: 9, per: day", "lend: {demo-gpu: 2}") > enough
+    assert mean_wait("gpu_hours: 200, per: day", "lend: {demo-gpu: 0}") == enough  # vision uses its own two
+
+
 def test_made_up_trace_can_be_played_without_a_refusal(labpool: Labpool, tmp_path: Path):
     arguments = ("generate", "--tickets", "60", "--load", "0.5", "--seed", "4", "--skew", "4")
     made = labpool("simulate", *arguments, "--heavy-users", "--diurnal")

@@ -1,7 +1,8 @@
 """Stories in the documentation, played through the real planner.
 
 A story is a fenced block of the kind ``pool``: settings, then lines of a time, what happens, and after ``->`` all that
-follows from it. Between two lines leases end and the pool looks round, as it does in the service.
+follows from it. Between two lines leases end and the pool looks round, as it does in the service. A day's budget begins
+anew at midnight.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from labpool.domain.budgets import Budget, Per
 from labpool.domain.ends import Requeue, due
 from labpool.domain.explain import place, why_waiting
 from labpool.domain.extending import Extended, extend
@@ -74,9 +76,17 @@ def world_of(settings: list[str]) -> World:
     """The pool that a story's settings tell of."""
     values = dict(line.split(": ") for line in settings)
     count, limit = int(values.pop("GPUs")), int(values.pop("One user", "8"))
+    budgets = {name: values.pop(name) for name in list(values) if name.startswith("Budget of ")}
     numbers = {name.lower(): tuple(int(n) for n in re.findall(r"\d+", told)) for name, told in values.items()}
-    shares = {name: (own, borrowed) for name, (own, borrowed) in numbers.items()}
-    return World(inventory({"n1": count}), catalogue(shares, gpus=limit))
+    rules = catalogue({name: (own, borrowed) for name, (own, borrowed, *_) in numbers.items()}, gpus=limit)
+    projects = dict(rules.projects)
+    for name, (_, _, *lends) in numbers.items():
+        projects[name] = replace(projects[name], lend={"gpu": lends[0]} if lends else {})
+    for told, budget in budgets.items():
+        hours, per = budget.split(" a ")
+        name = told.removeprefix("Budget of ").lower()
+        projects[name] = replace(projects[name], budget=Budget(float(hours), Per(per)))
+    return World(inventory({"n1": count}), replace(rules, projects=projects))
 
 
 def _time(clock: str) -> datetime:
@@ -127,7 +137,7 @@ class Story:
         elif extends := EXTENDS.fullmatch(what):
             self._extend(extends["who"], timedelta(hours=int(extends["hours"])))
         elif acts := ACTS.fullmatch(what):
-            self.world = end(self.world, acts["who"])
+            self._end_of(acts["who"], self.now)
         elif reserves := RESERVES.fullmatch(what):
             self.world, self.reserved = reserve(self.world, reserves, self.now)
         elif what == "time passes":
@@ -188,6 +198,17 @@ class Story:
         said = f"{who} is not extended, because {self.refused.reason.value}"
         return f"{said}, and could run until {self.refused.until:%H:%M}" if self.refused.until else said
 
+    def _end_of(self, who: str, at: datetime) -> None:
+        """End a ticket; what its lease has used until `at` is taken off the budget."""
+        budgets, rules = self.world.catalogue.budgets(), self.world.catalogue
+        for held in self.world.leases:
+            if held.ticket == who and held.project in budgets:
+                rate = rules.rate(held.flavour, len(held.devices))
+                until = min(held.ends, at)
+                spent = self.world.spent.with_run(budgets[held.project], held.project, rate, held.starts, until)
+                self.world = replace(self.world, spent=spent)
+        self.world = end(self.world, who)
+
     def _extend(self, who: str, by: timedelta) -> None:
         found = extend(next(t for t in self.world.tickets if t.id == who), self.world, self.now, by)
         self.refused = found if isinstance(found, NotExtended) else None
@@ -217,10 +238,12 @@ class Story:
             node = self.world.inventory.lost_node(held.devices)
             step = due(held, ticket, rules, self.now, alive=False, lost_with=node) if node else None
             if isinstance(step, Requeue):
-                self.world = add(end(self.world, ticket.id), ticket.requeued(self.now, step.left))
+                self._end_of(ticket.id, step.used_until or self.now)
+                self.world = add(self.world, ticket.requeued(self.now, step.left))
         over = {held.ticket: held for held in self.world.leases if held.ends <= self.now}
         ended = [t for t in self.world.tickets if t.id in over]
-        self.world = end(self.world, *over)
+        for name in over:
+            self._end_of(name, self.now)
         for ticket in ended:
             left = ticket.duration - (over[ticket.id].ends - over[ticket.id].starts)
             if ticket.state is State.RECLAIMING:

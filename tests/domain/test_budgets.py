@@ -13,19 +13,21 @@ from hypothesis import strategies as st
 from labpool.domain.budgets import Accounts, Budget, Per, Spent, costs, hours, work
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.explain import why_waiting
+from labpool.domain.inventory import Condition
 from labpool.domain.leases import Lease
 from labpool.domain.likely import likely_starts
 from labpool.domain.planner import Planner, plan
 from labpool.domain.reasons import ExtensionReason, Refusal, RefusalReason, WaitReason
 from labpool.domain.requests import Request, check_request
 from labpool.domain.run_lengths import RunLengths
+from labpool.domain.schedule import schedule_of
 from labpool.domain.sentences import wait_sentence
 from labpool.domain.sooner import sooner
 from labpool.domain.timeline import FOREVER
 from labpool.domain.world import World
 
 from tests.domain.lab import HOUR, MINUTE, NINE, add, at, catalogue, end, follow, inventory, lease, starts, ticket
-from tests.domain.test_extending import longest, mine, pool, refused
+from tests.domain.test_extending import longest, mine, pool, refused, running
 
 FOUR = inventory({"n1": 4})
 DAY = Budget(10, Per.DAY)
@@ -216,3 +218,13 @@ def test_the_budget_pays_for_an_extension_too():
     told = refused(world, 3)
     assert (told.reason, told.until) == (ExtensionReason.BUDGET, at(6))
     assert told.message == "Vision group has too few GPU-hours left in its budget for more."
+
+
+def test_what_is_set_aside_for_a_lease_on_a_silent_machine_stays_so_until_it_is_over():
+    held = lease("train", "n1-0", "n1-1", until=4)
+    machines = {True: Condition.SILENT, False: Condition.SERVING}
+    for silent, condition in machines.items():
+        hardware = inventory({"n1": 2, "n2": 2}, n1=condition)
+        world = World(hardware, limited(10), (running(held), ticket("next", user="x", hours=8, asked=1)), (held,))
+        assert schedule_of(world, at(1)).payments.hours_left("vision", at(1)) == 2, silent
+        assert plan(world, at(1)).grants == ()

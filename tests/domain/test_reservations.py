@@ -207,6 +207,19 @@ def test_used_of_a_reservation_is_what_its_project_holds_and_will_hold_within_it
     assert [used_of(world, replace(on, node=node)) for node in ("n1", "n2")] == [1, 2]
 
 
+def test_courses_that_follow_each_other_take_their_devices_once():
+    first = replace(reserved((1, 2), devices=3), id="a")
+    second = replace(reserved((2, 3), devices=3, project="vision"), id="b")
+    world = replace(asks(1, hours=4), reservations=(first,), catalogue=lending(None, vision=(2, 2), speech=(2, 2)))
+    assert consequences(world, [second], at(0)).harmless
+    assert started(replace(world, reservations=(first, second))) == ["vision0"]
+
+
+def test_what_ends_just_as_a_reservation_begins_is_not_missing():
+    held = tuple(lease(f"v{i}", f"n1-{i}", user=f"u{i}", until=1) for i in range(4))
+    assert consequences(World(FOUR, lending(None), (), held), [reserved((1, 3))], at(0)).harmless
+
+
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [

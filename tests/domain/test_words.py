@@ -3,7 +3,7 @@
 from datetime import timedelta, timezone
 
 import pytest
-from labpool.domain.words import clock, count, gpus, listed, ordinal, server, span
+from labpool.domain.words import clock, count, decimal, gpu_hours, gpus, listed, ordinal, server, span
 
 from tests.domain.lab import at
 
@@ -59,3 +59,15 @@ def test_servers_are_called_by_their_name():
 @pytest.mark.parametrize(("letters", "said"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
 def test_lists_read_as_a_sentence(letters: str, said: str):
     assert listed(list(letters)) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(200, "200"), (12.5, "12.5"), (0.25, "0.25"), (2.999, "2.99"), (12000, "12000"), (0, "0")]
+)
+def test_decimals_are_two_at_most_and_never_rounded_up(number: float, said: str):
+    assert decimal(number) == said
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 GPU-hours"), (1, "1 GPU-hour"), (1.5, "1.5 GPU-hours")])
+def test_gpu_hours_agree_with_their_number(number: float, said: str):
+    assert gpu_hours(number) == said

@@ -23,8 +23,10 @@ class Lab:
     pool: RunningPool
     hub: RealHub
 
-    def start(self, user: str, profile: str = "gpu-1", name: str = "", hours: float = 1) -> httpx.Response:
-        options = {"user_options": {"project": "vision", "profile": profile, "hours": hours}}
+    def start(
+        self, user: str, profile: str = "gpu-1", name: str = "", hours: float = 1, project: str = "vision"
+    ) -> httpx.Response:
+        options = {"user_options": {"project": project, "profile": profile, "hours": hours}}
         return self.hub.api("POST", server_path(user, name), options)
 
     def stop(self, user: str, name: str = "") -> httpx.Response:
@@ -59,9 +61,9 @@ class Lab:
         url = f"{self.pool.url}/api/v1/tickets/{ticket.id}/claim"
         assert httpx.post(url, headers=headers, trust_env=False).status_code == 204
 
-    def running(self, user: str, profile: str = "gpu-1", hours: float = 1) -> TicketView:
+    def running(self, user: str, profile: str = "gpu-1", hours: float = 1, project: str = "vision") -> TicketView:
         """A server of `user` that was started and used."""
-        assert self.start(user, profile, hours=hours).status_code in {201, 202}
+        assert self.start(user, profile, hours=hours, project=project).status_code in {201, 202}
         ticket = self.until_ready(user)
         self.use(ticket)
         return self.pool.ticket(ticket.id)

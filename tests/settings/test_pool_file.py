@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import timedelta, timezone
+from zoneinfo import ZoneInfo
 
+import pytest
+from labpool.domain.budgets import Budget, Per
 from labpool.domain.catalogue import Flavour, Profile, UserLimit
 from labpool.settings import load_pool_file
 
@@ -19,6 +22,9 @@ def test_demo_file_is_the_pool_of_the_story():
     )
     assert pool.catalogue.profiles["cpu"].flavour is None
     assert list(pool.catalogue.projects) == ["vision", "speech"]
+    vision = pool.catalogue.projects["vision"]
+    assert (vision.budget, vision.never_lent("demo-gpu")) == (Budget(200, Per.MONTH, timezone.utc), 0)
+    assert pool.catalogue.budgets().keys() == {"vision"}
     assert [d.id for d in pool.simulated_devices] == [f"sim:demo:demo-gpu:{index}" for index in range(4)]
     assert all(d.simulated and d.memory_gib == 16 for d in pool.simulated_devices)
     assert pool.sha256 == hashlib.sha256(DEMO.read_bytes()).hexdigest()
@@ -42,6 +48,29 @@ def test_what_is_left_out_has_the_documented_default(load: Load):
     assert queue.notices == (timedelta(minutes=15), timedelta(minutes=5))
     assert [pool.catalogue.profiles[name].preset for name in ("cpu", "one")] == ["cpu", "single"]
     assert pool.catalogue.profiles["one"].longest_in_all is None  # as long as it may be asked for
+
+
+def test_project_lends_all_that_it_has_unless_it_says_how_many(load: Load):
+    def kept(lend: str) -> int:
+        project = load(SMALL.replace("{gpu: 2}", "{gpu: 2}" + lend)).catalogue.projects["vision"]
+        return project.never_lent("gpu")
+
+    assert [kept(""), *(kept(f"\n    lend: {{gpu: {number}}}") for number in (0, 1, 2))] == [0, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "written", "budget"),
+    [
+        ("", "{gpu_hours: 12.5}", Budget(12.5, Per.MONTH, timezone.utc)),
+        ("timezone: UTC\n", "{gpu_hours: 12, per: week}", Budget(12, Per.WEEK, timezone.utc)),
+        ("timezone: Europe/Berlin\n", "{gpu_hours: 9, per: day}", Budget(9, Per.DAY, ZoneInfo("Europe/Berlin"))),
+    ],
+)
+def test_budget_begins_anew_by_the_calendar_of_the_files_time_zone(load: Load, zone: str, written: str, budget: Budget):
+    text = zone + SMALL.replace("{gpu: 2}", "{gpu: 2}\n    budget: " + written)
+    found = load(text).catalogue
+    assert found.projects["vision"].budget == budget
+    assert load(text).catalogue == found  # read again, nothing has changed
 
 
 def test_profile_with_several_gpus_is_mirrored_by_default(load: Load):

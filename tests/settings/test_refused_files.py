@@ -101,12 +101,12 @@ ONE_MISTAKE = {
     "misspelt section": (
         SMALL + "que: {}\n",
         'pool.yaml:13: que: unknown key. Did you mean "queue"? '
-        "Known here: engine, flavours, simulated, limits, profiles, projects, queue.",
+        "Known here: engine, timezone, flavours, simulated, limits, profiles, projects, queue.",
     ),
     "key of a later release": (
-        changed("    nominal: {gpu: 2}", "    lend: {gpu: 1}\n    nominal: {gpu: 2}"),
-        "pool.yaml:11: projects.vision.lend: unknown key. "
-        "Known here: title, members, owners, nominal, borrow, weight, profiles.",
+        changed("    nominal: {gpu: 2}", "    egress: []\n    nominal: {gpu: 2}"),
+        "pool.yaml:11: projects.vision.egress: unknown key. "
+        "Known here: title, members, owners, nominal, borrow, lend, weight, budget, profiles.",
     ),
     "unfit name": (
         changed("title: A GPU}", "title: A GPU}\n  GPU_2: {title: Another}"),
@@ -142,6 +142,39 @@ ONE_MISTAKE = {
     "borrowing of no flavour": (
         changed("nominal: {gpu: 2}", "nominal: {gpu: 2}\n    borrow: {a100: 2}"),
         'pool.yaml:12: projects.vision.borrow.a100: no flavour is named "a100". Known here: gpu.',
+    ),
+    "lending of no flavour": (
+        changed("nominal: {gpu: 2}", "nominal: {gpu: 2}\n    lend: {a100: 2}"),
+        'pool.yaml:12: projects.vision.lend.a100: no flavour is named "a100". Known here: gpu.',
+    ),
+    "more lent than there is": (
+        changed("nominal: {gpu: 2}", "nominal: {gpu: 2}\n    lend: {gpu: 3}"),
+        "pool.yaml:12: projects.vision.lend.gpu: expected at most nominal (2), got 3. "
+        "Lower it, raise nominal, or leave it out: all are lent then.",
+    ),
+    "budget without hours": (
+        changed("nominal: {gpu: 2}", "nominal: {gpu: 2}\n    budget: {per: day}"),
+        "pool.yaml:12: projects.vision.budget.gpu_hours: missing; expected a number from 0 to 10000000. "
+        "Add, for example, gpu_hours: 200",
+    ),
+    "budget of an unknown period": (
+        changed("nominal: {gpu: 2}", "nominal: {gpu: 2}\n    budget: {gpu_hours: 9, per: quarter}"),
+        'pool.yaml:12: projects.vision.budget.per: expected one of day, week, month, year, got "quarter". '
+        "Write, for example, per: month",
+    ),
+    "number for a budget": (
+        changed("nominal: {gpu: 2}", "nominal: {gpu: 2}\n    budget: 200"),
+        "pool.yaml:12: projects.vision.budget: expected a mapping of key: value, got 200. "
+        "Meant here: GPU-hours that its servers may use in each period. Left out: as many as they like.",
+    ),
+    "misspelt time zone": (
+        "timezone: Europe/Berlni\n" + SMALL,
+        'pool.yaml:1: timezone: no time zone is named "Europe/Berlni". Did you mean "Europe/Berlin"? '
+        "Write an IANA name, such as Europe/Berlin or UTC.",
+    ),
+    "time zone of nowhere": (
+        "timezone: ../../etc\n" + SMALL,
+        'pool.yaml:1: timezone: no time zone is named "../../etc". Write an IANA name, such as Europe/Berlin or UTC.',
     ),
     "simulated device of no flavour": (
         changed("devices: {gpu: 4}", "devices: {gpu: 4, tpu: 1}"),

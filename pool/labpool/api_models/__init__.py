@@ -15,6 +15,7 @@ from labpool.api_models.spawns import (
     Waiting,
 )
 from labpool.api_models.views import (
+    BudgetView,
     DeviceTroubleView,
     FlavourView,
     FormView,
@@ -33,6 +34,7 @@ from labpool.api_models.views import (
 __all__ = [
     "MOST_HOURS",
     "PROBLEM_MEDIA_TYPE",
+    "BudgetView",
     "Confirmation",
     "DeviceTroubleView",
     "FlavourView",

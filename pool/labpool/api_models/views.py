@@ -136,6 +136,7 @@ class ProfileView(_View):
     max_hours: float
     starts_now: bool
     next_start: datetime | None = Field(None, description="Planned start if asked for now with its longest hours.")
+    hours_now: float = Field(0, description="For how many hours it would start now, without delaying anybody.")
     unavailable: str = Field("", description="Why no node can ever hold it; empty where one can.")
 
 
@@ -157,6 +158,22 @@ class NodeTroubleView(_View):
     reason: str
 
 
+class BudgetView(_View):
+    """How a project's budget of GPU-hours stands in its present period."""
+
+    project: str
+    project_title: str
+    gpu_hours: float = Field(description="GPU-hours in each period.")
+    per: str = Field(description="day, week, month or year.")
+    used: float = Field(description="GPU-hours that its servers have used in this period until now.")
+    set_aside: float = Field(
+        description="GPU-hours kept for its servers until their hours are over, and for who waits with a planned start."
+    )
+    left: float = Field(description="GPU-hours that nobody has used or set aside; never below 0.")
+    renewed: datetime = Field(description="When the next period begins.")
+    message: str = Field(description='"188 of 200 GPU-hours left this month".')
+
+
 class PoolView(_View):
     """The pool at one moment."""
 
@@ -166,6 +183,7 @@ class PoolView(_View):
     withheld: tuple[DeviceTroubleView, ...] = ()
     out_of_service: tuple[NodeTroubleView, ...] = ()
     trespassed: tuple[DeviceTroubleView, ...] = ()
+    budgets: tuple[BudgetView, ...] = Field((), description="Of the projects that have one.")
     trouble: str = Field("", description="What keeps the pool from seeing its devices; empty where it sees them.")
     queued: int
     now: datetime

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from labpool.domain.budgets import Budget
 from labpool.domain.catalogue import Catalogue, Flavour, Profile, Project
 from labpool.domain.inventory import Inventory
 from labpool.engines.one_look import look_once
@@ -43,13 +44,24 @@ class ProfileRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetRow:
+    """GPU-hours in each period of a time zone's calendar."""
+
+    gpu_hours: float
+    per: str
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectRow:
-    """A project and its devices by flavour."""
+    """A project and its devices by flavour. `lend` tells all that are lent, also where the file doesn't say so."""
 
     name: str
     title: str
     nominal: dict[str, int]
     borrow: dict[str, int]
+    lend: dict[str, int]
+    budget: BudgetRow | None
     profiles: tuple[str, ...]
 
 
@@ -101,4 +113,11 @@ def _profile(profile: Profile, hidden: str) -> ProfileRow:
 
 
 def _project(project: Project) -> ProjectRow:
-    return ProjectRow(project.name, project.title, dict(project.nominal), dict(project.borrow), project.profiles)
+    lend = {flavour: own - project.never_lent(flavour) for flavour, own in project.nominal.items()}
+    budget = _budget(project.budget) if project.budget else None
+    devices = (dict(project.nominal), dict(project.borrow), lend)
+    return ProjectRow(project.name, project.title, *devices, budget, project.profiles)
+
+
+def _budget(budget: Budget) -> BudgetRow:
+    return BudgetRow(budget.gpu_hours, budget.per.value, str(budget.zone))

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from labpool.cli.check import Report
+from labpool.cli.check import BudgetRow, Report
+from labpool.domain.words import decimal
 from labpool.settings import Finding
 
 
@@ -58,10 +59,15 @@ def _profiles(report: Report) -> Table:
 
 
 def _projects(report: Report) -> Table:
-    table = _table("Projects", "name", "title", "nominal", "borrow", "profiles")
+    table = _table("Projects", "name", "title", "nominal", "borrow", "lend", "GPU-hours", "profiles")
     for row in report.projects:
-        table.add_row(row.name, escape(row.title), _devices(row.nominal), _devices(row.borrow), ", ".join(row.profiles))
+        devices = (_devices(row.nominal), _devices(row.borrow), _devices(row.lend))
+        table.add_row(row.name, escape(row.title), *devices, _budget(row.budget), ", ".join(row.profiles))
     return table
+
+
+def _budget(budget: BudgetRow | None) -> str:
+    return f"{decimal(budget.gpu_hours)} a {budget.per}" if budget else ""
 
 
 def _devices(by_flavour: Mapping[str, int]) -> str:

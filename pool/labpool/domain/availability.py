@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from labpool.domain.catalogue import Profile, Project
 from labpool.domain.needs import Cap, Need
 from labpool.domain.schedule import schedule_of
+from labpool.domain.sooner import STEP
 from labpool.domain.world import World
 
 
@@ -23,10 +24,15 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """What a profile with its longest hours would meet: its start as planned now; None where it can never start."""
+    """What a profile with its longest hours would meet: its start as planned now; None where it can never start.
+
+    The longest hours are those that a whole period of the project's budget has, where the profile's are more.
+    `longest_now` is for how long it would start now and disturb nobody; 0 where it wouldn't.
+    """
 
     starts_now: bool
     next_start: datetime | None
+    longest_now: timedelta = timedelta(0)
 
 
 def stand(world: World, flavour: str, now: datetime) -> Stand:
@@ -44,12 +50,23 @@ def availability(
 ) -> Availability:
     """When `user` would start with `profile` in `project` for its longest hours, asked for at `now`."""
     if profile.flavour is None:
-        return Availability(True, now)
+        return Availability(True, now, profile.longest)
     limit = world.catalogue.limits.of(user, frozenset(groups)).gpus
     caps = (
         Cap(("user", user), profile.gpus, limit),
         Cap(("project", project.name, profile.flavour), profile.gpus, project.most_at_once(profile.flavour)),
     )
-    need = Need("", profile.flavour, profile.gpus, profile.longest, caps, project=project.name)
-    place = schedule_of(world, now).earliest(need)
-    return Availability(place is not None and place.start == now, place.start if place else None)
+    longest = profile.longest
+    if project.budget:
+        longest = min(longest, project.budget.longest(world.catalogue.rate(profile.flavour, profile.gpus)))
+    if longest < world.catalogue.queue.shortest:
+        return Availability(False, None)
+    need = Need("", profile.flavour, profile.gpus, longest, caps, project=project.name)
+    schedule = schedule_of(world, now)
+    place = schedule.earliest(need)
+    if place is not None and place.start == now:
+        return Availability(True, now, longest)
+    possible = min(schedule.longest_now(need), longest)
+    possible -= possible % STEP
+    fits = possible >= max(world.catalogue.queue.shortest, STEP)
+    return Availability(False, place.start if place else None, possible if fits else timedelta(0))

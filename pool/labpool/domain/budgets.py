@@ -48,6 +48,10 @@ class Budget:
         """The period in which `at` lies."""
         return _period(self.per, self.zone, at.astimezone(self.zone).date().toordinal())
 
+    def longest(self, rate: int) -> timedelta:
+        """How long devices of `rate` units in a microsecond may run on what a whole period has."""
+        return TICK * (self.work // rate) if rate else timedelta.max
+
     @property
     def work(self) -> int:
         """The same in units of work."""

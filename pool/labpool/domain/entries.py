@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from labpool.domain.bookings import Booking
+from labpool.domain.bookings import Booking, Name
 from labpool.domain.budgets import Accounts, Cost
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.guarantees import Guarantees, Share
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Amount, Need, flavour_key, node_key, of_host
-from labpool.domain.reservations import Reservation
+from labpool.domain.reservations import Reservation, without_gaps
 from labpool.domain.stock import Stock
+from labpool.domain.world import World
 
 INSTANT = timedelta(microseconds=1)
 
@@ -48,6 +50,18 @@ class Entries:
     guarantees: Guarantees
     accounts: Accounts
 
+    def of_world(
+        self, world: World, hosts: Mapping[str, tuple[int, int]], now: datetime, margin: timedelta
+    ) -> Iterator[tuple[Name, Booking]]:
+        """All live leases and reservations; `hosts` are CPU and memory of the leases' tickets."""
+        for lease in world.counted:
+            yield ("lease", lease.ticket), self.of_lease(lease, hosts.get(lease.ticket, (0, 0)), now)
+        for lease in set(world.leases).difference(world.counted):
+            yield ("lost", lease.ticket), self.of_lost(lease, now)
+        for reservation in without_gaps(world.reservations, margin):
+            if reservation.end + margin > now:
+                yield ("reservation", reservation.id), self.of_reservation(reservation, now)
+
     def of_place(self, need: Need, place: OnNode, rank: int, now: datetime) -> Booking:
         """A place that is set aside for `need`; one whose start has passed counts from now on."""
         start, on_node = max(place.start, now), need.on(place.node)
@@ -74,6 +88,11 @@ class Entries:
         shares = self.guarantees.shares(lease.project, ((flavour_key(lease.flavour), len(nodes)), *on_nodes))
         costs = self._costs(lease, held, lease.starts, lease.ends)
         return Booking(now, max(lease.ends, now + INSTANT), tuple(amounts), shares=shares, costs=costs)
+
+    def of_lost(self, lease: Lease, now: datetime) -> Booking:
+        """A lease that is lost with its node holds nothing, but what is set aside for it stays so until it is over."""
+        costs = self._costs(lease, len(lease.devices), lease.starts, lease.ends)
+        return Booking(now, max(lease.ends, now + INSTANT), (), costs=costs)
 
     def of_reservation(self, each: Reservation, now: datetime) -> Booking:
         """A reservation gives its project so many devices more, and takes them from everybody else."""

@@ -83,6 +83,7 @@ class Outlook:
         if (
             now < self.now
             or _rules(world) != _rules(before)
+            or _lost(world) != _lost(before)
             or any(self.now < at <= now for at in before.turns(self.now))
         ):
             return False
@@ -268,6 +269,11 @@ class Outlook:
         self.stirred.nodes[left.flavour].update(nodes)
         self.stirred.users.add(left.user)
         self.stirred.projects.add(left.project)
+
+
+def _lost(world: World) -> set[Lease]:
+    """Leases that are lost with their node."""
+    return set(world.leases).difference(world.counted) if world.inventory.lost else set()
 
 
 def _rules(world: World) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from labpool.domain.budgets import Budget
 from labpool.domain.catalogue import Flavour, Profile, Project
 from labpool.domain.inventory import Node
 from labpool.domain.reasons import Refusal, RefusalReason
-from labpool.domain.words import count, gpus, listed, span
+from labpool.domain.words import count, decimal, gpu_hours, gpus, listed, span
 
 
 def unknown_project(asked: str, open_to: tuple[Project, ...]) -> Refusal:
@@ -86,8 +86,8 @@ def over_budget(profile: Profile, project: Project, asked: float, budget: Budget
     """One request for more GPU-hours than the project has in a whole period."""
     return Refusal(
         RefusalReason.OVER_BUDGET,
-        f"You ask for {asked:.3g} GPU-hours ({profile.title}); {project.title} has {budget.gpu_hours:.3g} in each "
-        f"{budget.per.value}.",
+        f"You ask for {gpu_hours(asked)} ({profile.title}); {project.title} has "
+        f"{decimal(budget.gpu_hours)} in each {budget.per.value}.",
         f"Ask for less time or fewer GPUs. Ask an owner of {project.title} about a larger budget.",
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -43,6 +45,21 @@ def most_reserved(reservations: Iterable[Reservation], project: str, flavour: st
     begins, ends = [(r.start, r.devices) for r in own], [(r.end, -r.devices) for r in own]
     changes = (change for _, change in sorted(begins + ends))  # of one moment, what ends comes first
     return max(accumulate(changes), default=0)
+
+
+def without_gaps(reservations: Iterable[Reservation], margin: timedelta) -> Iterator[Reservation]:
+    """Those for projects so that a margin behind each does not reach into the next one.
+
+    Where one begins as another of the same flavour ends, the devices go over from one to the other; that they turn
+    over meanwhile takes no more of them.
+    """
+    starts: defaultdict[str, list[datetime]] = defaultdict(list)
+    for each in reservations:
+        insort(starts[each.flavour], each.start)
+    for each in reservations:
+        following = starts[each.flavour][bisect_left(starts[each.flavour], each.end) :][:1]
+        goes_over = each.project and following and following[0] < each.end + margin
+        yield replace(each, end=max(following[0] - margin, each.start)) if goes_over else each
 
 
 def without_unused(reservation: Reservation, used: int, now: datetime) -> Reservation:

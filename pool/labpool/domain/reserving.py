@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from labpool.domain.needs import flavour_key, node_key
 from labpool.domain.planner import plan
@@ -39,7 +39,7 @@ def consequences(world: World, wanted: Sequence[Reservation], now: datetime) -> 
     for each in wanted:
         _check(world, each, now)
     more = replace(world, reservations=(*world.reservations, *wanted))
-    schedule = Schedule(more, now)
+    schedule = Schedule(more, now, margin=timedelta(0))  # what ends just as one begins is not missing for it
     missing = max((_missing(world, schedule, each, now) for each in wanted), default=0)
     return Consequences(plan(more, now).broken, missing)
 
@@ -60,7 +60,7 @@ def used_of(world: World, reservation: Reservation) -> int:
 
 
 def _missing(world: World, schedule: Schedule, wanted: Reservation, now: datetime) -> int:
-    start, end = max(wanted.start, now), wanted.end + schedule.margin
+    start, end = max(wanted.start, now), wanted.end
     if wanted.project:
         things = [flavour_key(wanted.flavour), *([node_key(wanted.node, wanted.flavour)] if wanted.node else [])]
         return max(schedule.missing_of_what_is_kept(thing, start, end) for thing in things)

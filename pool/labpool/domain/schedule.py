@@ -9,11 +9,11 @@ Each booked span has the turnover margin behind it, so that a new place leaves t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
-from labpool.domain.bookings import Booking, Bookings, Layer, Name
+from labpool.domain.bookings import Bookings, Layer
 from labpool.domain.budgets import Accounts, Spent
 from labpool.domain.entries import INSTANT, Entries, OnNode, Place
 from labpool.domain.guarantees import floors_of
@@ -51,17 +51,10 @@ class Schedule:
         self._entries = Entries(world.catalogue, self.stock, self.guarantees, accounts)
         self.payments = Payments(world.catalogue, self._bookings)
         self._horizons: dict[tuple[str, int], datetime] = {}
-        self._bookings.put_all(dict(self._first_entries()))
-
-    def _first_entries(self) -> Iterator[tuple[Name, Booking]]:
-        world, now = self._world, self.now
-        hosts = {t.id: self.needs.host(t) for t in world.tickets if t.state is not State.QUEUED}
         for lease in world.counted:
             self.stock.hand_out(lease.devices)
-            yield ("lease", lease.ticket), self._entries.of_lease(lease, hosts.get(lease.ticket, (0, 0)), now)
-        for reservation in world.reservations:
-            if reservation.end + self.margin > now:
-                yield ("reservation", reservation.id), self._entries.of_reservation(reservation, now)
+        hosts = {t.id: self.needs.host(t) for t in world.tickets if t.state is not State.QUEUED}
+        self._bookings.put_all(dict(self._entries.of_world(world, hosts, now, self.margin)))
 
     # what is booked
 

@@ -11,7 +11,7 @@ from labpool.domain.plans import BreakCause, BrokenPromise
 from labpool.domain.reasons import Holder, Wait, WaitReason
 from labpool.domain.tickets import EndReason, Priority, State, Ticket
 from labpool.domain.usage import booked_hours
-from labpool.domain.words import clock, count, gpus, listed, server, span
+from labpool.domain.words import clock, count, decimal, gpu_hours, gpus, listed, server, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,8 @@ def _budget(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now:
     asked = booked_hours(ticket.gpus, catalogue.charge_of(ticket.flavour), ticket.duration)
     renewed = clock(wait.renewed or now, zone, now)
     return Sentence(
-        f"You wait because {project.title} has {wait.hours_left:.3g} GPU-hours of this {per} left that are not set "
-        f"aside, and you ask for {asked:.3g}; its budget begins anew at {renewed}.",
+        f"You wait because {project.title} has {gpu_hours(wait.hours_left)} of this {per} left that are not "
+        f"set aside, and you ask for {decimal(asked)}; its budget begins anew at {renewed}.",
         f"Ask for less time to start sooner, or ask an owner of {project.title} about the budget.",
     )
 

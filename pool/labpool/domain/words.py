@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 
@@ -11,6 +12,17 @@ def count(number: int, noun: str) -> str:
     if number == 0:
         return f"no {noun}"
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def gpu_hours(number: float) -> str:
+    """GPU-hours: "1 GPU-hour", "12.5 GPU-hours"."""
+    said = decimal(number)
+    return f"{said} GPU-hour" if said == "1" else f"{said} GPU-hours"
+
+
+def decimal(number: float) -> str:
+    """A number to two decimals, never rounded up: "200", "12.5", "0.25"."""
+    return f"{math.floor(number * 100 + 0.0001) / 100:.2f}".rstrip("0").rstrip(".")
 
 
 def gpus(number: int, title: str) -> str:

@@ -25,6 +25,7 @@ from labpool.service.fair_share import FairShare
 from labpool.service.likely_starts import LikelyStarts
 from labpool.service.occurrences import Occurrences
 from labpool.service.setting import Setting
+from labpool.service.spending import Spending
 from labpool.service.trail import note
 from labpool.store import Store, Transaction
 
@@ -57,6 +58,7 @@ class Desk:
         self.hub_answers = False
         self._looked_at: datetime | None = None
         self._fair_share = FairShare()
+        self._spending = Spending()
         self._planner = Planner()
         self._likely = LikelyStarts()
         self.occurrences = Occurrences()
@@ -224,16 +226,11 @@ class Desk:
     def world(self, change: Transaction) -> World:
         """Everything the planner decides on, as the store has it."""
         inventory, catalogue = self.setting
-        return World(
-            inventory,
-            catalogue,
-            change.open_tickets(),
-            change.live_leases(),
-            change.slots(),
-            self._looked_at,
-            self._fair_share.usage(change.ended_runs(), catalogue),
-            reservations=self.occurrences.of(change.reservations(), self.clock(), catalogue.queue.turnover),
-        )
+        known = (change.open_tickets(), change.live_leases(), change.slots(), self._looked_at)
+        ended = change.ended_runs()
+        usage, spent = self._fair_share.usage(ended, catalogue), self._spending.spent(ended, catalogue)
+        kept = self.occurrences.of(change.reservations(), self.clock(), catalogue.queue.turnover)
+        return World(inventory, catalogue, *known, usage, reservations=kept, spent=spent)
 
     def likely_start(self, view: Transaction, ticket: Ticket, world: World) -> datetime | None:
         """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""

@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from labpool.api_models import TicketView
-from labpool.domain.words import ordinal
+from labpool.domain.words import decimal, ordinal
 from labpool.hub_signin import Refusal, SignedIn
 from labpool.service.access import READ, OwnTicketWatched, Person, ThePool, needs, own_ticket
 from labpool.service.page_words import cpu_start_path, extensions, form_path, often, start_again_path, with_times
@@ -33,7 +33,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters |= {"ordinal": ordinal, "with_times": with_times, "often": often}
+_TEMPLATES.filters |= {"ordinal": ordinal, "with_times": with_times, "often": often, "decimal": decimal}
 _TEMPLATES.globals["prefix"] = PREFIX
 
 routes = APIRouter(include_in_schema=False)

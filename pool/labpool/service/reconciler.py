@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import replace
 
 from labpool.domain.catalogue import Catalogue
@@ -91,9 +90,16 @@ class Reconciler:
                 pause = SOON
             rest = breath(took := clock() - began)
             await asyncio.sleep(rest)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), min(pause, _PUNCTUAL * self._interval - took) - rest)
+            await self._woken(min(pause, _PUNCTUAL * self._interval - took) - rest)
             self._wake.clear()
+
+    async def _woken(self, within: float) -> None:
+        """Wait so many seconds, or until something is due. `asyncio.wait_for` may lose a cancellation just then."""
+        waiting = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait({waiting}, timeout=max(within, 0.0))
+        finally:
+            waiting.cancel()
 
     async def look(self) -> float:
         """Compare, do what is due, decide anew; give the seconds until the next look is due."""

@@ -30,7 +30,7 @@ from labpool.domain.sentences import ended_sentence, no_promise_sentence, wait_s
 from labpool.domain.sooner import Offer, sooner
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
-from labpool.service import device_views
+from labpool.service import budget_views, device_views
 from labpool.service.desk import Desk
 from labpool.service.extending import extension_shown
 from labpool.service.reconciler import Reconciler
@@ -176,6 +176,7 @@ class Viewer:
             withheld=device_views.withheld(world.inventory),
             out_of_service=device_views.out_of_service(world.inventory),
             trespassed=device_views.trespassed(world.inventory, self._reconciler.trespassers),
+            budgets=budget_views.budgets(world, now),
             trouble=self._reconciler.trouble,
             queued=sum(ticket.state is State.QUEUED for ticket in world.tickets),
             now=now,
@@ -209,6 +210,7 @@ class Viewer:
                     max_hours=profile.longest / timedelta(hours=1),
                     starts_now=meets.starts_now,
                     next_start=meets.next_start,
+                    hours_now=meets.longest_now / timedelta(hours=1),
                     unavailable=hidden.get(name, ""),
                 )
             )

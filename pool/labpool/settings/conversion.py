@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import timedelta, timezone, tzinfo
 
+from labpool.domain.budgets import Budget, Per
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Project, QueueRules, UserLimit
 from labpool.domain.inventory import Device, Node
 from labpool.domain.tickets import Priority
 from labpool.settings.pool_yaml import (
+    BudgetSection,
     FlavourSection,
     LimitsSection,
     OtherLimitSection,
@@ -18,14 +20,16 @@ from labpool.settings.pool_yaml import (
     SimulatedSection,
     UserLimitSection,
 )
+from labpool.settings.time_zones import zone_named
 
 
 def catalogue_of(sections: PoolYaml) -> Catalogue:
     """What the lab decided, as the rules see it."""
+    zone = zone_named(sections.timezone) or timezone.utc
     return Catalogue(
         flavours={name: _flavour(name, section) for name, section in sections.flavours.items()},
         profiles={name: _profile(name, section) for name, section in sections.profiles.items()},
-        projects={name: _project(name, section) for name, section in sections.projects.items()},
+        projects={name: _project(name, section, zone) for name, section in sections.projects.items()},
         limits=_limits(sections.limits),
         queue=_queue(sections.queue),
     )
@@ -79,7 +83,7 @@ def preset_for(gpus: int) -> str:
     return "mirrored" if gpus > 1 else "single" if gpus else "cpu"
 
 
-def _project(name: str, section: ProjectSection) -> Project:
+def _project(name: str, section: ProjectSection, zone: tzinfo) -> Project:
     return Project(
         name=name,
         title=section.title,
@@ -90,9 +94,15 @@ def _project(name: str, section: ProjectSection) -> Project:
         everyone=section.members.everyone,
         nominal=dict(section.nominal),
         borrow=dict(section.borrow),
+        lend=dict(section.lend),
         weight=section.weight,
         profiles=tuple(section.profiles),
+        budget=_budget(section.budget, zone) if section.budget else None,
     )
+
+
+def _budget(section: BudgetSection, zone: tzinfo) -> Budget:
+    return Budget(section.gpu_hours, Per(section.per), zone)
 
 
 def _limits(section: LimitsSection) -> Limits:

@@ -115,6 +115,24 @@ class OwnersSection(_Section):
     groups: list[Name] = Field([], description="The hub's groups.", examples=[["vision-owners"]])
 
 
+class BudgetSection(_Section):
+    """GPU-hours that a project may use in each period."""
+
+    gpu_hours: float = Field(
+        ge=0,
+        le=10_000_000,
+        allow_inf_nan=False,
+        description="GPU-hours in each period: devices x hours x the flavour's charge. What is left at its end is not "
+        "carried over.",
+        examples=[200],
+    )
+    per: Literal["day", "week", "month", "year"] = Field(
+        "month",
+        description="How often it begins anew, at midnight in the file's timezone; a week begins on Monday.",
+        examples=["month"],
+    )
+
+
 class ProjectSection(_Section):
     """A project space."""
 
@@ -127,6 +145,12 @@ class ProjectSection(_Section):
     borrow: dict[Slug, Devices] = Field(
         {}, description="Devices of each flavour it may hold beyond its own at once.", examples=[{"demo-gpu": 2}]
     )
+    lend: dict[Slug, Devices] = Field(
+        {},
+        description="How many of its own devices of each flavour others may use while it doesn't; of a flavour that is "
+        "left out all of them.",
+        examples=[{"demo-gpu": 2}],
+    )
     weight: float | None = Field(
         None,
         gt=0,
@@ -135,6 +159,9 @@ class ProjectSection(_Section):
         description="Its part of what frees early, beside the other projects'. Left out: the number of its nominal "
         "devices.",
         examples=[2],
+    )
+    budget: BudgetSection | None = Field(
+        None, description="GPU-hours that its servers may use in each period. Left out: as many as they like."
     )
     profiles: list[Slug] = Field(
         min_length=1,
@@ -253,6 +280,13 @@ class PoolYaml(_Section):
 
     engine: Literal["workstation"] = Field(
         "workstation", description="Who provides the devices: this machine.", examples=["workstation"]
+    )
+    timezone: str = Field(
+        "UTC",
+        min_length=1,
+        max_length=64,
+        description="IANA name of the time zone by whose calendar budgets begin anew.",
+        examples=["Europe/Berlin"],
     )
     flavours: dict[Slug, FlavourSection] = Field({}, description="Kinds of device, by name.")
     simulated: SimulatedSection = Field(

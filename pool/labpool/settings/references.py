@@ -9,6 +9,7 @@ from labpool.settings.checking import Checked, suggestion
 from labpool.settings.findings import Finding, KeyPath, dotted
 from labpool.settings.located_yaml import LocatedYaml
 from labpool.settings.pool_yaml import ProfileSection, ProjectSection
+from labpool.settings.time_zones import zone_named, zone_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,18 @@ class CrossChecks:
     def run(self) -> None:
         """Fill `errors` and `warnings`."""
         sections = self.checked.sections
+        self._time_zone(sections.timezone)
         self._something_to_pick()
         for name, profile in sections.profiles.items():
             self._profile(("profiles", name), profile)
         for name, project in sections.projects.items():
             self._project(("projects", name), project)
         self._simulated_nodes()
+
+    def _time_zone(self, name: str) -> None:
+        if zone_named(name) is None:
+            remedy = f"{suggestion(name, zone_names())} Write an IANA name, such as Europe/Berlin or UTC."
+            self._error(("timezone",), f'no time zone is named "{name}"', remedy.strip())
 
     def _something_to_pick(self) -> None:
         for section in ("profiles", "projects"):
@@ -70,9 +77,10 @@ class CrossChecks:
 
     def _project(self, path: KeyPath, project: ProjectSection) -> None:
         declared = self.checked.declared
-        for key in ("nominal", "borrow"):
+        for key in ("nominal", "borrow", "lend"):
             for flavour in getattr(project, key):
                 self._known((*path, key, flavour), flavour, "flavour", declared.flavours)
+        self._lending(path, project)
         for index, name in enumerate(project.profiles):
             here = (*path, "profiles", index)
             self._known(here, name, "profile", declared.profiles)
@@ -83,6 +91,15 @@ class CrossChecks:
         members, owners = project.members, project.owners
         if not (members.everyone or members.users or members.groups or owners.users or owners.groups):
             self._warn((*path, "members"), "nobody is a member", "Add users or groups, or everyone: true.")
+
+    def _lending(self, path: KeyPath, project: ProjectSection) -> None:
+        for flavour, lent in project.lend.items():
+            own = project.nominal.get(flavour, 0)
+            if lent > own and flavour in self.checked.declared.flavours:
+                problem = f"expected at most nominal ({own}), got {lent}"
+                self._error(
+                    (*path, "lend", flavour), problem, "Lower it, raise nominal, or leave it out: all are lent then."
+                )
 
     def _in_reach(self, path: KeyPath, name: str, project: ProjectSection) -> None:
         profile = self.checked.sections.profiles.get(name)

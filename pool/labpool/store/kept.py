@@ -14,8 +14,9 @@ from labpool.store import rows
 from labpool.store.models import LeasedDeviceRow, LeaseRow, ReservationRow, SlotRow, TicketRow
 from labpool.store.records import EndedRun, ReservationSeries
 
-REMEMBERED = timedelta(days=365)
-"""So long before the last one's end runs are read back: six half-lives of the longest allowed, when 2 % are left."""
+REMEMBERED = timedelta(days=367)
+"""So long before the last one's end runs are read back: the longest period of a budget, and six half-lives of the
+longest allowed, when 2 % are left."""
 
 
 @dataclass(slots=True)

@@ -41,14 +41,37 @@ function choose(input) {
   else if (Number(hours.value) > longest) hours.value = longest;
 }
 
-function price(profile, asked) {
-  const charge = Number(profile.dataset.charge) * asked;
-  return charge ? `${+charge.toFixed(2)} GPU-hours` : "no GPU-hours";
+const gpuHours = (number) => `${+number.toFixed(2)} GPU-hour${+number.toFixed(2) === 1 ? "" : "s"}`;
+const cost = (profile, asked) => Number(profile.dataset.charge) * asked;
+
+// What the project has left, where that is less than the cost.
+function lacking(profile, asked) {
+  const { left, per } = shownGroup().dataset;
+  if (left === undefined || cost(profile, asked) <= Number(left)) return "";
+  const title = project.selectedOptions[0].textContent;
+  const rest = Math.floor(Number(left) * 100) / 100;
+  return `; ${title} has ${rest || "none"} left ${per === "day" ? "today" : `this ${per}`}`;
+}
+
+function tooDear(profile, asked) {
+  const { budget, per } = shownGroup().dataset;
+  return budget !== undefined && cost(profile, asked) > Number(budget)
+    ? `That would cost ${gpuHours(cost(profile, asked))}, more than ${project.selectedOptions[0].textContent} has in a whole ${per}.`
+    : "";
+}
+
+function showCosts() {
+  const asked = Number(hours.value);
+  for (const input of shownGroup()?.querySelectorAll("input[name=profile]") ?? []) {
+    const place = input.closest("label").querySelector("[data-cost]");
+    const words = asked > 0 && asked <= Number(input.dataset.longest) ? `, costs ${gpuHours(cost(input, asked))}` : "";
+    if (place && place.textContent !== words) place.textContent = words;
+  }
 }
 
 function whenItRuns(profile, asked) {
   const start = profile.dataset.start ? new Date(profile.dataset.start) : null;
-  if (profile.dataset.startsNow) return `Started now, it ends ${clock(new Date(Date.now() + asked * HOUR))}`;
+  if (asked <= Number(profile.dataset.hoursNow)) return `Started now, it ends ${clock(new Date(Date.now() + asked * HOUR))}`;
   if (!start) return "You get a place in line";
   return `You get a place in line: a start at about ${clock(start)} or sooner. Started then, it ends ${clock(new Date(+start + asked * HOUR))}`;
 }
@@ -59,11 +82,13 @@ function told(profile, asked) {
   hours.max = longest;
   if (!(asked > 0)) return "Say for how many hours.";
   if (asked > longest) return `At most ${longest} hours with this profile.`;
-  return `${whenItRuns(profile, asked)} and costs ${price(profile, asked)}.`;
+  const price = cost(profile, asked) ? gpuHours(cost(profile, asked)) : "no GPU-hours";
+  return tooDear(profile, asked) || `${whenItRuns(profile, asked)} and costs ${price}${lacking(profile, asked)}.`;
 }
 
 // The end moves on with the clock; only what the person changed is worth reading out.
 function showSummary({ aloud = false } = {}) {
+  showCosts();
   const words = told(chosen(), Number(hours.value));
   summary.ariaLive = aloud ? "polite" : "off";
   if (summary.textContent !== words) summary.textContent = words;
@@ -75,9 +100,16 @@ function takeOver(page) {
     const newer = page.getElementById(input.id);
     if (!newer) continue;
     input.disabled = newer.disabled;
-    for (const key of ["start", "startsNow"]) input.dataset[key] = newer.dataset[key] ?? "";
+    for (const key of ["start", "hoursNow"]) input.dataset[key] = newer.dataset[key] ?? "";
     if (input.disabled) input.checked = false;
     else if (input.id === wanted) input.checked = true;
+  }
+  for (const group of groups) {
+    const newer = page.querySelector(`fieldset[data-project="${group.dataset.project}"]`);
+    for (const key of ["left", "budget", "per"]) {
+      if (newer?.dataset[key] === undefined) delete group.dataset[key];
+      else group.dataset[key] = newer.dataset[key];
+    }
   }
   showSummary();
 }
