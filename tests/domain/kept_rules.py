@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def check_kept(history: LivingPool, before: World, decided: Plan) -> None:
     """A start leaves to others what is kept for them as long as it runs: what they don't lend, and reservations."""
-    leases = _as_taken(history, before, decided)
+    leases = _as_taken(counted(history, before), decided)
     for grant in decided.grants:
         ticket = history.tickets[grant.ticket]
         who = (ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour)
@@ -47,10 +48,10 @@ def check_kept(history: LivingPool, before: World, decided: Plan) -> None:
             must(kept <= len(there) or not others, f"{ticket.id} got what is reserved on {node}")
 
 
-def _as_taken(history: LivingPool, before: World, decided: Plan) -> list[Lease]:
+def _as_taken(leases: Iterable[Lease], decided: Plan) -> list[Lease]:
     """The leases, those that are taken back with their new end."""
     ends = {taken.ticket: taken.ends for taken in decided.taken}
-    return [replace(lease, ends=ends.get(lease.ticket, lease.ends)) for lease in counted(history, before)]
+    return [replace(lease, ends=ends.get(lease.ticket, lease.ends)) for lease in leases]
 
 
 def check_budgets(history: LivingPool, before: World, decided: Plan) -> None:
@@ -60,7 +61,7 @@ def check_budgets(history: LivingPool, before: World, decided: Plan) -> None:
         if budget is None:
             continue
         booked, granted = Counter(history.spent.of), Counter[Account]()
-        for lease in _as_taken(history, before, decided):
+        for lease in _as_taken(before.leases, decided):
             if lease.project == project:
                 booked.update(dict(costs(project, budget, 1000 * len(lease.devices), lease.starts, lease.ends)))
         for grant in decided.grants:

@@ -12,7 +12,7 @@ from labpool.domain.ends import End, Requeue
 from labpool.domain.inventory import LOST, Condition, Device, Node
 from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
-from labpool.domain.plans import Plan
+from labpool.domain.plans import BreakCause, Plan
 from labpool.domain.tickets import Priority, State
 from labpool.domain.world import World
 
@@ -74,7 +74,8 @@ def check_nodes(history: LivingPool, before: World, decided: Plan) -> None:
         condition = history.machines.nodes[node].condition
         must(condition is Condition.SERVING, f"{ticket} was given node {node}, which is {condition.value}")
     held_by = counted(history, before)
-    if len(held_by) < len(before.leases):
+    lost = set(before.leases).difference(held_by)
+    if lost and all(history.budget_of(lease.project) is None for lease in lost):  # a budget goes on paying for it
         told = plan(replace(before, leases=held_by), history.now)
         must(plan(before, history.now) == told, "a lease that is lost with its node counts against somebody")
 
@@ -146,6 +147,7 @@ def check_taken(history: LivingPool, before: World, decided: Plan) -> None:
     leases = {lease.ticket: lease for lease in held_by}
     starts = {slot.ticket: slot.start for slot in decided.slots} | {g.ticket: g.starts for g in decided.grants}
     queue = history.world.catalogue.queue
+    higher = {each.ticket for each in decided.broken if each.cause is BreakCause.HIGHER_CLASS}
     for taken in decided.taken:
         must(taken.ticket in leases, f"{taken.ticket} was taken too early: it was granted just now")
         lease, ticket, asks = leases[taken.ticket], history.tickets[taken.ticket], history.tickets[taken.taken_for]
@@ -161,7 +163,10 @@ def check_taken(history: LivingPool, before: World, decided: Plan) -> None:
         must(history.now >= lease.starts + queue.borrow_min, f"{taken.ticket} was taken too early")
         must(taken.ends == history.now + queue.grace < lease.ends, f"{taken.ticket} was not given its grace")
         must(history.now >= asks.in_line_since + queue.wait_before_taking, f"{asks.id} has not waited yet")
-        must(starts[asks.id] <= taken.ends + MARGIN, f"what was taken for {asks.id} is not kept for it")
+        must(
+            starts[asks.id] <= taken.ends + MARGIN or asks.id in higher,
+            f"what was taken for {asks.id} is not kept for it",
+        )
     for project, (own, _) in history.shares.items():
         for flavour in ("big", "slice"):
             asking = {t.taken_for for t in decided.taken if history.tickets[t.taken_for].project == project}
@@ -173,14 +178,15 @@ def check_taken(history: LivingPool, before: World, decided: Plan) -> None:
 
 def check_extended(history: LivingPool, before: World, longer: Lease) -> None:
     """Who goes on longer passes over nobody with less use, and pushes no promise out of the project's own devices."""
-    alike = [x for x in before.leases if (x.project, x.flavour) == (longer.project, longer.flavour)]
+    held_by = counted(history, before)
+    alike = [x for x in held_by if (x.project, x.flavour) == (longer.project, longer.flavour)]
     older = [x for x in alike if (x.starts, x.ticket) <= (longer.starts, longer.ticket)]
     waiting = {ticket.project for ticket in before.line() if ticket.flavour == longer.flavour}
     own = history.shares[longer.project][0]
     mine = own + reserved_then(history, longer.project, longer.flavour, history.now)
     must(not waiting or sum(len(x.devices) for x in older) <= mine, f"{longer.ticket} is borrowed, and {waiting} wait")
     use = Counter[str]()
-    for lease in before.leases:
+    for lease in held_by:
         hours = len(lease.devices) * ((lease.ends - lease.starts) / timedelta(hours=1))
         use[lease.project] += hours / history.shares[lease.project][0]
     passed_over = {project for project in waiting if use[project] < use[longer.project]}
