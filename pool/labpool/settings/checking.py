@@ -62,7 +62,8 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
     listed = f"Known here: {', '.join(names)}." if 0 < len(names) <= 12 else ""
     if not names:
         return "Nothing of this kind is in the file yet; add it, or remove this."
-    return " ".join(filter(None, (f'Did you mean "{near[0]}"?' if near else "", listed)))
+    said = " ".join(filter(None, (f'Did you mean "{near[0]}"?' if near else "", listed)))
+    return said or "Those known here stand in docs/configuration.md."
 
 
 def in_words(value: object) -> str:
