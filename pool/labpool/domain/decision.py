@@ -90,9 +90,10 @@ class Decision:
 
     def _promise_within_reservations(self) -> None:
         """Let those look for a place who need what is reserved for their project: there may not have been one yet."""
-        projects = {reservation.project for reservation in self.outlook.world.reservations}
-        for project in sorted(projects & self.outlook.unpromised.keys()):
-            for _, name in list(self.outlook.unpromised[project]):
+        kinds = {(each.project, each.flavour) for each in self.outlook.world.reservations}
+        for kind in sorted(kinds):
+            names = self.line.names_in(*kind)
+            for name in sorted(names, key=lambda name: (self.line.tickets[name].in_line_since, name)):
                 if name in self.line.tickets and name not in self.outlook.slots:
                     self._place_anew(name)
 

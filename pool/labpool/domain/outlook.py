@@ -195,7 +195,7 @@ class Outlook:
         if slot is None:
             return self.schedule.earliest(need, before, within)
         others = self.schedule.nodes_of(need.flavour) if within is None else within
-        if slot.node not in others and not self.schedule.may_have(need, others, before):
+        if before <= slot.start and not self.schedule.may_have(need, others, before, slot):
             return None
         with self.schedule.without_place_of(name):
             return self.schedule.earliest(need, before, within)

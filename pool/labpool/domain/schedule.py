@@ -210,13 +210,20 @@ class Schedule:
             if at == start:
                 return start
 
-    def may_have(self, need: Need, nodes: Iterable[str], before: datetime) -> bool:
-        """Whether one of `nodes` has the devices for `need` from some time before `before` on, caps left aside."""
-        layer, length = self._bookings.layer(), need.duration + self.margin
+    def may_have(self, need: Need, nodes: Iterable[str], before: datetime, own: OnNode) -> bool:
+        """Whether a place before `before` is not out of the question, for who has its `own` place later than that.
+
+        Looks at one thing after the other, and at none from the own place on, which is booked on some of them.
+        """
+        layer, length, now = self._bookings.layer(), need.duration + self.margin, self.now
+        for cap in need.caps:
+            room = cap.most - cap.amount
+            if layer[cap.key].first_start(room, length, now, before, own.start) is None:
+                return False
         for node in nodes:
             key = node_key(node, need.flavour)
-            room = self._room.get(key, 0) - need.gpus
-            if room >= 0 and layer[key].first_start(room, length, self.now, before) is not None:
+            room, cut = self._room.get(key, 0) - need.gpus, own.start if node == own.node else None
+            if room >= 0 and layer[key].first_start(room, length, now, before, cut) is not None:
                 return True
         return False
 

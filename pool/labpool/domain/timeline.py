@@ -94,8 +94,13 @@ class Timeline:
         last = bisect_left(self._times, end, first + 1)
         return max(self._taken[first:last])
 
-    def first_start(self, room: int, length: timedelta, at: datetime, before: datetime) -> datetime | None:
-        """The first time from `at` on, and before `before`, from which at most `room` is taken for `length`."""
+    def first_start(
+        self, room: int, length: timedelta, at: datetime, before: datetime, cut: datetime | None = None
+    ) -> datetime | None:
+        """The first time from `at` on, and before `before`, from which at most `room` is taken for `length`.
+
+        What is taken from `cut` on does not count.
+        """
         if at >= before:
             return None
         first, start, until = self._step_at(at), at, at + length
@@ -107,7 +112,7 @@ class Timeline:
                     return None
             else:
                 if not fits:
-                    fits, until = True, start + length
+                    fits, until = True, start + length if cut is None else min(start + length, cut)
                 if ends >= until:
                     return start
         return start if self._taken[-1] <= room else None

@@ -62,8 +62,7 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
     listed = f"Known here: {', '.join(names)}." if 0 < len(names) <= 12 else ""
     if not names:
         return "Nothing of this kind is in the file yet; add it, or remove this."
-    said = " ".join(filter(None, (f'Did you mean "{near[0]}"?' if near else "", listed)))
-    return said or "Those known here stand in docs/configuration.md."
+    return " ".join(filter(None, (f'Did you mean "{near[0]}"?' if near else "", listed)))
 
 
 def in_words(value: object) -> str:
@@ -90,7 +89,8 @@ def _finding(detail: ErrorDetails, source: LocatedYaml, file: str) -> Finding:
     line, key = source.line_of(path), dotted(path)
     parent = pool_yaml_shape().at(path[:-1])
     if detail["type"] == "extra_forbidden" and parent:
-        return Finding(file, line, key, "unknown key", suggestion(str(path[-1]), parent.keys))
+        remedy = suggestion(str(path[-1]), parent.keys) or "Those known here stand in docs/configuration.md."
+        return Finding(file, line, key, "unknown key", remedy)
     shape = pool_yaml_shape().at(path) or pool_yaml_shape()
     if detail["type"] == "missing":
         return Finding(file, line, key, f"missing; expected {shape.expected}", _remedy(path, shape, "Add"))
