@@ -99,28 +99,23 @@ class Spent:
 class Accounts:
     """What is booked of all accounts, beside what is spent.
 
-    A start that comes a little late moves a little of its run into the next period: so much of one that began before
-    a period, or as late as that within it, is `forgiven` there.
+    A start that comes a little late moves a little of its run into the next period; so many units of work more than
+    its budget a project may come to by that, its `tolerance`.
     """
 
     budgets: Mapping[str, Budget]
     spent: Spent = field(default_factory=Spent)
-    forgiven: timedelta = timedelta(0)
+    tolerance: Mapping[str, int] = field(default_factory=dict)
 
     def costs(self, project: str, rate: int, start: datetime, end: datetime) -> tuple[Cost, ...]:
         """What a project's booking takes; nothing where it has no budget."""
         budget = self.budgets.get(project)
-        if budget is None:
-            return ()
-        full, less = costs(project, budget, rate, start, end), rate * (self.forgiven // TICK)
-        return tuple(
-            Cost(account, max(units - less, 0) if start < account[1] + self.forgiven else units)
-            for account, units in full
-        )
+        return tuple(costs(project, budget, rate, start, end)) if budget else ()
 
     def left(self, booked: Mapping[Account, int], account: Account) -> int:
         """Units of work that are left of an account, below 0 where it is overdrawn."""
-        return self.budgets[account[0]].work - self.spent.of.get(account, 0) - booked.get(account, 0)
+        most = self.budgets[account[0]].work + self.tolerance.get(account[0], 0)
+        return most - self.spent.of.get(account, 0) - booked.get(account, 0)
 
     def affordable_from(
         self, booked: Mapping[Account, int], project: str, rate: int, start: datetime, duration: timedelta
@@ -138,7 +133,7 @@ class Accounts:
             if lacking is None:
                 return start
             left = max(self.left(booked, lacking), 0)
-            was_untouched, untouched = untouched, left == budget.work
+            was_untouched, untouched = untouched, left >= budget.work
             start = budget.period(lacking[1]).end - (left // rate) * TICK
         return FOREVER
 

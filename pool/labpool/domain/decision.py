@@ -116,7 +116,7 @@ class Decision:
     def _is_in_the_way(self, other: str, need: Need, place: Place) -> bool:
         """Whether another ticket's place takes something that `need` takes too, at the same time."""
         slot, project = self.outlook.slots[other], self.line.tickets[other].project
-        if project == need.project and project in self.schedule.payments.budgets:
+        if project == need.project and self.schedule.payments.affordable_from(need, place.start) > place.start:
             return True
         if slot.start >= place.end or place.start >= slot.end + self.schedule.margin:
             return False

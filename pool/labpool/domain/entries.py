@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -12,9 +12,10 @@ from labpool.domain.budgets import Accounts, Cost
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.guarantees import Guarantees, Share
 from labpool.domain.leases import Lease
-from labpool.domain.needs import Amount, Need, flavour_key, node_key, of_host
+from labpool.domain.needs import Amount, Key, Need, flavour_key, node_key, of_host
 from labpool.domain.reservations import Reservation, without_gaps
 from labpool.domain.stock import Stock
+from labpool.domain.timeline import Timeline
 from labpool.domain.world import World
 
 INSTANT = timedelta(microseconds=1)
@@ -43,12 +44,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Bookings under the rules of one world."""
+    """Bookings under the rules of one world. `lateness` is by how much a start may come late."""
 
     catalogue: Catalogue
     stock: Stock
     guarantees: Guarantees
     accounts: Accounts
+    lateness: timedelta = timedelta(0)
 
     def of_world(
         self, world: World, hosts: Mapping[str, tuple[int, int]], now: datetime, margin: timedelta
@@ -58,9 +60,47 @@ class Entries:
             yield ("lease", lease.ticket), self.of_lease(lease, hosts.get(lease.ticket, (0, 0)), now)
         for lease in set(world.leases).difference(world.counted):
             yield ("lost", lease.ticket), self.of_lost(lease, now)
-        for reservation in without_gaps(world.reservations, margin):
-            if reservation.end + margin > now:
-                yield ("reservation", reservation.id), self.of_reservation(reservation, now)
+        ahead = [each for each in world.reservations if each.end + self.lateness + margin > now]
+        ahead = [each for each in ahead if not each.project or each.project in self.catalogue.projects]
+        kept = self._kept(ahead, world)
+        for each in without_gaps(ahead, self.lateness + margin):
+            yield ("reservation", each.id), self.of_reservation(each, now, kept)
+
+    def missing(self, world: World, reservation: Reservation) -> int:
+        """Devices that can't be kept for a reservation because they are kept for others, or not there."""
+        kept = self._kept(world.reservations, world)
+        things = [thing for (name, thing) in kept if name == reservation.id] if reservation.project else []
+        return max((reservation.devices - kept[reservation.id, thing] for thing in things), default=0)
+
+    def _kept(self, reservations: Iterable[Reservation], world: World) -> dict[tuple[str, Key], int]:
+        """How many devices of each thing are kept for each reservation: what is closed first, then the first ones.
+
+        Where devices are out of order it may be fewer than were reserved: what is not there can't be kept from anybody.
+        """
+        found: dict[tuple[str, Key], int] = {}
+        in_order = sorted(reservations, key=lambda each: (each.project != "", each.start, each.id))
+        for thing in (thing for thing, _ in self.guarantees.totals()):
+            spare, taken = self.stock.room.get(thing, 0) - self.guarantees.floor(thing), Timeline()
+            for each in in_order:
+                wanted = self._wanted(each, thing, world)
+                if wanted is not None:
+                    kept = max(min(wanted, spare - taken.most_taken(each.start, each.end)), 0)
+                    taken.take(each.start, each.end, kept)
+                    found[each.id, thing] = kept
+        return found
+
+    def _wanted(self, each: Reservation, thing: Key, world: World) -> int | None:
+        """How much of a thing a reservation takes; None where it has nothing to do with it."""
+        flavour, node = thing[-1], thing[1] if thing[0] == "node" else ""
+        if each.project:
+            concerns = each.flavour == flavour and node in ("", each.node)
+            return each.devices if concerns else None
+        if node not in ("", each.node):
+            return None
+        closed = dict(self.stock.on_node(each.node)).get(node_key(each.node, flavour), 0)
+        staying = (lease for lease in world.counted if lease.ends > each.start and lease.flavour == flavour)
+        still_leased = sum(self.stock.nodes_of_each(lease.devices).count(each.node) for lease in staying)
+        return max(closed - still_leased, 0)
 
     def of_place(self, need: Need, place: OnNode, rank: int, now: datetime) -> Booking:
         """A place that is set aside for `need`; one whose start has passed counts from now on."""
@@ -94,17 +134,18 @@ class Entries:
         costs = self._costs(lease, len(lease.devices), lease.starts, lease.ends)
         return Booking(now, max(lease.ends, now + INSTANT), (), costs=costs)
 
-    def of_reservation(self, each: Reservation, now: datetime) -> Booking:
-        """A reservation gives its project so many devices more, and takes them from everybody else."""
-        start = max(each.start, now)
+    def of_reservation(self, each: Reservation, now: datetime, kept: Mapping[tuple[str, Key], int]) -> Booking:
+        """A reservation gives its project so many devices more, and takes from everybody else what is `kept`.
+
+        For its project it lasts as much longer as a start may come late.
+        """
+        start, things = max(each.start, now), [(thing, many) for (name, thing), many in kept.items() if name == each.id]
         if not each.project:
-            on_node = self.stock.on_node(each.node)
-            everywhere = [(flavour_key(key[2]), devices) for key, devices in on_node]
-            return Booking(start, each.end, tuple(on_node), shares=self.guarantees.shares("", (*on_node, *everywhere)))
-        things = [flavour_key(each.flavour), *([node_key(each.node, each.flavour)] if each.node else [])]
-        kept = (thing for thing in things if self.guarantees.has(thing))
-        shares = tuple(Share(thing, each.project, -each.devices, each.devices) for thing in kept)
-        return Booking(start, each.end, ((("project", each.project, each.flavour), -each.devices),), shares=shares)
+            shares = self.guarantees.shares("", things)
+            return Booking(start, each.end, tuple(self.stock.on_node(each.node)), shares=shares)
+        shares = tuple(Share(thing, each.project, -many, many) for thing, many in things)
+        amounts = ((("project", each.project, each.flavour), -each.devices),)
+        return Booking(start, each.end + self.lateness, amounts, shares=shares)
 
     def _costs(self, whose: Need | Lease, devices: int, start: datetime, end: datetime) -> tuple[Cost, ...]:
         if whose.project not in self.accounts.budgets:

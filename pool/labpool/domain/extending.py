@@ -145,9 +145,11 @@ def _of_own_promises(lease: Lease, world: World) -> Iterator[_Bound]:
     spans = [(slots[ticket.id].start, slots[ticket.id].end, ticket.gpus) for ticket in alike]
     others = (x for x in world.counted if (x.project, x.flavour) == kind and x.ticket != lease.ticket)
     held = [*spans, *((other.starts, other.ends, len(other.devices)) for other in others)]
+    over = [each.end for each in world.reservations if (each.project, each.flavour) == kind]  # from then on it has less
     for start, end, _ in spans:
-        at = max(start, lease.ends)
-        own = world.own(*kind, at)
-        taken = sum(devices for since, until, devices in held if since <= at < until)
-        if at < end and taken <= own < taken + len(lease.devices):
-            yield _Bound(max(at - world.catalogue.queue.turnover, lease.ends), ExtensionReason.PROMISED)
+        first = max(start, lease.ends)
+        for at in (first, *(turn for turn in over if first < turn < end)):
+            own = world.own(*kind, at)
+            taken = sum(devices for since, until, devices in held if since <= at < until)
+            if at < end and taken <= own < taken + len(lease.devices):
+                yield _Bound(max(at - world.catalogue.queue.turnover, lease.ends), ExtensionReason.PROMISED)

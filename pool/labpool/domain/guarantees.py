@@ -87,6 +87,10 @@ class Guarantees:
             return None
         return tracks[_seen(thing, project) if project in self._floors[thing] else _total(thing)]
 
+    def floor(self, thing: Key) -> int:
+        """How much of it is always taken or kept."""
+        return sum(self._floors[thing].values())
+
     def has(self, thing: Key) -> bool:
         """Whether anything of it is kept."""
         return thing in self._floors

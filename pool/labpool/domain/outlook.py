@@ -91,6 +91,7 @@ class Outlook:
             return False
         self.world, self.now, self.kept = world, now, Kept()
         self.schedule.pass_to(now, world.spent)
+        self.stirred.projects.update(project for (project, _), _ in world.spent.of.items() ^ before.spent.of.items())
         self.stirred.projects.update(project for project, at in self.pays_at.items() if at <= now)
         return self._follow_tickets(before) and self._follow_leases(before) and self._can_start_all_due()
 

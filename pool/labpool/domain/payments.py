@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from labpool.domain.bookings import Bookings, Layer
 from labpool.domain.budgets import TICK, Budget, hours
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Need
+from labpool.domain.reservations import most_reserved
 from labpool.domain.tickets import Ticket
 from labpool.domain.timeline import FOREVER
+from labpool.domain.world import World
+
+
+def late_work(world: World, lateness: timedelta) -> dict[str, int]:
+    """Units of work that all that a project may hold at once comes to in `lateness`."""
+    rules = world.catalogue
+    return {
+        project: sum(rules.rate(flavour, _most(world, project, flavour)) for flavour in rules.flavours)
+        * (lateness // TICK)
+        for project in rules.budgets()
+    }
+
+
+def _most(world: World, project: str, flavour: str) -> int:
+    shares = world.catalogue.projects[project].most_at_once(flavour)
+    return shares + most_reserved(world.reservations, project, flavour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +94,8 @@ class Payments:
             name = ("slot", ticket.id)
             booked = self.bookings[name].costs if name in self.bookings else ()
             own = sum(cost.work for cost in booked if cost.account == account)
-            start = period.end - max(left + own, 0) // rate * TICK
+            paid = max(left + own, 0) // rate * TICK
+            start = period.end - min(paid, period.end - now)
             if now < start < first:
                 first = start
         return first

@@ -40,8 +40,9 @@ def consequences(world: World, wanted: Sequence[Reservation], now: datetime) -> 
         _check(world, each, now)
     more = replace(world, reservations=(*world.reservations, *wanted))
     schedule = Schedule(more, now, margin=timedelta(0))  # what ends just as one begins is not missing for it
-    missing = max((_missing(world, schedule, each, now) for each in wanted), default=0)
-    return Consequences(plan(more, now).broken, missing)
+    missing = max((_missing(more, schedule, each, now) for each in wanted), default=0)
+    anyway = {broken.ticket for broken in plan(world, now).broken}
+    return Consequences(tuple(each for each in plan(more, now).broken if each.ticket not in anyway), missing)
 
 
 def used_of(world: World, reservation: Reservation) -> int:
@@ -59,13 +60,16 @@ def used_of(world: World, reservation: Reservation) -> int:
     return held + sum(ticket.gpus for ticket in waiting if (ticket.project, ticket.flavour) == kind)
 
 
-def _missing(world: World, schedule: Schedule, wanted: Reservation, now: datetime) -> int:
+def _missing(more: World, schedule: Schedule, wanted: Reservation, now: datetime) -> int:
     start, end = max(wanted.start, now), wanted.end
     if wanted.project:
         things = [flavour_key(wanted.flavour), *([node_key(wanted.node, wanted.flavour)] if wanted.node else [])]
-        return max(schedule.missing_of_what_is_kept(thing, start, end) for thing in things)
-    flavours = {device.flavour for device in world.inventory.devices if device.node == wanted.node}
-    return sum(max(-schedule.free_on(wanted.node, flavour, start, end), 0) for flavour in flavours)
+        in_use = max(schedule.missing_of_what_is_kept(thing, start, end) for thing in things)
+        return min(in_use + schedule.entries.missing(more, wanted), wanted.devices)
+    flavours = {device.flavour for device in more.inventory.devices if device.node == wanted.node}
+    in_use = sum(max(-schedule.free_on(wanted.node, flavour, start, end), 0) for flavour in flavours)
+    meeting = (each for each in more.reservations if each.start < wanted.end and wanted.start < each.end)
+    return in_use + sum(each.devices for each in meeting if each.project and each.node == wanted.node)
 
 
 def _check(world: World, wanted: Reservation, now: datetime) -> None:

@@ -34,6 +34,10 @@ _ESTIMATES = 300
 """Of so many requests of a long trace an estimate is made: each costs as much as many decisions."""
 
 
+_IDLE = 100
+"""So often a policy is asked again about an idle pool, at the renewals of budgets."""
+
+
 class NeverStarted(RuntimeError):
     """A policy left tickets waiting in a pool where nothing runs any more."""
 
@@ -97,8 +101,10 @@ class _Replay:
 
     def run(self) -> Outcome:
         """Go from one moment at which something happens to the next, until all is over."""
-        while (moment := self._next_moment()) is not None:
+        idle = 0
+        while (moment := self._next_moment()) is not None and idle < _IDLE:
             self.now = moment
+            idle = 0 if self.leases or self.come < len(self.arrivals) else idle + 1
             settled, left = self._settle(), self._let_leave()
             if settled or left or self.wake == moment:
                 self._decide()
