@@ -82,10 +82,14 @@ def _check_left(history: LivingPool, ticket: Ticket, held: list[Lease], usable: 
         name: max(own - history.lend.get(name, own), 0) + reserved(anywhere, name, ticket.flavour, now)
         for name, (own, _) in history.shares.items()
     }
-    kept = sum(max(used[name], floor) for name, floor in floors.items())
-    fits = kept <= len(usable) or used[ticket.project] <= floors[ticket.project]
-    too_few = sum(floors.values()) > len(usable)
-    must(fits or too_few, f"{ticket.id} got what others don't lend")
+    others = 0
+    for name, (own, _) in history.shares.items():
+        never_lent = max(own - history.lend.get(name, own), 0)
+        kept = never_lent + reserved(anywhere, name, ticket.flavour, now)
+        others += max(used[name], kept) if name != ticket.project else 0
+    on_nodes = sum(each.devices for each in history.reservations if each.node and each.is_on(now))
+    too_few = sum(floors.values()) + on_nodes > len(usable)  # the first ones are kept then
+    must(others + used[ticket.project] <= len(usable) or too_few, f"{ticket.id} got what others don't lend")
 
 
 def _usable(history: LivingPool) -> list[Device]:

@@ -150,7 +150,7 @@ def test_maintenance_closes_a_node_for_everybody():
     assert wait is not None
     assert (wait.reason, wait.kept_for, wait.kept_until) == (WaitReason.KEPT_FOR_OTHERS, (), at(3))
     told = wait_sentence(world.tickets[0], wait, world.catalogue, timezone.utc, at(0))
-    assert told.message == "You wait because the GPUs that are free are closed for maintenance soon, until 12:00 UTC."
+    assert told.message == "You wait because the GPUs that are free are closed for maintenance, until 12:00 UTC."
 
 
 def test_what_a_reservation_kept_is_dealt_out_when_it_is_over():

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from labpool.domain.budgets import Account, Accounts, Cost
-from labpool.domain.guarantees import Floors, Guarantees, Share
+from labpool.domain.guarantees import Guarantees, Owners, Share
 from labpool.domain.needs import Amount, Key
 from labpool.domain.timeline import FOREVER, Span, Timeline
 
@@ -54,9 +54,9 @@ class Layer(dict[Key, Timeline]):
 class Bookings:
     """All bookings by name. `now` may be set to a later time; what lies before it is forgotten by and by."""
 
-    def __init__(self, now: datetime, margin: timedelta, floors: Floors, accounts: Accounts) -> None:
+    def __init__(self, now: datetime, margin: timedelta, owners: Owners, accounts: Accounts) -> None:
         self.now = now
-        self.guarantees = Guarantees(floors)
+        self.guarantees = Guarantees(owners)
         self.accounts = accounts
         self._margin = margin
         self._bookings: dict[Name, Booking] = {}

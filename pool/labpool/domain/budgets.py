@@ -129,7 +129,7 @@ class Accounts:
             return start
         was_untouched = untouched = False
         while not (was_untouched and untouched):  # else it is too much even for two whole periods
-            lacking = self._first_lacking(booked, self.costs(project, rate, start, start + duration))
+            lacking = self.first_lacking(booked, self.costs(project, rate, start, start + duration))
             if lacking is None:
                 return start
             left = max(self.left(booked, lacking), 0)
@@ -154,7 +154,8 @@ class Accounts:
         """Whether more is spent and booked than there is of one of `accounts`."""
         return any(self.left(booked, account) < 0 for account in accounts)
 
-    def _first_lacking(self, booked: Mapping[Account, int], wanted: Iterable[Cost]) -> Account | None:
+    def first_lacking(self, booked: Mapping[Account, int], wanted: Iterable[Cost]) -> Account | None:
+        """The first account that has too little left for its part of what is wanted; None where each has enough."""
         return next((cost.account for cost in wanted if self.left(booked, cost.account) < cost.work), None)
 
 

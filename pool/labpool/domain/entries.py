@@ -80,7 +80,7 @@ class Entries:
         found: dict[tuple[str, Key], int] = {}
         in_order = sorted(reservations, key=lambda each: (each.project != "", each.start, each.id))
         for thing in (thing for thing, _ in self.guarantees.totals()):
-            spare, taken = self.stock.room.get(thing, 0) - self.guarantees.floor(thing), Timeline()
+            spare, taken = self.stock.room.get(thing, 0) - self.guarantees.never_lent(thing), Timeline()
             for each in in_order:
                 wanted = self._wanted(each, thing, world)
                 if wanted is not None:
@@ -143,7 +143,7 @@ class Entries:
         if not each.project:
             shares = self.guarantees.shares("", things)
             return Booking(start, each.end, tuple(self.stock.on_node(each.node)), shares=shares)
-        shares = tuple(Share(thing, each.project, -many, many) for thing, many in things)
+        shares = tuple(Share(thing, each.project, reserved=many) for thing, many in things)
         amounts = ((("project", each.project, each.flavour), -each.devices),)
         return Booking(start, each.end + self.lateness, amounts, shares=shares)
 

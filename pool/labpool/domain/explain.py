@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -69,11 +69,13 @@ def _over_budget(ticket: Ticket, need: Need, world: World, now: datetime) -> Wai
     budget = world.catalogue.budgets().get(ticket.project)
     if budget is None:
         return None
-    schedule = schedule_of(world, now, without=ticket.id)
-    if schedule.payments.affordable_from(need, now) == now:
+    payments = schedule_of(world, now, without=ticket.id).payments
+    lacking = payments.lacking(need, now)
+    if lacking is None:
         return None
-    hours_left = max(schedule.payments.hours_left(ticket.project, now), 0.0)
-    return Wait(WaitReason.BUDGET, hours_left=hours_left, renewed=budget.period(now).end)
+    hours_left = max(payments.hours_left(ticket.project, lacking), 0.0)
+    begins = lacking if lacking > now else None
+    return Wait(WaitReason.BUDGET, hours_left=hours_left, begins=begins, renewed=budget.period(lacking).end)
 
 
 def _held_devices(ticket: Ticket, world: World) -> Wait | None:
@@ -103,14 +105,24 @@ def _kept(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | Non
     others = tuple(dict.fromkeys(for_ever + [each.project for each in meeting if each.project]))
     if not (others or meeting):
         return None
+    closed = [each for each in meeting if not each.project]
+    if closed and not _starts(ticket, need, world, now) and _starts(ticket, need, _without(world, closed), now):
+        return Wait(WaitReason.KEPT_FOR_OTHERS, kept_until=max(each.end for each in closed))
     lending = {name: replace(project, lend={}) for name, project in projects.items()}
-    open_to_all = replace(world, reservations=(), catalogue=replace(world.catalogue, projects=lending))
-    starts = [schedule_of(each, now, without=ticket.id).earliest(need) for each in (world, open_to_all)]
-    as_it_is, without = (place is not None and place.start == now for place in starts)
-    if as_it_is or not without:
+    open_to_all = replace(_without(world, meeting), catalogue=replace(world.catalogue, projects=lending))
+    if _starts(ticket, need, world, now) or not _starts(ticket, need, open_to_all, now):
         return None
     kept_until = None if for_ever else max(each.end for each in meeting)
     return Wait(WaitReason.KEPT_FOR_OTHERS, kept_for=others, kept_until=kept_until)
+
+
+def _starts(ticket: Ticket, need: Need, world: World, now: datetime) -> bool:
+    place = schedule_of(world, now, without=ticket.id).earliest(need)
+    return place is not None and place.start == now
+
+
+def _without(world: World, reservations: Collection[Reservation]) -> World:
+    return replace(world, reservations=tuple(each for each in world.reservations if each not in reservations))
 
 
 def _keeps_from(reservation: Reservation, ticket: Ticket, world: World) -> bool:

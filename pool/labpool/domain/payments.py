@@ -51,6 +51,13 @@ class Payments:
         rate = self.catalogue.rate(need.flavour, need.gpus)
         return accounts.affordable_from(booked, need.project, rate, start, need.duration)
 
+    def lacking(self, need: Need, start: datetime) -> datetime | None:
+        """When the first period begins whose budget has too little left for `need` from `start` on; None for none."""
+        accounts, rate = self.bookings.accounts, self.catalogue.rate(need.flavour, need.gpus)
+        wanted = accounts.costs(need.project, rate, start, start + need.duration)
+        account = accounts.first_lacking(self.bookings.layer().booked, wanted)
+        return account[1] if account else None
+
     def paid_until(self, whose: Need | Lease, since: datetime) -> datetime:
         """Until when a project could pay for such devices from `since` on, beside what is booked."""
         devices = whose.gpus if isinstance(whose, Need) else len(whose.devices)

@@ -121,7 +121,7 @@ class Wait:
     `most` is how many devices there are to have: those in order, or the cap. `missing` is how many must come free
     first; 0 where they are free now and promised for soon. `kept_for` are projects for which free devices are kept,
     `kept_until` when the last such reservation is over; None where it is for ever. `hours_left` are the GPU-hours left
-    of a budget until `renewed`.
+    of a budget until `renewed`, of a period that `begins` later where that is told.
     """
 
     reason: WaitReason
@@ -131,4 +131,5 @@ class Wait:
     kept_for: tuple[str, ...] = ()
     kept_until: datetime | None = None
     hours_left: float = 0.0
+    begins: datetime | None = None
     renewed: datetime | None = None

@@ -65,7 +65,10 @@ def _missing(more: World, schedule: Schedule, wanted: Reservation, now: datetime
     if wanted.project:
         things = [flavour_key(wanted.flavour), *([node_key(wanted.node, wanted.flavour)] if wanted.node else [])]
         in_use = max(schedule.missing_of_what_is_kept(thing, start, end) for thing in things)
-        return min(in_use + schedule.entries.missing(more, wanted), wanted.devices)
+        in_use += schedule.entries.missing(more, wanted)
+        nodes = [wanted.node] if wanted.node else schedule.nodes_of(wanted.flavour)
+        free = sum(max(schedule.free_on(node, wanted.flavour, start, end), 0) for node in nodes)
+        return min(max(in_use, wanted.devices - free), wanted.devices)
     flavours = {device.flavour for device in more.inventory.devices if device.node == wanted.node}
     in_use = sum(max(-schedule.free_on(wanted.node, flavour, start, end), 0) for flavour in flavours)
     meeting = (each for each in more.reservations if each.start < wanted.end and wanted.start < each.end)

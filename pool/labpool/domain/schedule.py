@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from labpool.domain.bookings import Bookings, Layer
 from labpool.domain.budgets import Accounts, Spent
 from labpool.domain.entries import INSTANT, Entries, OnNode, Place
-from labpool.domain.guarantees import floors_of
+from labpool.domain.guarantees import owners_of
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Cap, Key, Need, Needs, flavour_key, node_key
 from labpool.domain.payments import Payments, late_work
@@ -46,7 +46,7 @@ class Schedule:
         self._leases = {lease.ticket: lease for lease in world.counted}
         lateness = max(world.catalogue.queue.turnover - self.margin, timedelta(0))
         accounts = Accounts(world.catalogue.budgets(), world.spent, late_work(world, lateness))
-        self._bookings = Bookings(now, self.margin, floors_of(world), accounts)
+        self._bookings = Bookings(now, self.margin, owners_of(world), accounts)
         self.guarantees = self._bookings.guarantees
         self.entries = Entries(world.catalogue, self.stock, self.guarantees, accounts, lateness)
         self.payments = Payments(world.catalogue, self._bookings)

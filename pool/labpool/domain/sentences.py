@@ -162,6 +162,9 @@ def _project_limit(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinf
     )
     if not wait.missing:
         return _promised(ticket, wait, f"{share}, and ", zone, now)
+    if ticket.gpus > wait.most:
+        said = f"You wait because {share}, fewer than you need. It may hold more only while they are reserved for it."
+        return Sentence(said, "Ask for fewer GPUs, or ask an admin for a reservation.")
     return Sentence(
         f"You wait because {share} and holds {_held(wait)}{_yours(wait, zone, now)}.{_next_end(wait, zone, now)}",
         _sooner(wait),
@@ -170,11 +173,13 @@ def _project_limit(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinf
 
 def _budget(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:
     project = catalogue.projects[ticket.project]
-    per = project.budget.per.value if project.budget else ""
+    per = f"this {project.budget.per.value}" if project.budget else ""
+    if project.budget and wait.begins:
+        per = f"the {project.budget.per.value} from {clock(wait.begins, zone, now)} on"
     asked = booked_hours(ticket.gpus, catalogue.charge_of(ticket.flavour), ticket.duration)
     renewed = clock(wait.renewed or now, zone, now)
     return Sentence(
-        f"You wait because {project.title} has {gpu_hours(wait.hours_left)} of this {per} left that are not "
+        f"You wait because {project.title} has {gpu_hours(wait.hours_left)} of {per} left that are not "
         f"set aside, and you ask for {decimal(asked)}; its budget begins anew at {renewed}.",
         f"Ask for less time to start sooner, or ask an owner of {project.title} about the budget.",
     )
@@ -183,7 +188,7 @@ def _budget(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now:
 def _kept_for_others(wait: Wait, catalogue: Catalogue, zone: tzinfo, now: datetime) -> Sentence:
     known = catalogue.projects
     names = [known[name].title if name in known else name for name in wait.kept_for]
-    whose = f"kept for {listed(names)}" if names else "closed for maintenance soon"
+    whose = f"kept for {listed(names)}" if names else "closed for maintenance"
     until = f", until {clock(wait.kept_until, zone, now)}" if wait.kept_until else ""
     said = f"You wait because the GPUs that are free are {whose}{until}."
     return Sentence(said, "Ask for less time, or for another GPU, to start sooner.")
