@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from labpool.domain.budgets import Account, costs, hours
 from labpool.domain.inventory import Condition, Device
 from labpool.domain.leases import Lease
-from labpool.domain.plans import Plan
+from labpool.domain.plans import BreakCause, Plan
 from labpool.domain.reservations import reserved
 from labpool.domain.tickets import Ticket
 from labpool.domain.usage import HOUR
@@ -35,6 +35,9 @@ def check_kept(history: LivingPool, before: World, decided: Plan) -> None:
         ticket, node = history.tickets[grant.ticket], grant.devices[0].split("-")[0]
         meets = [r for r in history.reservations if r.start < grant.ends and r.end > history.now]
         must(all(r.project or r.node != node for r in meets), f"{ticket.id} was granted a node that is closed")
+        forced = BreakCause.ADMIN_CHANGE in history.causes and not all(r.project for r in history.reservations)
+        if len(usable) < len(DEVICES) or forced or not all(r.project for r in meets):
+            continue  # what is not there can't be kept for everybody
         for now in (history.now, *(r.start for r in meets if r.start > history.now)):
             held = [lease for lease in leases if lease.ends > now and lease.flavour == ticket.flavour]
             _check_left(history, ticket, held, [d for d in usable if d.flavour == ticket.flavour], now)

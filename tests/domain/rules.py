@@ -74,9 +74,12 @@ def check_nodes(history: LivingPool, before: World, decided: Plan) -> None:
         condition = history.machines.nodes[node].condition
         must(condition is Condition.SERVING, f"{ticket} was given node {node}, which is {condition.value}")
     held_by = counted(history, before)
-    lost = set(before.leases).difference(held_by)
-    if lost and all(history.budget_of(lease.project) is None for lease in lost):  # a budget goes on paying for it
-        told = plan(replace(before, leases=held_by), history.now)
+    if len(held_by) < len(before.leases):
+        spent = before.spent  # what is set aside for it stays so
+        for lease in set(before.leases).difference(held_by):
+            if budget := history.budget_of(lease.project):
+                spent = spent.with_run(budget, lease.project, 1000 * len(lease.devices), lease.starts, lease.ends)
+        told = plan(replace(before, leases=held_by, spent=spent), history.now)
         must(plan(before, history.now) == told, "a lease that is lost with its node counts against somebody")
 
 

@@ -179,7 +179,7 @@ def test_a_planner_that_promises_anew_each_time_is_caught_moving_the_number_late
 def test_a_planner_that_leaves_a_step_out_is_caught_leaving_somebody_waiting(left_out: str):
     def lazy(world: World, now: datetime) -> Plan:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Decision, left_out, lambda *_: None)
+            patch.setattr(Decision, left_out, lambda *_: False)
             return plan(world, now)
 
     with pytest.raises(InvariantBroken, match=r"somebody could have started|a second look"):

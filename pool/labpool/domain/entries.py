@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -66,11 +67,14 @@ class Entries:
         for each in without_gaps(ahead, self.lateness + margin):
             yield ("reservation", each.id), self.of_reservation(each, now, kept)
 
-    def missing(self, world: World, reservation: Reservation) -> int:
-        """Devices that can't be kept for a reservation because they are kept for others, or not there."""
-        kept = self._kept(world.reservations, world)
-        things = [thing for (name, thing) in kept if name == reservation.id] if reservation.project else []
-        return max((reservation.devices - kept[reservation.id, thing] for thing in things), default=0)
+    def shortfalls(self, world: World) -> Counter[str]:
+        """Of each project's reservation the devices that it lacks: they are kept for others, or are not there."""
+        devices = {each.id: each.devices for each in world.reservations if each.project}
+        lacking = Counter[str]()
+        for (name, _), kept in self._kept(world.reservations, world).items():
+            if name in devices:
+                lacking[name] = max(lacking[name], devices[name] - kept)
+        return lacking
 
     def _kept(self, reservations: Iterable[Reservation], world: World) -> dict[tuple[str, Key], int]:
         """How many devices of each thing are kept for each reservation: what is closed first, then the first ones.

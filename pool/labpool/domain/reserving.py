@@ -40,7 +40,9 @@ def consequences(world: World, wanted: Sequence[Reservation], now: datetime) -> 
         _check(world, each, now)
     more = replace(world, reservations=(*world.reservations, *wanted))
     schedule = Schedule(more, now, margin=timedelta(0))  # what ends just as one begins is not missing for it
-    missing = max((_missing(more, schedule, each, now) for each in wanted), default=0)
+    lacking, lacked = schedule.entries.shortfalls(more), Schedule(world, now).entries.shortfalls(world)
+    missing = max((_missing(more, schedule, each, now) + lacking[each.id] for each in wanted), default=0)
+    missing += sum(lacking[each.id] - lacked[each.id] for each in world.reservations)
     anyway = {broken.ticket for broken in plan(world, now).broken}
     return Consequences(tuple(each for each in plan(more, now).broken if each.ticket not in anyway), missing)
 
@@ -65,14 +67,11 @@ def _missing(more: World, schedule: Schedule, wanted: Reservation, now: datetime
     if wanted.project:
         things = [flavour_key(wanted.flavour), *([node_key(wanted.node, wanted.flavour)] if wanted.node else [])]
         in_use = max(schedule.missing_of_what_is_kept(thing, start, end) for thing in things)
-        in_use += schedule.entries.missing(more, wanted)
         nodes = [wanted.node] if wanted.node else schedule.nodes_of(wanted.flavour)
         free = sum(max(schedule.free_on(node, wanted.flavour, start, end), 0) for node in nodes)
         return min(max(in_use, wanted.devices - free), wanted.devices)
     flavours = {device.flavour for device in more.inventory.devices if device.node == wanted.node}
-    in_use = sum(max(-schedule.free_on(wanted.node, flavour, start, end), 0) for flavour in flavours)
-    meeting = (each for each in more.reservations if each.start < wanted.end and wanted.start < each.end)
-    return in_use + sum(each.devices for each in meeting if each.project and each.node == wanted.node)
+    return sum(max(-schedule.free_on(wanted.node, flavour, start, end), 0) for flavour in flavours)
 
 
 def _check(world: World, wanted: Reservation, now: datetime) -> None:
