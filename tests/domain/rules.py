@@ -13,6 +13,7 @@ from labpool.domain.inventory import LOST, Condition, Device, Node
 from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
 from labpool.domain.plans import BreakCause, Plan
+from labpool.domain.reservations import reserved
 from labpool.domain.tickets import Priority, State
 from labpool.domain.world import World
 
@@ -160,7 +161,9 @@ def check_taken(history: LivingPool, before: World, decided: Plan) -> None:
             if (other.project, other.flavour) == (lease.project, lease.flavour)
             and (other.starts, other.ticket) <= (lease.starts, lease.ticket)
         ]
-        own = history.shares[lease.project][0] + reserved_then(history, lease.project, lease.flavour, history.now)
+        own = history.shares[lease.project][0] + reserved(
+            history.reservations, lease.project, lease.flavour, history.now
+        )
         must(sum(len(other.devices) for other in older) > own, f"{taken.ticket} was taken, and is not borrowed")
         must(ticket.state is State.RUNNING, f"{taken.ticket} was taken and is {ticket.state.value}")
         must(history.now >= lease.starts + queue.borrow_min, f"{taken.ticket} was taken too early")
@@ -175,7 +178,7 @@ def check_taken(history: LivingPool, before: World, decided: Plan) -> None:
             asking = {t.taken_for for t in decided.taken if history.tickets[t.taken_for].project == project}
             gpus = sum(history.tickets[name].gpus for name in asking if history.tickets[name].flavour == flavour)
             held = sum(len(x.devices) for x in held_by if (x.project, x.flavour) == (project, flavour))
-            mine = own + reserved_then(history, project, flavour, history.now)
+            mine = own + reserved(history.reservations, project, flavour, history.now)
             must(not gpus or held + gpus <= mine, f"{project} took back more than its own")
 
 

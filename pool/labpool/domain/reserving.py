@@ -42,7 +42,7 @@ def consequences(world: World, wanted: Sequence[Reservation], now: datetime) -> 
     schedule = Schedule(more, now, margin=timedelta(0))  # what ends just as one begins is not missing for it
     lacking, lacked = schedule.entries.shortfalls(more), Schedule(world, now).entries.shortfalls(world)
     missing = max((_missing(more, schedule, each, now) + lacking[each.id] for each in wanted), default=0)
-    missing += sum(lacking[each.id] - lacked[each.id] for each in world.reservations)
+    missing += max((lacking[each.id] - lacked[each.id] for each in world.reservations), default=0)
     anyway = {broken.ticket for broken in plan(world, now).broken}
     return Consequences(tuple(each for each in plan(more, now).broken if each.ticket not in anyway), missing)
 
