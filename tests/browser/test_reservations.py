@@ -82,7 +82,7 @@ def test_admin_is_asked_before_promises_break(all_leased: Person, bert: Person, 
     fields.get_by_label("Hours").fill("9")
     fields.get_by_role("button", name="Reserve").click()
     question = page.get_by_role("dialog")
-    expect(question).to_contain_text("1 promise would break: accept all the same?")
+    expect(question).to_contain_text("1 promise would break and 4 GPUs would still be in use: accept all the same?")
     check_with_axe(page)
     question.get_by_role("button", name="Go back").click()
     expect(listed(page)).to_have_count(0)

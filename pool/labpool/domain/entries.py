@@ -63,7 +63,7 @@ class Entries:
             yield ("lost", lease.ticket), self.of_lost(lease, now)
         ahead = [each for each in world.reservations if each.end + self.lateness + margin > now]
         ahead = [each for each in ahead if not each.project or each.project in self.catalogue.projects]
-        kept = self._kept(ahead, world)
+        kept = self._kept(ahead)
         for each in without_gaps(ahead, self.lateness + margin):
             yield ("reservation", each.id), self.of_reservation(each, now, kept)
 
@@ -71,12 +71,12 @@ class Entries:
         """Of each project's reservation the devices that it lacks: they are kept for others, or are not there."""
         devices = {each.id: each.devices for each in world.reservations if each.project}
         lacking = Counter[str]()
-        for (name, _), kept in self._kept(world.reservations, world).items():
+        for (name, _), kept in self._kept(world.reservations).items():
             if name in devices:
                 lacking[name] = max(lacking[name], devices[name] - kept)
         return lacking
 
-    def _kept(self, reservations: Iterable[Reservation], world: World) -> dict[tuple[str, Key], int]:
+    def _kept(self, reservations: Iterable[Reservation]) -> dict[tuple[str, Key], int]:
         """How many devices of each thing are kept for each reservation: what is closed first, then the first ones.
 
         Where devices are out of order it may be fewer than were reserved: what is not there can't be kept from anybody.
@@ -86,14 +86,14 @@ class Entries:
         for thing in (thing for thing, _ in self.guarantees.totals()):
             spare, taken = self.stock.room.get(thing, 0) - self.guarantees.never_lent(thing), Timeline()
             for each in in_order:
-                wanted = self._wanted(each, thing, world)
+                wanted = self._wanted(each, thing)
                 if wanted is not None:
                     kept = max(min(wanted, spare - taken.most_taken(each.start, each.end)), 0)
                     taken.take(each.start, each.end, kept)
                     found[each.id, thing] = kept
         return found
 
-    def _wanted(self, each: Reservation, thing: Key, world: World) -> int | None:
+    def _wanted(self, each: Reservation, thing: Key) -> int | None:
         """How much of a thing a reservation takes; None where it has nothing to do with it."""
         flavour, node = thing[-1], thing[1] if thing[0] == "node" else ""
         if each.project:
@@ -101,10 +101,7 @@ class Entries:
             return each.devices if concerns else None
         if node not in ("", each.node):
             return None
-        closed = dict(self.stock.on_node(each.node)).get(node_key(each.node, flavour), 0)
-        staying = (lease for lease in world.counted if lease.ends > each.start and lease.flavour == flavour)
-        still_leased = sum(self.stock.nodes_of_each(lease.devices).count(each.node) for lease in staying)
-        return max(closed - still_leased, 0)
+        return dict(self.stock.on_node(each.node)).get(node_key(each.node, flavour), 0)
 
     def of_place(self, need: Need, place: OnNode, rank: int, now: datetime) -> Booking:
         """A place that is set aside for `need`; one whose start has passed counts from now on."""
