@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from labpool.api_models import SpawnAsked
 from labpool.domain.catalogue import Catalogue, Project
@@ -33,10 +34,10 @@ class Counter:
         values = {"user": "ada", "project": "vision", "profile": "gpu-1", "hours": 1} | asked
         return asyncio.run(self.desk.ask(SpawnAsked.model_validate(values)))
 
-    def rule(self, **changes: object) -> Counter:
+    def rule(self, **changes: Any) -> Counter:
         """Change the lab's rules."""
         inventory_, rules = self.desk.setting
-        self.desk.setting = Setting(inventory_, replace(rules, **changes))  # type: ignore[arg-type]
+        self.desk.setting = Setting(inventory_, replace(rules, **changes))
         return self
 
     def given(self, rules: Catalogue | None = None, **nodes: int) -> Counter:

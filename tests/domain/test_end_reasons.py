@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from labpool.domain.ends import Action, End, due, due_in_queue
@@ -21,17 +22,17 @@ GRANTED = replace(ticket("train"), state=State.GRANTED)
 HELD = replace(lease("train", "n1-0", user="ada"), ready_at=NINE)
 
 
-def after(hours: float, **changes: object) -> Action:
+def after(hours: float, **changes: Any) -> Action:
     """What is due on a lease of which nothing runs."""
     whose = changes.pop("whose", RUNNING)
-    held = replace(HELD, **changes)  # type: ignore[arg-type]
-    return due(held, whose, catalogue().queue, at(hours), alive=False)  # type: ignore[arg-type]
+    held = replace(HELD, **changes)
+    return due(held, whose, catalogue().queue, at(hours), alive=False)
 
 
-def in_queue(**changes: object) -> Action:
+def in_queue(**changes: Any) -> Action:
     """What is due on a queued ticket of a project with members."""
     closed = replace(catalogue().projects["vision"], everyone=False, users=frozenset({"ada"}))
-    waiting = replace(ticket("train"), **changes)  # type: ignore[arg-type]
+    waiting = replace(ticket("train"), **changes)
     return due_in_queue(waiting, replace(catalogue(), projects={"vision": closed}), at(25))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,9 +25,15 @@ NOW = at(1)
 TWO_EACH = {"vision": (2, 2), "speech": (2, 2)}
 
 
-def pool(*held: Lease, waiting: tuple[Ticket, ...] = (), shares: object = None, gpus: int = 4, many: int = 4) -> World:
+def pool(
+    *held: Lease,
+    waiting: tuple[Ticket, ...] = (),
+    shares: Mapping[str, tuple[int, int]] | None = None,
+    gpus: int = 4,
+    many: int = 4,
+) -> World:
     """Leases in use on one machine, everybody who waits having a place."""
-    rules = catalogue(shares, gpus=gpus)  # type: ignore[arg-type]
+    rules = catalogue(shares, gpus=gpus)
     world = World(inventory({"n1": many}), rules, (*map(running, held), *waiting), held)
     return follow(world, plan(world, NOW), NOW)
 
@@ -192,12 +200,12 @@ def test_what_is_borrowed_goes_on_only_while_nobody_waits():
     assert told.message == "These GPUs are borrowed, and somebody waits for such ones (Demo GPU)."
 
 
-def changed(world: World, **ticket_or_lease: object) -> World:
+def changed(world: World, **ticket_or_lease: Any) -> World:
     """The world in which something else is true of the only ticket, or of its lease."""
     (held,), (found,) = world.leases, world.tickets
     of_lease = {key: value for key, value in ticket_or_lease.items() if hasattr(held, key) and key != "project"}
     of_ticket = {key: value for key, value in ticket_or_lease.items() if key not in of_lease}
-    return replace(world, leases=(replace(held, **of_lease),), tickets=(replace(found, **of_ticket),))  # type: ignore[arg-type]
+    return replace(world, leases=(replace(held, **of_lease),), tickets=(replace(found, **of_ticket),))
 
 
 @pytest.mark.parametrize(

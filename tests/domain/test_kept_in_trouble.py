@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from labpool.domain.budgets import Budget, Per, Spent
@@ -31,9 +32,9 @@ TWO_AND_TWO = inventory({"n1": 2, "n2": 2})
 MIDNIGHT = datetime(2026, 3, 3, tzinfo=timezone.utc)
 
 
-def rules(shares: dict[str, tuple[int, int]], **changes: dict[str, object]) -> Catalogue:
+def rules(shares: dict[str, tuple[int, int]], **changes: dict[str, Any]) -> Catalogue:
     known = catalogue(shares, gpus=9)
-    changed = {name: replace(known.projects[name], **values) for name, values in changes.items()}  # type: ignore[arg-type]
+    changed = {name: replace(known.projects[name], **values) for name, values in changes.items()}
     return replace(known, projects={**known.projects, **changed})
 
 

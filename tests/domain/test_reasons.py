@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from labpool.domain.budgets import Budget, Per
@@ -70,8 +71,8 @@ def _share_of_others() -> World:
     return World(TWO, catalogue({"vision": (1, 0)}), (ticket("train"),), (lease("theirs", "n1-0"),))
 
 
-def _with(rules: Catalogue, project: str, **changes: object) -> Catalogue:
-    changed = replace(rules.projects[project], **changes)  # type: ignore[arg-type]
+def _with(rules: Catalogue, project: str, **changes: Any) -> Catalogue:
+    changed = replace(rules.projects[project], **changes)
     return replace(rules, projects=dict(rules.projects) | {project: changed})
 
 

@@ -127,13 +127,13 @@ class Accounts:
         budget = self.budgets.get(project)
         if budget is None or not rate:
             return start
-        was_untouched = untouched = False
-        while not (was_untouched and untouched):  # else it is too much even for two whole periods
+        whole_ones_in_a_row = 0
+        while whole_ones_in_a_row < 2:  # else it is too much even for two whole periods
             lacking = self.first_lacking(booked, self.costs(project, rate, start, start + duration))
             if lacking is None:
                 return start
             left = max(self.left(booked, lacking), 0)
-            was_untouched, untouched = untouched, left >= budget.work
+            whole_ones_in_a_row = whole_ones_in_a_row + 1 if left >= budget.work else 0
             start = budget.period(lacking[1]).end - (left // rate) * TICK
         return FOREVER
 

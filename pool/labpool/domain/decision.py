@@ -8,13 +8,14 @@ from enum import Enum
 from heapq import heapify, heappop, heappush
 
 from labpool.domain.alarms import looks_at, note_who_can_pay_when, oldest_unpromised
-from labpool.domain.entries import INSTANT, Place
+from labpool.domain.displacing import make_room
 from labpool.domain.held import Stirred
-from labpool.domain.needs import Need, flavour_key
+from labpool.domain.needs import flavour_key
 from labpool.domain.outlook import WEAKEST, Outlook
 from labpool.domain.owners import Owners
 from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan, Taken
 from labpool.domain.tickets import Priority, Ticket
+from labpool.domain.timeline import INSTANT
 
 PUNCTUAL = timedelta(seconds=10)
 """A start so little after the promise counts as kept, however short the turnover margin is set."""
@@ -78,7 +79,8 @@ class Decision:
         if need is None or found is None:
             self.outlook.go_unpromised(ticket)
             return
-        displaced = self._make_room(need, found, rank)
+        displaced = make_room(self.outlook, need, found, rank)
+        self.trouble |= dict.fromkeys(displaced, BreakCause.HIGHER_CLASS)
         if found.start == self.now:
             self._grant(name, found.node)
         else:
@@ -96,34 +98,6 @@ class Decision:
             for name in sorted(names, key=lambda name: (self.line.tickets[name].in_line_since, name)):
                 if name in self.line.tickets and name not in self.outlook.slots:
                     self._place_anew(name)
-
-    def _make_room(self, need: Need, place: Place, rank: int) -> list[str]:
-        """Take places of lower classes away until this one stands; give their tickets."""
-        displaced: list[str] = []
-        with_margin = Place(place.node, place.start, place.end + self.schedule.margin)
-        if self.schedule.stands(need, with_margin):
-            return displaced
-        for other in self.schedule.weaker_than(rank):
-            if self._is_in_the_way(other, need, with_margin):
-                self.trouble[other] = BreakCause.HIGHER_CLASS
-                self.outlook.stored.setdefault(other, self.outlook.slots[other])
-                self.outlook.displace(other)
-                displaced.append(other)
-                if self.schedule.stands(need, with_margin):
-                    break
-        return displaced
-
-    def _is_in_the_way(self, other: str, need: Need, place: Place) -> bool:
-        """Whether another ticket's place takes something that `need` takes too, at the same time."""
-        slot, project = self.outlook.slots[other], self.line.tickets[other].project
-        if project == need.project and self.schedule.payments.affordable_from(need, place.start) > place.start:
-            return True
-        if slot.start >= place.end or place.start >= slot.end + self.schedule.margin:
-            return False
-        caps = {cap.key for cap in need.caps}
-        return slot.node == place.node or any(
-            cap.key in caps for cap in self.schedule.needs.of(self.line.tickets[other]).caps
-        )
 
     def _give_slack(self, fresh: Iterable[str]) -> bool:
         """Let start what can: the higher class first, then the project with the least use for its weight.

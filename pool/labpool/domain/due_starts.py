@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from labpool.domain.entries import Place
 from labpool.domain.held import Held
-from labpool.domain.leases import Slot
+from labpool.domain.leases import Place, Slot
 from labpool.domain.needs import Cap, Key, Need
 from labpool.domain.reservations import reserved
 from labpool.domain.schedule import Schedule

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from labpool.domain.bookings import Booking, Name
 from labpool.domain.budgets import Accounts, Cost
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.guarantees import Guarantees, Share
-from labpool.domain.leases import Lease
+from labpool.domain.kept_devices import kept_for
+from labpool.domain.leases import Lease, OnNode
 from labpool.domain.needs import Amount, Key, Need, flavour_key, node_key, of_host
 from labpool.domain.reservations import Reservation, without_gaps
 from labpool.domain.stock import Stock
-from labpool.domain.timeline import Timeline
+from labpool.domain.timeline import INSTANT
 from labpool.domain.world import World
-
-INSTANT = timedelta(microseconds=1)
-
-
-class OnNode(Protocol):
-    """A node from some time on."""
-
-    @property
-    def node(self) -> str:
-        """Its name."""
-
-    @property
-    def start(self) -> datetime:
-        """The time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Devices of a node from `start` to `end`, turnover not included."""
-
-    node: str
-    start: datetime
-    end: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,45 +39,9 @@ class Entries:
             yield ("lost", lease.ticket), self.of_lost(lease, now)
         ahead = [each for each in world.reservations if each.end + self.lateness + margin > now]
         ahead = [each for each in ahead if not each.project or each.project in self.catalogue.projects]
-        kept = self._kept(ahead)
+        kept = kept_for(ahead, self.stock, self.guarantees)
         for each in without_gaps(ahead, self.lateness + margin):
-            yield ("reservation", each.id), self.of_reservation(each, now, kept)
-
-    def shortfalls(self, world: World) -> Counter[str]:
-        """Of each project's reservation the devices that it lacks: they are kept for others, or are not there."""
-        devices = {each.id: each.devices for each in world.reservations if each.project}
-        lacking = Counter[str]()
-        for (name, _), kept in self._kept(world.reservations).items():
-            if name in devices:
-                lacking[name] = max(lacking[name], devices[name] - kept)
-        return lacking
-
-    def _kept(self, reservations: Iterable[Reservation]) -> dict[tuple[str, Key], int]:
-        """How many devices of each thing are kept for each reservation: what is closed first, then the first ones.
-
-        Where devices are out of order it may be fewer than were reserved: what is not there can't be kept from anybody.
-        """
-        found: dict[tuple[str, Key], int] = {}
-        in_order = sorted(reservations, key=lambda each: (each.project != "", each.start, each.id))
-        for thing in (thing for thing, _ in self.guarantees.totals()):
-            spare, taken = self.stock.room.get(thing, 0) - self.guarantees.never_lent(thing), Timeline()
-            for each in in_order:
-                wanted = self._wanted(each, thing)
-                if wanted is not None:
-                    kept = max(min(wanted, spare - taken.most_taken(each.start, each.end)), 0)
-                    taken.take(each.start, each.end, kept)
-                    found[each.id, thing] = kept
-        return found
-
-    def _wanted(self, each: Reservation, thing: Key) -> int | None:
-        """How much of a thing a reservation takes; None where it has nothing to do with it."""
-        flavour, node = thing[-1], thing[1] if thing[0] == "node" else ""
-        if each.project:
-            concerns = each.flavour == flavour and node in ("", each.node)
-            return each.devices if concerns else None
-        if node not in ("", each.node):
-            return None
-        return dict(self.stock.on_node(each.node)).get(node_key(each.node, flavour), 0)
+            yield ("reservation", each.id), self.of_reservation(each, now, kept[each.id])
 
     def of_place(self, need: Need, place: OnNode, rank: int, now: datetime) -> Booking:
         """A place that is set aside for `need`; one whose start has passed counts from now on."""
@@ -135,16 +75,16 @@ class Entries:
         costs = self._costs(lease, len(lease.devices), lease.starts, lease.ends)
         return Booking(now, max(lease.ends, now + INSTANT), (), costs=costs)
 
-    def of_reservation(self, each: Reservation, now: datetime, kept: Mapping[tuple[str, Key], int]) -> Booking:
-        """A reservation gives its project so many devices more, and takes from everybody else what is `kept`.
+    def of_reservation(self, each: Reservation, now: datetime, kept: Mapping[Key, int]) -> Booking:
+        """A reservation gives its project so many devices more, and takes from everybody else what is `kept` of things.
 
         For its project it lasts as much longer as a start may come late.
         """
-        start, things = max(each.start, now), [(thing, many) for (name, thing), many in kept.items() if name == each.id]
+        start = max(each.start, now)
         if not each.project:
-            shares = self.guarantees.shares("", things)
+            shares = self.guarantees.shares("", kept.items())
             return Booking(start, each.end, tuple(self.stock.on_node(each.node)), shares=shares)
-        shares = tuple(Share(thing, each.project, reserved=many) for thing, many in things)
+        shares = tuple(Share(thing, each.project, reserved=devices) for thing, devices in kept.items())
         amounts = ((("project", each.project, each.flavour), -each.devices),)
         return Booking(start, each.end + self.lateness, amounts, shares=shares)
 

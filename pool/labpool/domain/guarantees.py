@@ -137,11 +137,8 @@ class Guarantees:
         everywhere: list[Span] = [(start, end, share.taken) for share, start, end in shares if share.taken]
         own_view: dict[str, list[Span]] = {}
         for owner in {share.owner for share, _, _ in shares if share.owner}:
-            own, used, reserved = (
-                self._owners[thing][owner],
-                tracks[_used(thing, owner)],
-                tracks[_reserved(thing, owner)],
-            )
+            own = self._owners[thing][owner]
+            used, reserved = tracks[_used(thing, owner)], tracks[_reserved(thing, owner)]
             before = list(_beyond(own, used, reserved))
             used_before = used.spans()
             mine = [each for each in shares if each[0].owner == owner]

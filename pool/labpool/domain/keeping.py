@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from labpool.domain.entries import Place
 from labpool.domain.inventory import LOST, Condition
-from labpool.domain.leases import Slot
+from labpool.domain.leases import Place, Slot
 from labpool.domain.needs import Need
 from labpool.domain.plans import BreakCause
 from labpool.domain.schedule import Schedule

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from labpool.domain.tickets import EndReason
 
@@ -39,3 +40,24 @@ class Slot:
     node: str
     start: datetime
     end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Devices of a node from `start` to `end`, turnover not included."""
+
+    node: str
+    start: datetime
+    end: datetime
+
+
+class OnNode(Protocol):
+    """A node from some time on."""
+
+    @property
+    def node(self) -> str:
+        """Its name."""
+
+    @property
+    def start(self) -> datetime:
+        """The time."""

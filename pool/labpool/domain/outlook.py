@@ -10,10 +10,9 @@ from datetime import datetime
 
 from labpool.domain.differences import differences
 from labpool.domain.due_starts import can_all_start
-from labpool.domain.entries import Place
 from labpool.domain.held import Held, Stirred
 from labpool.domain.keeping import Kept, keep
-from labpool.domain.leases import Lease, Slot
+from labpool.domain.leases import Lease, Place, Slot
 from labpool.domain.line import Line
 from labpool.domain.needs import Need
 from labpool.domain.schedule import Schedule

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from labpool.domain.entries import INSTANT
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.outlook import Outlook
 from labpool.domain.plans import Taken
 from labpool.domain.taking_back import Victims, borrowed, cheapest, may_be_taken
 from labpool.domain.tickets import Priority, Ticket
-from labpool.domain.timeline import FOREVER
+from labpool.domain.timeline import FOREVER, INSTANT
 
 _PAUSE = timedelta(minutes=1)
 _SOON = timedelta(seconds=1)

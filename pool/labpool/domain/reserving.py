@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from labpool.domain.kept_devices import shortfalls
 from labpool.domain.needs import flavour_key, node_key
 from labpool.domain.planner import plan
 from labpool.domain.plans import BrokenPromise
@@ -40,7 +42,7 @@ def consequences(world: World, wanted: Sequence[Reservation], now: datetime) -> 
         _check(world, each, now)
     more = replace(world, reservations=(*world.reservations, *wanted))
     schedule = Schedule(more, now, margin=timedelta(0))  # what ends just as one begins is not missing for it
-    lacking, lacked = schedule.entries.shortfalls(more), Schedule(world, now).entries.shortfalls(world)
+    lacking, lacked = _shortfalls(more, schedule), _shortfalls(world, Schedule(world, now))
     missing = max((_missing(more, schedule, each, now) + lacking[each.id] for each in wanted), default=0)
     missing += max((lacking[each.id] - lacked[each.id] for each in world.reservations), default=0)
     anyway = {broken.ticket for broken in plan(world, now).broken}
@@ -60,6 +62,10 @@ def used_of(world: World, reservation: Reservation) -> int:
     waiting = (ticket for ticket in world.line() if ticket.id in starting) if starting else ()
     kind = (reservation.project, reservation.flavour)
     return held + sum(ticket.gpus for ticket in waiting if (ticket.project, ticket.flavour) == kind)
+
+
+def _shortfalls(world: World, schedule: Schedule) -> Counter[str]:
+    return shortfalls(world.reservations, schedule.stock, schedule.guarantees)
 
 
 def _missing(more: World, schedule: Schedule, wanted: Reservation, now: datetime) -> int:

@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 
 from labpool.domain.bookings import Bookings, Layer
 from labpool.domain.budgets import Accounts, Spent
-from labpool.domain.entries import INSTANT, Entries, OnNode, Place
+from labpool.domain.entries import Entries
 from labpool.domain.guarantees import owners_of
-from labpool.domain.leases import Lease
+from labpool.domain.leases import Lease, OnNode, Place
 from labpool.domain.needs import Cap, Key, Need, Needs, flavour_key, node_key
 from labpool.domain.payments import Payments, late_work
 from labpool.domain.stock import Stock
 from labpool.domain.tickets import State, Ticket
-from labpool.domain.timeline import FOREVER, Timeline, first_common_start
+from labpool.domain.timeline import FOREVER, INSTANT, Timeline, first_common_start
 from labpool.domain.world import World
 
 
@@ -48,13 +48,13 @@ class Schedule:
         accounts = Accounts(world.catalogue.budgets(), world.spent, late_work(world, lateness))
         self._bookings = Bookings(now, self.margin, owners_of(world), accounts)
         self.guarantees = self._bookings.guarantees
-        self.entries = Entries(world.catalogue, self.stock, self.guarantees, accounts, lateness)
+        self._entries = Entries(world.catalogue, self.stock, self.guarantees, accounts, lateness)
         self.payments = Payments(world.catalogue, self._bookings)
         self._horizons: dict[tuple[str, int], datetime] = {}
         for lease in world.counted:
             self.stock.hand_out(lease.devices)
         hosts = {t.id: self.needs.host(t) for t in world.tickets if t.state is not State.QUEUED}
-        self._bookings.put_all(dict(self.entries.of_world(world, hosts, now, self.margin)))
+        self._bookings.put_all(dict(self._entries.of_world(world, hosts, now, self.margin)))
 
     # what is booked
 
@@ -76,7 +76,7 @@ class Schedule:
         self._horizons.clear()
         self._leases[lease.ticket] = lease
         self.stock.hand_out(lease.devices)
-        entry = self.entries.of_lease(lease, self.needs.host(ticket), self.now)
+        entry = self._entries.of_lease(lease, self.needs.host(ticket), self.now)
         self._bookings.put(("lease", lease.ticket), entry)
 
     def free(self, ticket: str) -> None:
@@ -88,19 +88,19 @@ class Schedule:
     def book(self, need: Need, place: OnNode, rank: int = 0) -> None:
         """Set `place` aside for `need`; one whose start has passed counts from now on."""
         self._horizons.clear()
-        self._bookings.put(("slot", need.ticket), self.entries.of_place(need, place, rank, self.now))
+        self._bookings.put(("slot", need.ticket), self._entries.of_place(need, place, rank, self.now))
 
     def book_all(self, places: Iterable[tuple[Need, OnNode, int]]) -> None:
         """Set many places aside, each with its need and rank."""
         self._horizons.clear()
-        of_place = self.entries.of_place
+        of_place = self._entries.of_place
         self._bookings.put_all({("slot", need.ticket): of_place(need, at, rank, self.now) for need, at, rank in places})
 
     def holds_all(self, places: Sequence[tuple[Need, OnNode]]) -> bool:
         """Whether many places, booked together, would never be more than there is of anything."""
         rooms = self._room | {cap.key: cap.most for need, _ in places for cap in need.caps}
         rooms |= {total: self._room.get(thing, 0) for thing, total in self.guarantees.totals()}
-        entries = (self.entries.of_place(need, place, 0, self.now) for need, place in places)
+        entries = (self._entries.of_place(need, place, 0, self.now) for need, place in places)
         return self._bookings.have_room_for(entries, rooms)
 
     def release(self, ticket: str) -> None:

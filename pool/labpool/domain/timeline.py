@@ -10,6 +10,7 @@ from itertools import accumulate
 
 BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 FOREVER = datetime.max.replace(tzinfo=timezone.utc)
+INSTANT = timedelta(microseconds=1)
 
 _MUCH = 16
 

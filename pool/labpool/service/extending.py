@@ -35,7 +35,7 @@ async def extend_lease(desk: Desk, ticket_id: str, by: timedelta, actor: str) ->
             _write(desk, change, found, by, actor)
         return found
 
-    outcome = await desk.change(write, replan=False)
+    outcome = await desk.change(write)
     if isinstance(outcome, NotExtended):
         raise Rejected(_as_problem(outcome))
 
@@ -58,8 +58,6 @@ def _write(desk: Desk, change: Transaction, found: Extended, by: timedelta, acto
     who = "You" if actor == ticket.user else "An admin"
     message = f"{who} extended this server by {span(by)}."
     change.add_notice(Notice(ticket.id, f"{found.ends.isoformat()}/extended", "extended", now, message, found.ends))
-    if desk.hub_answers:
-        desk.decide(change)
 
 
 def _as_problem(refused: NotExtended) -> Refusal:

@@ -11,7 +11,7 @@ from labpool.domain.likely import likely_starts
 from labpool.domain.run_lengths import RunLengths
 from labpool.domain.tickets import Ticket
 from labpool.domain.world import World
-from labpool.service.counting import Counted, counted_all
+from labpool.service.counting import Tally
 from labpool.store import EndedRun
 
 _FRESH = timedelta(seconds=5)
@@ -27,8 +27,7 @@ class LikelyStarts:
     """Estimates by flavour, safe between threads. Many look at the same queue, so one serves for some seconds."""
 
     def __init__(self) -> None:
-        self._lengths = RunLengths()
-        self._counted = Counted()
+        self._lengths = Tally[RunLengths]()
         self._known: dict[str, _Known] = {}
         self._one_at_a_time = threading.Lock()
 
@@ -40,16 +39,14 @@ class LikelyStarts:
         with self._one_at_a_time:
             known = self._known.get(ticket.flavour)
             if known is None or known.line != line or not timedelta(0) <= now - known.at < _FRESH:
-                self._observe(ended)
-                starts = likely_starts(world, self._lengths, ticket.flavour, now)
+                lengths = self._lengths.of(ended, None, RunLengths, _with_runs)
+                starts = likely_starts(world, lengths, ticket.flavour, now)
                 known = self._known[ticket.flavour] = _Known(now, line, starts)
         return known.starts.get(ticket.id)
 
-    def _observe(self, ended: Sequence[EndedRun]) -> None:
-        """Count the runs that are new; all of them anew where those counted are not there any more."""
-        if not self._counted.stands(ended):
-            self._lengths, self._counted = RunLengths(), Counted()
-        for run in ended[self._counted.runs :]:
-            if run.asked > timedelta(0):
-                self._lengths.observe(run.user, run.profile, run.asked, run.ends - run.starts)
-        self._counted = counted_all(ended)
+
+def _with_runs(lengths: RunLengths, runs: Sequence[EndedRun]) -> RunLengths:
+    for run in runs:
+        if run.asked > timedelta(0):
+            lengths.observe(run.user, run.profile, run.asked, run.ends - run.starts)
+    return lengths

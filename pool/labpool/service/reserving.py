@@ -52,11 +52,9 @@ async def reserve(desk: Desk, asked: ReservationAsked, user: SignedIn) -> str:
         change.save_reservation(series)
         harm = "" if found.harmless else f"; accepted although {_harm(found)}"
         note(change, desk.clock(), user.name, "reserved", None, f"{_described(series)}{harm}")
-        if desk.hub_answers:
-            desk.decide(change)
         return None
 
-    found = await desk.change(write, replan=False)
+    found = await desk.change(write)
     if found is not None:
         raise Rejected(_does_harm(found, admin=user.has_scope(ADMIN)))
     return series.id
@@ -78,11 +76,9 @@ async def cancel(desk: Desk, reservation: str, user: SignedIn) -> None:
         now = desk.clock()
         change.save_reservation(replace(series, cancelled_at=now, cancelled_by=user.name))
         note(change, now, user.name, "reservation_cancelled", None, _described(series))
-        if desk.hub_answers:
-            desk.decide(change)
         return None
 
-    refusal = await desk.change(write, replan=False)
+    refusal = await desk.change(write)
     if refusal is not None:
         raise Rejected(refusal)
 

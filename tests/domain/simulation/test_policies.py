@@ -6,10 +6,11 @@ from datetime import datetime
 from hypothesis import given
 from labpool.domain.catalogue import Flavour
 from labpool.domain.inventory import Device, Inventory
+from labpool.domain.leases import Place
 from labpool.domain.needs import Needs
 from labpool.domain.planner import Planner
 from labpool.domain.plans import Plan
-from labpool.domain.schedule import Place, Schedule
+from labpool.domain.schedule import Schedule
 from labpool.domain.simulation.policies import PolicyName, easy, fifo, policy
 from labpool.domain.simulation.replay import BEGINNING, replay
 from labpool.domain.simulation.trace import Arrival

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from labpool.domain.entries import INSTANT, Place
+from labpool.domain.leases import Place
 from labpool.domain.needs import Cap, Key, Need
 from labpool.domain.planner import Planner
 from labpool.domain.plans import Grant, Plan
 from labpool.domain.schedule import Schedule
+from labpool.domain.timeline import INSTANT
 from labpool.domain.world import World
 
 Policy = Callable[[World, datetime], Plan]
