@@ -6,6 +6,7 @@ The histories must catch every one of them, or they would not guard the rule.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -243,7 +244,7 @@ def test_a_planner_that_reserves_without_looking_is_caught_breaking_promises(mon
     [
         ("_of_schedule", lambda *_: (), r"^6: |told only now|a second look"),
         ("borrowed", lambda *_: [], "is borrowed, and .* wait"),
-        ("_use_for_weight", lambda *_: 0.0, "goes on before"),
+        ("Held", lambda _: SimpleNamespace(use_for_weight=lambda *_: 0.0), "goes on before"),
     ],
     ids=["places", "borrowing", "fair share"],
 )

@@ -85,10 +85,8 @@ def _held_devices(ticket: Ticket, world: World) -> Wait | None:
     if most_free >= ticket.gpus:
         return None
     largest = max(map(len, nodes), default=0)
-    if largest < ticket.gpus:
-        return Wait(
-            WaitReason.DEVICES, (), ticket.gpus - largest
-        )  # whoever ends, it can't start before others are back
+    if largest < ticket.gpus:  # whoever ends, it can't start before others are back
+        return Wait(WaitReason.DEVICES, missing=ticket.gpus - largest)
     usable = {device for node in nodes for device in node}
     in_the_way = [lease for lease in world.counted if not usable.isdisjoint(lease.devices)]
     return Wait(WaitReason.DEVICES, _holders(ticket, in_the_way), ticket.gpus - most_free, len(usable))
@@ -103,14 +101,14 @@ def _kept(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | Non
     owners = [project.name for project in projects.values() if project.never_lent(ticket.flavour)]
     for_ever = [name for name in owners if name != ticket.project]
     others = tuple(dict.fromkeys(for_ever + [each.project for each in meeting if each.project]))
-    if not (others or meeting):
+    if not (others or meeting) or _starts(ticket, need, world, now):
         return None
     closed = [each for each in meeting if not each.project]
-    if closed and not _starts(ticket, need, world, now) and _starts(ticket, need, _without(world, closed), now):
+    if closed and _starts(ticket, need, _without(world, closed), now):
         return Wait(WaitReason.KEPT_FOR_OTHERS, kept_until=max(each.end for each in closed))
     lending = {name: replace(project, lend={}) for name, project in projects.items()}
     open_to_all = replace(_without(world, meeting), catalogue=replace(world.catalogue, projects=lending))
-    if _starts(ticket, need, world, now) or not _starts(ticket, need, open_to_all, now):
+    if not _starts(ticket, need, open_to_all, now):
         return None
     kept_until = None if for_ever else max(each.end for each in meeting)
     return Wait(WaitReason.KEPT_FOR_OTHERS, kept_for=others, kept_until=kept_until)

@@ -10,13 +10,13 @@ from typing import NamedTuple
 from labpool.domain import not_extended
 from labpool.domain.catalogue import Profile
 from labpool.domain.ends import End, due_in_queue, stop_at
+from labpool.domain.held import Held
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import ExtensionReason, NotExtended
 from labpool.domain.schedule import schedule_of
 from labpool.domain.sooner import STEP
 from labpool.domain.taking_back import borrowed
 from labpool.domain.tickets import State, Ticket
-from labpool.domain.usage import booked_hours
 from labpool.domain.world import World
 
 _CAPS = {"user": ExtensionReason.OWN_LIMIT, "project": ExtensionReason.PROJECT_LIMIT}
@@ -97,19 +97,10 @@ def _others_first(lease: Lease, world: World, now: datetime) -> NotExtended | No
         return None
     if any(loan.ticket == lease.ticket for loan in borrowed(world, world.counted, lease.flavour, now)):
         return not_extended.borrowed(lease, world)
-    own = _use_for_weight(lease.project, world, now)
-    with_less = sorted(project for project in projects if _use_for_weight(project, world, now) < own)
+    held = Held(world)
+    use = {project: held.use_for_weight(project, world.usage, now) for project in projects | {lease.project}}
+    with_less = sorted(project for project in projects if use[project] < use[lease.project])
     return not_extended.others_turn(lease, with_less, world) if with_less else None
-
-
-def _use_for_weight(project: str, world: World, now: datetime) -> float:
-    charge = world.catalogue.charge_of
-    set_aside = (
-        booked_hours(len(lease.devices), charge(lease.flavour), lease.ends - lease.starts)
-        for lease in world.counted
-        if lease.project == project
-    )
-    return (world.usage.of(project, now) + sum(set_aside)) / world.catalogue.weight_of(project)
 
 
 def _tightest(ticket: Ticket, lease: Lease, world: World, now: datetime) -> _Bound:

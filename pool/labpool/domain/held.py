@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Key
-from labpool.domain.usage import booked_hours
+from labpool.domain.usage import Usage, booked_hours
 from labpool.domain.world import World
 
 
@@ -37,6 +38,10 @@ class Held:
     def leave(self, lease: Lease) -> None:
         """Count a lease no more."""
         self._count(lease, -1)
+
+    def use_for_weight(self, project: str, usage: Usage, now: datetime) -> float:
+        """GPU-hours of a project, what earlier runs still count for and all that is set aside, over its weight."""
+        return (usage.of(project, now) + self.set_aside[project]) / self._rules.weight_of(project)
 
     def _count(self, lease: Lease, sign: int) -> None:
         devices = len(lease.devices)

@@ -261,9 +261,8 @@ class Outlook:
         return self.held.of["server", ticket.user, ticket.name] > 0
 
     def use_for_weight(self, project: str) -> float:
-        """GPU-hours of a project, what earlier runs still count for and all that is set aside, over its weight."""
-        used = self.world.usage.of(project, self.now) + self.held.set_aside[project]
-        return used / self.world.catalogue.weight_of(project)
+        """What a project has used, and set aside, for its weight; the least gains first."""
+        return self.held.use_for_weight(project, self.world.usage, self.now)
 
     def _stir(self, left: Lease | Ticket, nodes: Iterable[str]) -> None:
         self.stirred.nodes[left.flavour].update(nodes)
