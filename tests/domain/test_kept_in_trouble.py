@@ -14,11 +14,10 @@ from labpool.domain.extending import NotExtended, extend
 from labpool.domain.inventory import Condition
 from labpool.domain.leases import Lease
 from labpool.domain.planner import Planner, plan
-from labpool.domain.plans import BreakCause
+from labpool.domain.plans import BreakCause, Plan
 from labpool.domain.reservations import Reservation
 from labpool.domain.reserving import consequences
 from labpool.domain.sentences import wait_sentence
-from labpool.domain.simulation.policies import PolicyName, policy
 from labpool.domain.simulation.replay import NeverStarted, replay
 from labpool.domain.simulation.trace import Arrival
 from labpool.domain.tickets import Priority
@@ -117,12 +116,10 @@ def test_a_reservation_of_a_project_that_is_gone_keeps_nobody_waiting():
     assert [grant.ticket for grant in plan(world, at(0)).grants] == ["train"]
 
 
-@pytest.mark.parametrize("name", PolicyName)
-def test_a_replay_ends_where_a_budget_is_renewed_and_somebody_can_never_start(name: PolicyName):
-    day = {"budget": Budget(100, Per.DAY)}
-    known = rules({"vision": (0, 4), "speech": (4, 0)}, vision=day, speech={"lend": {"gpu": 0}, **day})
+def test_a_replay_ends_where_budgets_are_renewed_and_nobody_ever_starts():
+    known = rules({"vision": (4, 0)}, vision={"budget": Budget(100, Per.DAY)})
     with pytest.raises(NeverStarted):
-        replay([Arrival(0, "u", "vision", 1, "gpu", 3600, 3600)], FOUR, known, policy(name))
+        replay([Arrival(0, "u", "vision", 1, "gpu", 3600, 3600)], FOUR, known, lambda *_: Plan())
 
 
 def test_a_flavour_that_costs_next_to_nothing_is_planned():
@@ -196,3 +193,15 @@ def test_who_waits_for_a_closed_machine_is_not_sent_to_another_project():
     )
     world = follow(world, plan(world, at(0)), at(0))
     assert told(world, "pair") == "You wait because the GPUs that are free are closed for maintenance, until 12:00 UTC."
+
+
+def test_what_its_owner_uses_elsewhere_is_no_use_of_a_reserved_machine():
+    known = rules({"vision": (2, 4), "speech": (2, 2), "audio": (2, 2)}, speech={"lend": {"gpu": 0}})
+    held = (lease("own", "n1-0", "n1-1", project="audio", user="al", until=9),)
+    demo = Reservation("demo", at(0), at(9), "audio", "gpu", 2, "n2")
+    asks = (ticket("borrows", gpus=2, hours=8), ticket("own2", user="s", gpus=2, hours=1, project="speech", asked=0.1))
+    world = World(inventory({"n1": 2, "n2": 2, "n3": 2}), known, asks, held, reservations=(demo,))
+    assert [grant.ticket for grant in plan(world, at(0)).grants] == ["own2"]  # on the only ones that are left
+    shown = add(world, ticket("demo", user="a", gpus=2, hours=8, project="audio", asked=0.2))
+    grants = {grant.ticket: grant.devices for grant in plan(shown, at(0)).grants}
+    assert grants == {"own2": ("n3-0", "n3-1"), "demo": ("n2-0", "n2-1")}

@@ -173,6 +173,11 @@ def _is_lost(counter: Counter) -> Answer:
     return counter.ask()
 
 
+def _never_lent(counter: Counter) -> Answer:
+    rules = catalogue({"vision": (0, 4), "speech": (4, 0)})
+    return counter.given(_with(rules, "speech", lend={"gpu": 0}), n1=4).ask()
+
+
 def _too_big_for_any_machine(counter: Counter) -> Answer:
     profile = replace(counter.desk.catalogue.profiles["gpu-1"], cpu=99)
     return counter.rule(profiles=dict(counter.desk.catalogue.profiles) | {"gpu-1": profile}).ask()
@@ -195,6 +200,7 @@ REFUSALS: dict[RefusalReason, list[Callable[[Counter], Answer]]] = {
     RefusalReason.OVER_BUDGET: [
         lambda c: c.given(_with(catalogue(), "vision", budget=Budget(3, Per.DAY))).ask(profile="gpu-2", hours=2)
     ],
+    RefusalReason.KEPT_FOR_OTHERS: [_never_lent],
     RefusalReason.OVER_FLAVOUR: [lambda c: c.given(n1=1).ask(profile="gpu-2"), lambda c: c.given(n1=0).ask()],
     RefusalReason.OVER_NODE: [lambda c: c.ask(profile="gpu-3"), _too_big_for_any_machine],
     RefusalReason.TOO_MANY_QUEUED: [_waits_for_eight],

@@ -47,7 +47,7 @@ class Entries:
         """A place that is set aside for `need`; one whose start has passed counts from now on."""
         start, on_node = max(place.start, now), need.on(place.node)
         end = start + need.duration
-        shares = self.guarantees.shares(need.project, ((flavour_key(need.flavour), need.gpus), *on_node))
+        shares = self.guarantees.shares(need.project, place.node, ((flavour_key(need.flavour), need.gpus), *on_node))
         amounts = (*((cap.key, cap.amount) for cap in need.caps), *on_node)
         return Booking(start, end, amounts, rank, shares, self._costs(need, need.gpus, start, end))
 
@@ -66,7 +66,9 @@ class Entries:
             *on_nodes,
             *(of_host(nodes[0], *host) if nodes else ()),
         ]
-        shares = self.guarantees.shares(lease.project, ((flavour_key(lease.flavour), len(nodes)), *on_nodes))
+        shares = self.guarantees.shares(
+            lease.project, nodes[0] if nodes else "", ((flavour_key(lease.flavour), len(nodes)), *on_nodes)
+        )
         costs = self._costs(lease, held, lease.starts, lease.ends)
         return Booking(now, max(lease.ends, now + INSTANT), tuple(amounts), shares=shares, costs=costs)
 
@@ -82,9 +84,10 @@ class Entries:
         """
         start = max(each.start, now)
         if not each.project:
-            shares = self.guarantees.shares("", kept.items())
+            shares = self.guarantees.shares("", each.node, kept.items())
             return Booking(start, each.end, tuple(self.stock.on_node(each.node)), shares=shares)
-        shares = tuple(Share(thing, each.project, reserved=devices) for thing, devices in kept.items())
+        owners = ((self.guarantees.owner(each.project, each.node, thing), thing) for thing in kept)
+        shares = tuple(Share(thing, owner, reserved=kept[thing]) for owner, thing in owners)
         amounts = ((("project", each.project, each.flavour), -each.devices),)
         return Booking(start, each.end + self.lateness, amounts, shares=shares)
 

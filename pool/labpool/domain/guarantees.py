@@ -15,7 +15,9 @@ from labpool.domain.needs import Key, flavour_key, node_key
 from labpool.domain.timeline import Span, Timeline
 from labpool.domain.world import World
 
-Owners = Mapping[Key, Mapping[str, int]]
+Owner = tuple[str, str]
+"""A project, and the node on which some is reserved for it; without one what is its own wherever it is."""
+Owners = Mapping[Key, Mapping[Owner, int]]
 """Of each thing the owners, with what each never lends."""
 Tracks = MutableMapping[Key, Timeline]
 
@@ -27,7 +29,7 @@ class Share(NamedTuple):
     """
 
     thing: Key
-    owner: str = ""
+    owner: Owner | None = None
     used: int = 0
     reserved: int = 0
     taken: int = 0
@@ -39,15 +41,15 @@ class Share(NamedTuple):
 
 def owners_of(world: World) -> Owners:
     """Owners of everything of which anything is kept."""
-    owners: defaultdict[Key, dict[str, int]] = defaultdict(dict)
+    owners: defaultdict[Key, dict[Owner, int]] = defaultdict(dict)
     for flavour, kept in _never_lent(world).items():
-        owners[flavour_key(flavour)].update(kept)
+        owners[flavour_key(flavour)].update({(project, ""): devices for project, devices in kept.items()})
     reservations = [each for each in world.reservations if each.project]
     for each in sorted(reservations, key=lambda each: each.node != ""):
         if each.node:
-            owners[node_key(each.node, each.flavour)][each.project] = 0
+            owners[node_key(each.node, each.flavour)][each.project, ""] = 0
         if not each.node or flavour_key(each.flavour) in owners:  # else nobody else gets on the node: no need to count
-            owners[flavour_key(each.flavour)].setdefault(each.project, 0)
+            owners[flavour_key(each.flavour)].setdefault((each.project, each.node), 0)
     return owners
 
 
@@ -79,19 +81,27 @@ class Guarantees:
                 tracks[_seen(thing, owner)] = Timeline.always(self.never_lent(thing) - own)
                 tracks[_used(thing, owner)], tracks[_reserved(thing, owner)] = Timeline(), Timeline()
 
-    def shares(self, project: str, amounts: Iterable[tuple[Key, int]]) -> tuple[Share, ...]:
-        """What a project's booking of `amounts` takes of things of which anything is kept."""
-        kept = ((thing, amount) for thing, amount in amounts if thing in self._owners)
+    def shares(self, project: str, node: str, amounts: Iterable[tuple[Key, int]]) -> tuple[Share, ...]:
+        """What a project's booking of `amounts`, on a node, takes of things of which anything is kept."""
+        kept = ((thing, amount, self.owner(project, node, thing)) for thing, amount in amounts if thing in self._owners)
         return tuple(
-            Share(thing, project, used=amount) if project in self._owners[thing] else Share(thing, taken=amount)
-            for thing, amount in kept
+            Share(thing, owner, used=amount) if owner else Share(thing, taken=amount) for thing, amount, owner in kept
         )
 
-    def seen_by(self, project: str, thing: Key, tracks: Tracks) -> Timeline | None:
-        """What a project finds taken of a thing; None where nothing of it is kept."""
+    def seen_by(self, project: str, node: str, thing: Key, tracks: Tracks) -> Timeline | None:
+        """What a project finds taken of a thing, if it were on a node; None where nothing of it is kept."""
         if thing not in self._owners:
             return None
-        return tracks[_seen(thing, project) if project in self._owners[thing] else _total(thing)]
+        owner = self.owner(project, node, thing)
+        return tracks[_seen(thing, owner) if owner else _total(thing)]
+
+    def owner(self, project: str, node: str, thing: Key) -> Owner | None:
+        """As whom a project takes some of a thing on a node; None where it owns nothing of it there."""
+        return next((owner for owner in ((project, node), (project, "")) if owner in self._owners[thing]), None)
+
+    def differs_by_node(self, project: str, thing: Key) -> bool:
+        """Whether it matters to what is kept of a thing on which node a project takes it."""
+        return any(owner == project and node for owner, node in self._owners.get(thing, ()))
 
     def never_lent(self, thing: Key) -> int:
         """How much of it is taken or kept at any time."""
@@ -135,7 +145,7 @@ class Guarantees:
 
     def _take_all_of(self, tracks: Tracks, thing: Key, shares: list[tuple[Share, datetime, datetime]]) -> None:
         everywhere: list[Span] = [(start, end, share.taken) for share, start, end in shares if share.taken]
-        own_view: dict[str, list[Span]] = {}
+        own_view: dict[Owner, list[Span]] = {}
         for owner in {share.owner for share, _, _ in shares if share.owner}:
             own = self._owners[thing][owner]
             used, reserved = tracks[_used(thing, owner)], tracks[_reserved(thing, owner)]
@@ -192,13 +202,13 @@ def _total(thing: Key) -> Key:
     return ("kept", *thing)
 
 
-def _seen(thing: Key, owner: str) -> Key:
-    return ("seen", *thing, owner)
+def _seen(thing: Key, owner: Owner) -> Key:
+    return ("seen", *thing, *owner)
 
 
-def _used(thing: Key, owner: str) -> Key:
-    return ("used", *thing, owner)
+def _used(thing: Key, owner: Owner) -> Key:
+    return ("used", *thing, *owner)
 
 
-def _reserved(thing: Key, owner: str) -> Key:
-    return ("reserved", *thing, owner)
+def _reserved(thing: Key, owner: Owner) -> Key:
+    return ("reserved", *thing, *owner)

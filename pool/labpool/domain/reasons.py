@@ -39,6 +39,7 @@ class RefusalReason(str, Enum):
     OVER_USER_LIMIT = "over_user_limit"
     OVER_PROJECT_LIMIT = "over_project_limit"
     OVER_BUDGET = "over_budget"
+    KEPT_FOR_OTHERS = "kept_for_others"
     OVER_FLAVOUR = "over_flavour"
     OVER_NODE = "over_node"
     TOO_MANY_QUEUED = "too_many_queued"

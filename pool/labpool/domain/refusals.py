@@ -92,6 +92,17 @@ def over_budget(profile: Profile, project: Project, asked: float, budget: Budget
     )
 
 
+def kept_for_others(profile: Profile, flavour: Flavour, most: int, others: Sequence[Project]) -> Refusal:
+    """One request for more devices than those that others lend."""
+    titles = listed([project.title for project in others])
+    kept = f"all but {most}" if most else "all"
+    return Refusal(
+        RefusalReason.KEPT_FOR_OTHERS,
+        f"{profile.title} asks for {gpus(profile.gpus, flavour.title)}; {kept} are kept for {titles}.",
+        _fewer(most) + f"Ask the owners of {titles} to lend more.",
+    )
+
+
 def over_flavour(profile: Profile, flavour: Flavour, total: int) -> Refusal:
     """One request for more devices than there are."""
     return Refusal(

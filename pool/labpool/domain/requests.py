@@ -114,6 +114,10 @@ def _check_hardware(asked: Admitted, catalogue: Catalogue, inventory: Inventory)
     total = len(inventory.of_flavour(flavour.name))
     if asked.gpus > total:
         return refusals.over_flavour(asked.profile, flavour, total)
+    keeping = [each for each in catalogue.projects.values() if each != asked.project and each.never_lent(flavour.name)]
+    lent = max(total - sum(each.never_lent(flavour.name) for each in keeping), 0)
+    if asked.gpus > lent:
+        return refusals.kept_for_others(asked.profile, flavour, lent, keeping)
     most = inventory.most_on_one_node(flavour.name)
     if asked.gpus > most:
         return refusals.over_node(asked.profile, flavour, most)

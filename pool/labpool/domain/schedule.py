@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from labpool.domain.bookings import Bookings, Layer
+from labpool.domain.bounds import Bounds
 from labpool.domain.budgets import Accounts, Spent
 from labpool.domain.entries import Entries
 from labpool.domain.guarantees import owners_of
@@ -50,6 +51,7 @@ class Schedule:
         self.guarantees = self._bookings.guarantees
         self._entries = Entries(world.catalogue, self.stock, self.guarantees, accounts, lateness)
         self.payments = Payments(world.catalogue, self._bookings)
+        self._bounds = Bounds(self._room, self.guarantees)
         self._horizons: dict[tuple[str, int], datetime] = {}
         for lease in world.counted:
             self.stock.hand_out(lease.devices)
@@ -144,7 +146,7 @@ class Schedule:
         kinds = ("lease", "slot", "reservation")
         with self._bookings.left_aside([(kind, name) for name in without for kind in kinds]):
             layer = self._bookings.layer()
-            tracks = [*self._node_tracks(need, place.node, layer, kept), *self._cap_tracks(need, layer, kept)]
+            tracks = [*self._bounds.on_node(need, place.node, layer, kept), *self._bounds.anywhere(need, layer, kept)]
             fits = all(track.fits(room, place.start, place.end) for track, room in tracks)
             return fits and self.payments.affordable_from(need, place.start) == place.start
 
@@ -176,7 +178,7 @@ class Schedule:
         places of weaker ranks don't count.
         """
         layer = self._bookings.layer(rank)
-        caps = self._cap_tracks(need, layer)
+        caps = self._bounds.anywhere(need, layer)
         if any(cap.amount > cap.most and cap.key not in self._extended for cap in need.caps):
             return None
         at = first_common_start(caps, need.duration + self.margin, self.now, before)
@@ -186,7 +188,7 @@ class Schedule:
         for node, devices in self.nodes_of(need.flavour).items():
             if len(devices) < need.gpus or (within is not None and node not in within):
                 continue
-            tracks = self._node_tracks(need, node, layer)
+            tracks = self._bounds.on_node(need, node, layer)
             if any(room < 0 for _, room in tracks):
                 continue
             latest = min(before, best[0] + INSTANT) if best[0] < FOREVER else before
@@ -235,8 +237,8 @@ class Schedule:
     def longest_now(self, need: Need) -> timedelta:
         """How long something like `need` could run that started now and disturbed nobody; 0 where it couldn't start."""
         layer = self._bookings.layer()
-        caps = self._cap_tracks(need, layer)
-        nodes = [self._node_tracks(need, node, layer) for node in self.nodes_of(need.flavour)]
+        caps = self._bounds.anywhere(need, layer)
+        nodes = [self._bounds.on_node(need, node, layer) for node in self.nodes_of(need.flavour)]
         best = max((self._all_free_until(tracks) for tracks in nodes), default=self.now)
         free = min(best, self._all_free_until(caps)) - self.now - self.margin
         paid = self.payments.paid_until(need, self.now) - self.now
@@ -249,9 +251,10 @@ class Schedule:
         with self._bookings.left_aside([name]):
             layer = self._bookings.layer()
             taken = {key: layer[key].free_until(rooms[key] - amount, since) for key, amount in amounts}
-            for thing in (flavour_key(need.flavour), *(key for key, _ in amounts)):
-                kept = self._kept_tracks(need, thing, layer)
-                taken |= {(*thing, "kept"): track.free_until(room, since) for track, room in kept}
+            for node in {key[1] for key, _ in amounts if key[0] == "node"}:
+                for thing in (flavour_key(need.flavour), node_key(node, need.flavour)):
+                    kept = self._bounds.of_kept(need, node, thing, layer)
+                    taken |= {(*thing, "kept"): track.free_until(room, since) for track, room in kept}
         return {key: max(until - self.margin, since) for key, until in taken.items()}
 
     def horizon(self, flavour: str, gpus: int) -> datetime:
@@ -266,25 +269,6 @@ class Schedule:
 
     def _all_free_until(self, tracks: Iterable[tuple[Timeline, int]]) -> datetime:
         return min(track.free_until(room, self.now) for track, room in tracks)
-
-    def _node_tracks(self, need: Need, node: str, layer: Layer, kept: bool = True) -> list[tuple[Timeline, int]]:
-        """What counts on `node`, its devices first; of CPU and memory that nobody has told there is enough."""
-        on_node = need.on(node)
-        tracks = [
-            (layer[key], self._room.get(key, 0) - amount)
-            for key, amount in on_node
-            if key in self._room or key[0] == "node"
-        ]
-        return tracks + self._kept_tracks(need, node_key(node, need.flavour), layer) if kept else tracks
-
-    def _cap_tracks(self, need: Need, layer: Layer, kept: bool = True) -> list[tuple[Timeline, int]]:
-        """What counts wherever it is: the caps, and what is kept for others of the flavour."""
-        caps = [(layer[cap.key], cap.most - cap.amount) for cap in need.caps]
-        return caps + self._kept_tracks(need, flavour_key(need.flavour), layer) if kept else caps
-
-    def _kept_tracks(self, need: Need, thing: Key, layer: Layer) -> list[tuple[Timeline, int]]:
-        track = self.guarantees.seen_by(need.project, thing, layer)
-        return [(track, self._room.get(thing, 0) - need.gpus)] if track else []
 
     def without_place_of(self, ticket: str) -> AbstractContextManager[None]:
         """Within it the place that a ticket holds counts as free."""
