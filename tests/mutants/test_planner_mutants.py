@@ -235,7 +235,7 @@ def test_a_planner_that_forgets_budgets_is_caught(monkeypatch: pytest.MonkeyPatc
 
 def test_a_planner_that_reserves_without_looking_is_caught_breaking_promises(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Consequences, "harmless", True)
-    with pytest.raises(InvariantBroken, match=r"^6: .* broken by .*ADMIN_CHANGE, which never happened"):
+    with pytest.raises(InvariantBroken, match=r"^6: .* broken by admin_change, which never happened"):
         hunt(PEACEFUL)
 
 
