@@ -96,10 +96,16 @@ def compare(load: float, played: list[Played]) -> None:
 
 def compare_fairness(load: float, played: list[Played]) -> None:
     """Answer for fairness at one load."""
-    pairs = [(one[OURS].fairness or 0.0, one[EASY].fairness or 0.0) for one in played]
-    by_moment = [(one[OURS].fairness_by_moment or 0.0, one[EASY].fairness_by_moment or 0.0) for one in played]
+    indices = {
+        "fairness of shares": [(one[OURS].fairness_of_shares, one[EASY].fairness_of_shares) for one in played],
+        "fairness while waiting": [
+            (one[OURS].fairness_while_waiting, one[EASY].fairness_while_waiting) for one in played
+        ],
+        "fairness by moment": [(one[OURS].fairness_by_moment, one[EASY].fairness_by_moment) for one in played],
+    }
     at = f"skewed demand, load {load:.2f}"
-    for name, both in (("fairness", pairs), ("fairness by moment", by_moment)):
+    for name, found in indices.items():
+        both = [(ours or 0.0, easy or 0.0) for ours, easy in found]
         ours = [one for one, _ in both]
         median = statistics.median(ours)
         tell(f"{name} against EASY, {at}", "1", both, (">=", 1.0))

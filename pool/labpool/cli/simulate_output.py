@@ -74,11 +74,11 @@ def _cells(waits: Waits) -> list[str]:
 
 def _lines(measures: Measures) -> list[str]:
     use = "not measured" if measures.utilisation is None else f"{measures.utilisation:.1%} while requests came"
-    fairness = _index(measures.fairness)
     return [
         f"Devices in use: {use}",
         f"Bounded slowdown: {measures.bounded_slowdown:.2f} on average",
-        f"Fairness between projects that waited: {fairness}",
+        f"Fairness of what projects held for their fair share: {_index(measures.fairness_of_shares)}",
+        f"Fairness between projects while they waited: {_index(measures.fairness_while_waiting)}",
         f"Fairness at each moment between projects that wait then: {_index(measures.fairness_by_moment)}",
         f"Requests whose borrowed devices were taken back: {measures.requeues}",
         f"Error of the first estimate of a start: {_error(measures.likely_error_s)} in the median, "

@@ -32,7 +32,7 @@ def plot(outcome: Outcome, title: str) -> str:
             f"<title>{escape(title)}: devices in use and tickets in line over time</title>",
             f"<style>{_STYLE}</style>",
             f'<text x="{_LEFT}" y="22">{escape(title)}</text>',
-            *_panel("use", "devices in use", use, outcome.devices, _TOP),
+            *_panel("use", "devices in use", use, sum(outcome.devices.values()), _TOP),
             *_panel("line", "tickets in line", line, max(*line, 1.0), _TOP + _HEIGHT + _GAP),
             *_hours(until - outcome.from_s, _TOP + 2 * _HEIGHT + _GAP),
             "</svg>\n",

@@ -8,16 +8,15 @@ from datetime import datetime, timezone
 import pytest
 from labpool.domain.plans import BreakCause, BrokenPromise
 from labpool.domain.reasons import RefusalReason
+from labpool.domain.simulation.fairness import fair_shares, jain, use_for_fair_share, use_while_waiting
 from labpool.domain.simulation.measures import (
     UNREPORTED,
     Waits,
     bounded_slowdown,
     broken_promises,
-    jain,
     measure,
     percentile,
     requests,
-    use_while_waiting,
     utilisation,
     waits,
     weights_of,
@@ -38,7 +37,7 @@ def ran(
 
 
 def outcome(*runs: Run, devices: int = 4, until: float = 1000, broken: tuple[BrokenPromise, ...] = ()) -> Outcome:
-    return Outcome(runs, (), broken, devices, 0, until, 60)
+    return Outcome(runs, (), broken, {"gpu": devices}, 0, until, 60)
 
 
 def test_waits_are_summed_up():
@@ -83,6 +82,50 @@ def test_jains_index_by_hand():
     assert jain([1, 2, 3]) == pytest.approx(36 / (3 * 14))
     assert jain([5]) is None
     assert jain([0, 0]) is None
+
+
+def test_fair_shares_go_by_weight_and_what_nobody_wants_goes_to_the_others():
+    weights = {"vision": 2, "speech": 1, "robots": 1}
+    assert fair_shares(8, dict.fromkeys(weights, 100), weights) == {"vision": 4, "speech": 2, "robots": 2}
+    assert fair_shares(8, {"vision": 1, "speech": 100, "robots": 3}, weights) == {
+        "vision": 1,
+        "speech": pytest.approx(4),
+        "robots": pytest.approx(3),
+    }
+    assert fair_shares(8, {"vision": 1, "speech": 2}, weights) == {"vision": 1, "speech": 2}
+
+
+def test_who_asks_for_little_is_served_fairly_once_it_has_that():
+    uses = use_for_fair_share(
+        outcome(
+            ran(0, 0, 1000, gpus=1, project="speech"),  # all that it wants
+            ran(0, 0, 1000, gpus=3, project="vision"),
+            ran(0, 1000, 2000, gpus=4, project="vision"),  # waits all the time
+        ),
+        {"vision": 1, "speech": 1},
+    )
+    assert uses == {"speech": pytest.approx(1), "vision": pytest.approx(1)}
+
+
+def test_who_is_passed_over_holds_less_than_its_fair_share():
+    uses = use_for_fair_share(
+        outcome(
+            ran(0, 0, 1000, gpus=4, project="vision"),
+            ran(0, 500, 1500, gpus=4, project="speech"),  # waits until 500, without a device
+            ran(0, 1000, 2000, gpus=4, project="vision"),
+            until=500,
+        ),
+        {"vision": 1, "speech": 1},
+    )
+    assert uses == {"vision": pytest.approx(2), "speech": 0}
+
+
+def test_shares_of_each_flavour_count_apart():
+    other = ran(0, 0, 1000, gpus=2, project="speech")
+    other = replace(other, arrival=replace(other.arrival, flavour="slice"))
+    runs = (ran(0, 0, 1000, gpus=4), ran(0, 1000, 2000), other)
+    found = use_for_fair_share(replace(outcome(*runs), devices={"gpu": 4, "slice": 2}), {"vision": 1, "speech": 1})
+    assert found == {"vision": pytest.approx(1)}  # nobody waits for a slice
 
 
 def test_use_counts_only_while_the_project_waits_and_requests_come():
@@ -131,7 +174,7 @@ def test_all_measures_come_together():
     assert list(measured.waits_by_gpus) == [1, 2, 10]
     assert measured.bounded_slowdown == pytest.approx((1 + 610 / 600 + 640 / 600) / 3)
     assert measured.utilisation == pytest.approx(13 * 600 / 13_000)
-    assert measured.fairness == pytest.approx(1 / 2)  # speech held nothing while it waited
+    assert measured.fairness_while_waiting == pytest.approx(1 / 2)  # speech held nothing while it waited
 
 
 def test_nothing_to_measure_is_the_callers_mistake():

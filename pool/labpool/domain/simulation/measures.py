@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from labpool.domain.catalogue import Catalogue
+from labpool.domain.simulation.fairness import fairness_by_moment, jain, use_for_fair_share, use_while_waiting
 from labpool.domain.simulation.outcome import Outcome, Run
 from labpool.domain.simulation.timeline import averages, busy_changes
 from labpool.domain.simulation.trace import Arrival
@@ -18,7 +19,6 @@ UNREPORTED = "unreported"
 """Stands in place of a cause for a promise that broke without the planner saying so."""
 
 Key = TypeVar("Key", bound=Hashable)
-Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,9 @@ class Waits:
 class Measures:
     """All measures of one replay.
 
-    `utilisation` is the part of the devices' time in use while requests came, and `fairness` is Jain's index, 1 where
-    all are served alike; both are None where there is nothing to measure. `refused` counts requests by reason, `broken`
+    `utilisation` is the part of the devices' time in use while requests came, and the three of fairness are Jain's
+    index, 1 where all are served alike: of what projects held for their fair share, while they waited, and from moment
+    to moment; each is None where there is nothing to measure. `refused` counts requests by reason, `broken`
     promises by cause, `promises` all that were made, `requeues` how often a run was taken back and went on later,
     `left_line` requests that left before their turn. `likely_error_s` is the median error of the first estimates of a
     start, and `naive_error_s` that of saying how long the last ones of the same size waited.
@@ -47,12 +48,13 @@ class Measures:
     waits_by_gpus: Mapping[int, Waits]
     bounded_slowdown: float
     utilisation: float | None
-    fairness: float | None
+    fairness_of_shares: float | None
+    fairness_while_waiting: float | None
+    fairness_by_moment: float | None
     refused: Mapping[str, int]
     promises: int
     broken: Mapping[str, int]
     requeues: int = 0
-    fairness_by_moment: float | None = None
     likely_error_s: float | None = None
     naive_error_s: float | None = None
     left_line: int = 0
@@ -73,12 +75,13 @@ def measure(outcome: Outcome, weights: Mapping[str, float]) -> Measures:
         waits_by_gpus=_grouped(whole, [request.arrival.gpus for request in whole]),
         bounded_slowdown=sum(map(bounded_slowdown, whole)) / len(whole),
         utilisation=utilisation(outcome),
-        fairness=jain(list(use_while_waiting(outcome, weights).values())),
+        fairness_of_shares=jain(list(use_for_fair_share(outcome, weights).values())),
+        fairness_while_waiting=jain(list(use_while_waiting(outcome, weights).values())),
+        fairness_by_moment=fairness_by_moment(outcome, weights),
         refused=dict(Counter(refused.reason.value for refused in outcome.refused)),
         promises=sum(run.promised_s is not None for run in outcome.runs),
         broken=broken_promises(outcome),
         requeues=sum(run.attempt > 1 for run in outcome.runs),
-        fairness_by_moment=fairness_by_moment(outcome, weights),
         likely_error_s=_median([abs(run.start_s - likely) for run, likely, _ in estimated]),
         naive_error_s=_median([abs(run.wait_s - recent) for run, _, recent in estimated]),
         left_line=len(outcome.left_line),
@@ -131,65 +134,10 @@ def bounded_slowdown(run: Whole) -> float:
 
 def utilisation(outcome: Outcome) -> float | None:
     """Part of all devices' time in use from the first to the last request; None where they came all at once."""
-    if outcome.until_s <= outcome.from_s or not outcome.devices:
+    devices = sum(outcome.devices.values())
+    if outcome.until_s <= outcome.from_s or not devices:
         return None
-    busy = averages(busy_changes(outcome), outcome.from_s, outcome.until_s, 1)[0]
-    return busy / outcome.devices
-
-
-def jain(shares: Sequence[float]) -> float | None:
-    """Jain's index: 1 where all shares are equal, 1/n where one of n has all; None for fewer than two, or all 0.
-
-    Jain, Chiu and Hawe, "A quantitative measure of fairness and discrimination for resource allocation in shared
-    computer systems", DEC-TR-301, 1984.
-    """
-    squares = len(shares) * sum(share * share for share in shares)
-    return sum(shares) ** 2 / squares if len(shares) > 1 and squares else None
-
-
-def use_while_waiting(outcome: Outcome, weights: Mapping[str, float]) -> dict[str, float]:
-    """Devices a project held on average while it wanted more, over its weight.
-
-    Only the time counts in which a ticket of the project waits, within the time in which requests came: a project that
-    uses little because it asks for little is not treated unfairly. Projects that never waited are left out.
-    """
-    uses = {}
-    for project in sorted({run.arrival.project for run in outcome.runs}):
-        own = [run for run in outcome.runs if run.arrival.project == project]
-        wanting = _united((run.asked_s, min(run.start_s, outcome.until_s)) for run in own)
-        length = sum(end - start for start, end in wanting)
-        if length > 0:
-            held = sum(len(run.devices) * _common((run.start_s, run.end_s), wanting) for run in own)
-            uses[project] = held / length / weights[project]
-    return uses
-
-
-def fairness_by_moment(outcome: Outcome, weights: Mapping[str, float]) -> float | None:
-    """Jain's index of devices held over weight among the projects that want more, averaged over time.
-
-    Only moments count in which at least two projects wait. Beside the index over the whole time it tells how devices
-    are dealt while they are scarce, also where one project seldom has to wait.
-    """
-    waiting, held = Counter[str](), Counter[str]()
-    since, fair, length = outcome.from_s, 0.0, 0.0
-    for at, counted, project, change in sorted(_changes(outcome, waiting, held), key=lambda each: each[0]):
-        until = min(at, outcome.until_s)
-        wanting = [name for name, many in waiting.items() if many > 0]
-        index = jain([held[name] / weights[name] for name in wanting])
-        if index is not None and until > since:
-            fair, length = fair + index * (until - since), length + until - since
-        since = max(since, until)
-        counted[project] += change
-    return fair / length if length else None
-
-
-def _changes(
-    outcome: Outcome, waiting: Counter[str], held: Counter[str]
-) -> Iterator[tuple[float, Counter[str], str, int]]:
-    for run in outcome.runs:
-        project, devices = run.arrival.project, len(run.devices)
-        yield from ((run.asked_s, waiting, project, 1), (run.start_s, waiting, project, -1))
-        yield from ((run.start_s, held, project, devices), (run.end_s, held, project, -devices))
+    return averages(busy_changes(outcome), outcome.from_s, outcome.until_s, 1)[0] / devices
 
 
 def _estimated(outcome: Outcome) -> list[tuple[Run, float, float]]:
@@ -224,18 +172,3 @@ def _grouped(runs: Sequence[Whole], keys: Sequence[Key]) -> dict[Key, Waits]:
     for key, run in sorted(zip(keys, runs, strict=True), key=lambda pair: str(pair[0]).zfill(6)):
         groups.setdefault(key, []).append(run)
     return {key: waits(group) for key, group in groups.items()}
-
-
-def _united(spans: Iterable[Span]) -> list[Span]:
-    """The time that at least one of `spans` covers, as spans that do not touch; empty ones are left out."""
-    united: list[Span] = []
-    for start, end in sorted(span for span in spans if span[0] < span[1]):
-        if united and start <= united[-1][1]:
-            united[-1] = (united[-1][0], max(united[-1][1], end))
-        else:
-            united.append((start, end))
-    return united
-
-
-def _common(span: Span, spans: Iterable[Span]) -> float:
-    return sum(max(min(span[1], end) - max(span[0], start), 0.0) for start, end in spans)

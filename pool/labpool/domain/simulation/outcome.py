@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labpool.domain.plans import BrokenPromise
@@ -66,7 +67,7 @@ class Outcome:
     runs: tuple[Run, ...]
     refused: tuple[Refused, ...]
     broken: tuple[BrokenPromise, ...]
-    devices: int
+    devices: Mapping[str, int]
     from_s: float
     until_s: float
     grace_s: float

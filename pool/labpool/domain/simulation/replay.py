@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -266,11 +266,12 @@ class _Replay:
         heappush(self.ends, (self._end_of(taken.ticket), taken.ticket))
 
     def _outcome(self) -> Outcome:
+        withheld = dict(self.inventory.withheld)
         return Outcome(
             tuple(self.runs.values()),
             tuple(self.refused),
             tuple(self.broken),
-            devices=len(self.inventory.devices) - len(self.inventory.withheld),
+            devices=Counter(device.flavour for device in self.inventory.devices if device.id not in withheld),
             from_s=self.arrivals[0].submit_s,
             until_s=self.arrivals[-1].submit_s,
             grace_s=self._grace.total_seconds(),
