@@ -16,6 +16,10 @@ from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+
+from tests.postgres import program
 
 ROOT = Path(__file__).resolve().parent
 IN_CI = os.environ.get("CI") == "true"
@@ -33,6 +37,7 @@ NEEDS = {
     "hub": Need((ROOT / "node_modules/.bin/configurable-http-proxy").exists, "no proxy here (make setup)"),
     "hub5": Need((ROOT / ".venv-hub5/.labpool/own").exists, "no JupyterHub 5.5 here (make test builds it)"),
     "tensorflow": Need(lambda: importlib.util.find_spec("tensorflow"), "no TensorFlow here (make setup)"),
+    "postgresql": Need(lambda: program("initdb"), "no PostgreSQL 15 here (Debian: apt-get install postgresql-15)"),
     "root": Need(lambda: os.geteuid() == 0, "not root here, and it takes root to be two people"),
     "compiler": Need(lambda: shutil.which("cc"), "no C compiler here (Debian: apt-get install gcc)"),
 }
@@ -58,6 +63,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = sorted(
         (item for item in items if item not in long_forms), key=lambda item: item.get_closest_marker("long") is None
     )
+
+
+class ByFileAndDatabase(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """A file's tests share their hub; those on PostgreSQL have one of their own, beside that of the others."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        return f"{file} on PostgreSQL" if "postgresql" in test.rpartition("[")[2] else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Give the tests of each half of a file to one worker."""
+    return ByFileAndDatabase(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,6 +10,7 @@ import pytest
 from labpool.domain.tickets import State
 from labpool.service.desk import NotNow
 
+from tests.conftest import DATABASES
 from tests.ports import free_ports
 from tests.real_hub import RealHub, Service, running_hub, wait_until
 from tests.service.lab import Lab
@@ -19,20 +20,24 @@ USERS = [f"user-{number}" for number in range(120)]
 _next_user = count()
 
 
-@pytest.fixture(scope="session")
-def pool_and_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningPool, RealHub]]:
-    with pool_before_hub(tmp_path_factory.mktemp("pool"), USERS) as both:
+@pytest.fixture(scope="session", params=DATABASES)
+def pool_and_hub(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunningPool, RealHub]]:
+    on_postgres = request.param == "postgresql"
+    database = request.getfixturevalue("postgres").new_database() if on_postgres else ""
+    with pool_before_hub(tmp_path_factory.mktemp("pool"), USERS, database=database) as both:
         yield both
 
 
 @contextlib.contextmanager
 def pool_before_hub(
-    folder: Path, users: Sequence[str], pool_yaml: str = POOL_YAML
+    folder: Path, users: Sequence[str], pool_yaml: str = POOL_YAML, database: str = ""
 ) -> Iterator[tuple[RunningPool, RealHub]]:
     """A pool and a hub of their own, with servers stopped at the end."""
     (port,) = free_ports(1)
     service = Service("pool", "/services/pool/", port, POOL_TOKEN)
-    pool = RunningPool(folder, port, "", pool_yaml)
+    pool = RunningPool(folder, port, "", pool_yaml, database)
     (folder / "pool.yaml").write_text(pool_yaml)
     config = hub_config(pool.url, pool.place(), folder / "pool.yaml")
     with running_hub(folder, [service], {user: ["researchers"] for user in users}, config) as hub:

@@ -27,7 +27,7 @@ from labpool.service.reconciler import Reconciler
 from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
-from labpool.settings import Place, complete_catalogue, watched_pool_file
+from labpool.settings import Place, complete_catalogue, sqlite_url, watched_pool_file
 from labpool.store import AuditEntry, Store, connect, migrate
 
 from tests.real_hub import wait_until
@@ -75,6 +75,7 @@ class RunningPool:
     port: int
     hub_api_url: str
     pool_yaml: str = POOL_YAML
+    database: str = ""
     clock: MovableClock = field(default_factory=MovableClock)
     _stop: Callable[[], None] | None = None
     _loop: asyncio.AbstractEventLoop | None = None
@@ -171,7 +172,7 @@ class RunningPool:
         watched = watched_pool_file(self.folder / "pool.yaml")
         pool_file = watched.current(_LOG)
         self._engine = engine = WorkstationEngine(pool_file, place, place.pool_id)
-        database = connect(f"sqlite:///{place.pool_db}")
+        database = connect(self.database or sqlite_url(place.pool_db))
         migrate(database)
         changes = Changes()
         setting = Setting(await engine.inventory(), pool_file.catalogue)

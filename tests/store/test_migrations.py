@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -19,18 +18,18 @@ NOW = datetime(2026, 3, 29, 1, 30, tzinfo=timezone.utc)
 
 
 TICKET = """
-INSERT INTO tickets (id, kind, user, groups, name, project, profile, flavour, gpus, duration_s, requested_at, state,
+INSERT INTO tickets (id, kind, "user", groups, name, project, profile, flavour, gpus, duration_s, requested_at, state,
                      attempt, ready, unclaimed)
-VALUES (:id, 'server', 'ada', '[]', :id, 'vision', 'gpu-1', 'gpu', 1, 3600, :start, 'queued', 1, 1, 0)
+VALUES (:id, 'server', 'ada', '[]', :id, 'vision', 'gpu-1', 'gpu', 1, 3600, :start, 'queued', 1, true, 0)
 """
-SLOT = "INSERT INTO slots (ticket, devices, start, end) VALUES (:id, :devices, :start, :end)"
+SLOT = 'INSERT INTO slots (ticket, devices, start, "end") VALUES (:id, :devices, :start, :end)'
 TIMES = {"start": "2026-03-29 01:30:00.000000", "end": "2026-03-29 02:30:00.000000"}
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(database_url: str) -> Iterator[Engine]:
     """A database with two queued tickets, in the first schema."""
-    engine = connect(f"sqlite:///{tmp_path}/pool.sqlite")
+    engine = connect(database_url)
     migrate(engine, "0001")
     with engine.begin() as connection:
         for ticket, devices in (("t1", '["sim:demo:gpu:0", "sim:demo:gpu:1"]'), ("t2", '["GPU-5b6c"]')):

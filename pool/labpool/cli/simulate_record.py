@@ -13,8 +13,8 @@ import typer
 from labpool.cli.simulate_files import UnusableFile
 from labpool.domain.simulation.recorded import Fate, Recording, record
 from labpool.domain.simulation.trace import format_rows
-from labpool.settings import Place
-from labpool.store import UnreadableStore, read_past
+from labpool.settings import Place, pool_database, sqlite_url
+from labpool.store import UnreadableStore, name_of, read_past
 
 _FATES = {
     Fate.RAN: "ran, and are over",
@@ -29,7 +29,7 @@ def record_trace(
     *,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The pool's data folder. Default: LABPOOL_DATA, else the user's own."),
+        typer.Option(metavar="DIR", help="The pool's data folder. Default: LABPOOL_DATABASE or LABPOOL_DATA."),
     ] = None,
     since: Annotated[
         datetime | None,
@@ -44,14 +44,15 @@ def record_trace(
     The pool may be running: its store is only read. What the trace can't hold is told on standard error. It names
     people, so keep it where only you can read it.
     """
-    store = (Place(data.absolute()) if data else Place.named(os.environ)).pool_db
+    url = sqlite_url(Place(data.absolute()).pool_db) if data else pool_database(os.environ, Place.named(os.environ))
     first, last = _aware(since), _aware(until)
     if first and last and first >= last:
         raise typer.BadParameter("expected a time before that of --until", param_hint="--since")
     try:
-        pasts = read_past(store)
+        pasts = read_past(url)
     except UnreadableStore as error:
         raise UnusableFile(str(error)) from error
+    store = name_of(url)
     recording = record(pasts, datetime.now(timezone.utc), first, last)
     if recording is None:
         raise UnusableFile(_nothing(store, len(pasts)))
@@ -66,13 +67,13 @@ def _aware(moment: datetime | None) -> datetime | None:
     return moment.astimezone() if moment else None
 
 
-def _nothing(store: Path, tickets: int) -> str:
+def _nothing(store: str, tickets: int) -> str:
     if not tickets:
         return f"{store}: nobody has asked this pool for a GPU yet. Record it once somebody has."
     return f"{store}: none of its {tickets} requests is of this time. Give another --since or --until, or none."
 
 
-def _told(store: Path, recording: Recording) -> Iterator[str]:
+def _told(store: str, recording: Recording) -> Iterator[str]:
     count = len(recording.arrivals)
     yield f"{store}: requests in this trace: {count}; its second 0 is {recording.begins.astimezone():%Y-%m-%d %H:%M:%S}"
     for fate, words in _FATES.items():

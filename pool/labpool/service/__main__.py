@@ -32,10 +32,11 @@ from labpool.settings import (
     Ports,
     UnusablePlace,
     complete_catalogue,
+    pool_database,
     pool_file_path,
     watched_pool_file,
 )
-from labpool.store import Store, connect, migrate
+from labpool.store import Store, UnusableDatabase, connect, migrate
 
 _LOG = logging.getLogger("labpool.service")
 
@@ -63,7 +64,7 @@ async def _parts(place: Place) -> Parts:
     if inventory.simulated:
         _LOG.warning("no GPU was found: the devices are simulated", extra={"simulated": len(inventory.devices)})
     changes = Changes()
-    database = connect(f"sqlite:///{place.pool_db}")
+    database = connect(pool_database(os.environ, place))
     migrate(database)
     desk = Desk(Store(database), Setting(inventory, rules(inventory)), _utc_now, changes)
     hub_url, token = _given("JUPYTERHUB_API_URL"), _given("JUPYTERHUB_API_TOKEN")
@@ -87,7 +88,7 @@ def main() -> int:
     log_as_json_lines()
     try:
         asyncio.run(_serve())
-    except (InvalidPoolFile, InvalidSetting, UnusablePlace) as error:
+    except (InvalidPoolFile, InvalidSetting, UnusablePlace, UnusableDatabase) as error:
         _LOG.error("%s", error)
         return 2
     return 0

@@ -13,6 +13,7 @@ from labpool.service.body_limit import BodyLimit
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
 from labpool.service.problems import install_problems
+from labpool.service.unavailable import install_unavailable
 from labpool.service.viewing import PREFIX
 
 __all__ = ["PREFIX", "make_app"]
@@ -44,6 +45,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.add_middleware(BodyLimit)
     parts.signin.install(app, pages.refusal_page)
     install_problems(app, parts.signin)
+    install_unavailable(app, parts.signin)
     app.include_router(spawner_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(ticket_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(reservation_routes.routes, prefix=f"{PREFIX}/api/v1")

@@ -6,6 +6,7 @@ from labpool.settings.demo_accounts import DEMO_ACCOUNTS, DemoAccount
 from labpool.settings.findings import Finding, InvalidPoolFile
 from labpool.settings.overcommitment import overcommitted_findings
 from labpool.settings.place import Place, UnusablePlace
+from labpool.settings.pool_database import pool_database, sqlite_url
 from labpool.settings.pool_file import PoolFile, load_pool_file
 from labpool.settings.ports import InvalidSetting, Ports, config_folder, pool_file_path
 from labpool.settings.watched_pool_file import WatchedPoolFile, sound_pool_file, watched_pool_file
@@ -30,7 +31,9 @@ __all__ = [
     "hidden_profiles",
     "load_pool_file",
     "overcommitted_findings",
+    "pool_database",
     "pool_file_path",
     "sound_pool_file",
+    "sqlite_url",
     "watched_pool_file",
 ]

@@ -1,6 +1,7 @@
 """What the pool remembers: tickets, slots, leases, reservations, notices and the audit trail in SQL."""
 
-from labpool.store.database import connect, migrate
+from labpool.store.database import connect, migrate, name_of
+from labpool.store.errors import StoreUnavailable, UnusableDatabase
 from labpool.store.past import UnreadableStore, read_past
 from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
 from labpool.store.store import Store, Transaction
@@ -11,9 +12,12 @@ __all__ = [
     "Notice",
     "ReservationSeries",
     "Store",
+    "StoreUnavailable",
     "Transaction",
     "UnreadableStore",
+    "UnusableDatabase",
     "connect",
     "migrate",
+    "name_of",
     "read_past",
 ]

@@ -1,39 +1,81 @@
-"""Opening the pool's database: how it keeps its word, and which schema it has."""
+"""Opening the pool's database: which kinds there are, and which schema it has."""
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.engine import Connection
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-READS_ONLY = "labpool_reads_only"
-BUSY_MS = 10_000
+from labpool.store.errors import UnusableDatabase, first_line
+from labpool.store.postgresql import OLDEST, postgresql_engine
+from labpool.store.sqlite import sqlite_engine
+
 MIGRATIONS = Path(__file__).parent / "migrations"
+_EXPECTED = "expected sqlite:////FOLDER/pool.sqlite or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
 def connect(url: str) -> Engine:
-    """An engine for `url`, such as sqlite:////data/pool.sqlite.
+    """An engine for `url`, such as sqlite:////data/pool.sqlite; nothing is connected yet.
 
-    SQLite gets write-ahead logging with `synchronous=FULL`, so that what was committed is there after a power cut,
-    and takes its write lock at the beginning of each transaction that may write: two writers wait for each other, none
-    fails later.
+    Raises:
+        UnusableDatabase: it is no URL, or names no kind of database that the pool knows.
     """
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", begin)
-    return engine
+    parsed = _parsed(url)
+    match parsed.drivername:
+        case "sqlite":
+            return sqlite_engine(parsed)
+        case "postgresql" | "postgresql+psycopg":
+            return postgresql_engine(parsed)
+    raise UnusableDatabase(
+        f"The pool's database is named with the scheme \"{parsed.drivername}\", which the pool can't use; {_EXPECTED}. "
+        "Set LABPOOL_DATABASE to one of these, or leave it out for a file in the data folder."
+    )
+
+
+def name_of(url: URL | str) -> str:
+    """What people call the database: a file's path, or database and host. Never a password."""
+    url = make_url(url)
+    if url.get_backend_name() == "sqlite":
+        return url.database or ""
+    return f'PostgreSQL database "{url.database}" of user "{url.username}" at {url.host}:{url.port or 5432}'
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the schema up to `revision`; nothing happens where it is there already."""
-    with engine.begin() as connection:
-        command.upgrade(alembic_config(connection), revision)
+    """Bring the schema up to `revision`; nothing happens where it is there already.
+
+    Raises:
+        UnusableDatabase: it can't be opened, or its schema is that of a newer release.
+    """
+    try:
+        with engine.begin() as connection:
+            refuse_newer(connection)
+            command.upgrade(alembic_config(connection), revision)
+    except DBAPIError as error:
+        raise UnusableDatabase(
+            f"The pool's database can't be opened: {name_of(engine.url)}. It said: {first_line(error)}. Expected "
+            f"{_expected(engine)}. See that it runs and that LABPOOL_DATABASE names it, its user and the password."
+        ) from error
+
+
+def refuse_newer(connection: Connection) -> None:
+    """Let nothing be done to a schema that this release doesn't know.
+
+    Raises:
+        UnusableDatabase: the schema is that of a newer release.
+    """
+    found = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    if found is not None and found not in known:
+        raise UnusableDatabase(
+            f"{name_of(connection.engine.url)} has the schema {found}, which this release of labpool doesn't know: a "
+            "newer one made it. Install that release again, or restore a backup from before it."
+        )
 
 
 def alembic_config(connection: Connection) -> Config:
@@ -44,14 +86,20 @@ def alembic_config(connection: Connection) -> Config:
     return config
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
-    # Without this the driver begins transactions by itself, later than asked and never immediately.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
-        connection.execute(f"PRAGMA {pragma}")
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # what was given is not repeated, for there may be a password in it; nor is the cause, which repeats it
+        raise UnusableDatabase(
+            f"LABPOOL_DATABASE is not the URL of a database; {_EXPECTED}, with %xx for odd characters of a password."
+        ) from None
+    if not parsed.database:
+        raise UnusableDatabase(f"LABPOOL_DATABASE names no database, only where one would be; {_EXPECTED}.")
+    return parsed
 
 
-def begin(connection: Connection) -> None:
-    """Begin a transaction that the driver was told to leave to us; the write lock only where it may write."""
-    reads_only = connection.get_execution_options().get(READS_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+def _expected(engine: Engine) -> str:
+    if engine.dialect.name == "sqlite":
+        return "a file that this user may write, in a folder that is there"
+    return f"PostgreSQL {OLDEST} or newer with a database of the pool's own"

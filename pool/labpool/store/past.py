@@ -8,45 +8,58 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import NullPool, create_engine, event, select
+from sqlalchemy import Engine, NullPool, create_engine, event, select
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from labpool.domain.simulation.recorded import Past, Stay, Step
 from labpool.store import rows
-from labpool.store.database import BUSY_MS, READS_ONLY, begin
+from labpool.store.database import connect, name_of
+from labpool.store.errors import UnusableDatabase, first_line
 from labpool.store.models import AuditRow, LeaseRow, TicketRow
+from labpool.store.sqlite import BUSY_MS, READS_ONLY, begin
 
 Value = TypeVar("Value")
 
 
 class UnreadableStore(Exception):
-    """The file can't be read as a pool's store; the message says why and what to do."""
+    """The database can't be read as a pool's store; the message says why and what to do."""
 
 
-def read_past(path: Path) -> list[Past]:
+def read_past(url: str) -> list[Past]:
     """Read all tickets with their stays, in the order in which they were asked for, as at one moment.
 
-    The file is opened for reading only, and no writer waits for it.
+    The database is opened for reading only, and no writer waits for it.
 
     Raises:
-        UnreadableStore: there is no such file, it may not be read, or is not a store of this release.
+        UnreadableStore: there is none, it may not be read, or is not a store of this release.
     """
+    try:
+        engine = _only_read(connect(url))
+        with Session(engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
+            return _read(session)
+    except UnusableDatabase as error:
+        raise UnreadableStore(str(error)) from error
+    except DatabaseError as error:
+        raise UnreadableStore(
+            f"{name_of(engine.url)}: can't be read as a pool's store ({first_line(error)}). Expected one of this "
+            "release that you may read; one of an earlier release is brought up to date when the pool starts."
+        ) from error
+
+
+def _only_read(engine: Engine) -> Engine:
+    """The same database, of which nothing is written, also no file beside that of SQLite."""
+    if engine.dialect.name != "sqlite":
+        return engine
+    path = Path(engine.url.database or "")
     if not path.is_file():
         raise UnreadableStore(
             f"{path}: no such file. Expected the store of a pool that has run; name its data folder with --data or "
             "LABPOOL_DATA, as `make hub` prints it."
         )
-    engine = create_engine("sqlite://", creator=lambda: _open(path), poolclass=NullPool)
-    event.listen(engine, "begin", begin)
-    try:
-        with Session(engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
-            return _read(session)
-    except DatabaseError as error:
-        raise UnreadableStore(
-            f"{path}: can't be read as a pool's store ({error.orig}). Expected one of this release, in a folder that "
-            "you may read; one of an earlier release is brought up to date when the pool starts."
-        ) from error
+    reader = create_engine(engine.url, creator=lambda: _open(path), poolclass=NullPool)
+    event.listen(reader, "begin", begin)
+    return reader
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
-from labpool.store.database import READS_ONLY
+from labpool.store.errors import told_apart
 from labpool.store.kept import Kept, read
 from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
 from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
+from labpool.store.sqlite import READS_ONLY
 
 
 class Store:
@@ -30,9 +31,15 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """A transaction: all of it is kept, or, where an error leaves the block, nothing. One at a time."""
+        """A transaction: all of it is kept, or, where an error leaves the block, nothing. One at a time.
+
+        It is never tried again: whether a lost commit was kept, nobody can tell but who asked.
+
+        Raises:
+            StoreUnavailable: the database is down, locked, full or too slow.
+        """
         try:
-            with Session(self._engine) as session, session.begin():
+            with told_apart(), Session(self._engine) as session, session.begin():
                 kept = self._kept.copy() if self._kept else read(session)
                 yield Transaction(session, kept)
         except BaseException:
@@ -42,9 +49,13 @@ class Store:
 
     @contextmanager
     def view(self) -> Iterator[Transaction]:
-        """A transaction for reading, without making a writer wait."""
+        """A transaction for reading, without making a writer wait.
+
+        Raises:
+            StoreUnavailable: the database is down or too slow.
+        """
         known = self._kept
-        with Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
+        with told_apart(), Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
             yield Transaction(session, known or read(session))
 
     def close(self) -> None:

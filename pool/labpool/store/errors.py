@@ -1,0 +1,39 @@
+"""What can be wrong with the pool's database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+
+
+class UnusableDatabase(Exception):
+    """The database can't be used as the pool's; the message says why and what to do, and tells no password."""
+
+
+class StoreUnavailable(Exception):
+    """The database doesn't answer or can't write now; what was being done may or may not have been kept."""
+
+
+@contextmanager
+def told_apart() -> Iterator[None]:
+    """Tell trouble with the database itself from mistakes of ours.
+
+    Raises:
+        StoreUnavailable: it is down, locked, full or too slow.
+    """
+    try:
+        yield
+    except NoFreeConnection as error:
+        raise StoreUnavailable("the pool's database is too slow: all connections to it are busy") from error
+    except DBAPIError as error:
+        if not (error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)):
+            raise
+        raise StoreUnavailable(f"the pool's database can't be used now: {first_line(error)}") from error
+
+
+def first_line(error: DBAPIError) -> str:
+    """What the database said, without its hints and our statement."""
+    return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "it gave no reason"

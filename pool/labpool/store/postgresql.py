@@ -1,0 +1,55 @@
+"""How PostgreSQL keeps the pool's word."""
+
+from __future__ import annotations
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.engine import Connection
+
+from labpool.store.sqlite import READS_ONLY
+
+OLDEST = 15
+"""The oldest release that is tested."""
+
+_WRITER = 0x6C6162706F6F6C
+""""labpool" as a number: the advisory lock of whoever writes. Such locks are apart for each database."""
+
+_SESSION = {
+    "synchronous_commit": "on",
+    "lock_timeout": "10s",
+    # A process that is stopped in the middle of a transaction loses it, or nobody could ever take its place.
+    "idle_in_transaction_session_timeout": "15s",
+}
+_CONNECTION = {
+    "application_name": "labpool",
+    "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
+    "connect_timeout": 5,
+    # A server that is gone without a word is noticed in seconds, as is one behind a dropped connection.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+def postgresql_engine(url: URL) -> Engine:
+    """An engine whose transactions are on disk once they are committed, and of which one writes at a time.
+
+    Who writes holds an advisory lock from the beginning, as with SQLite: decisions are serial, and none fails later
+    because of another one. A connection is tried before it is used, so a restart of the server costs no request that
+    comes after it.
+    """
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args=_CONNECTION,
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+    )
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    if connection.get_execution_options().get(READS_ONLY, False):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # as at one moment
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")

@@ -1,0 +1,128 @@
+"""What is said of a database that can't be used, and what a database must keep to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from labpool.store import (
+    AuditEntry,
+    Store,
+    StoreUnavailable,
+    UnreadableStore,
+    UnusableDatabase,
+    connect,
+    migrate,
+    name_of,
+    read_past,
+)
+from sqlalchemy import text
+
+from tests.postgres import RunningPostgres, running_postgres
+from tests.store.test_store import NOW, TICKET
+
+SECRET = "not-to-be-told"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (f"labpool:{SECRET}@db.example.org", "is not the URL of a database; expected sqlite:////FOLDER/pool.sqlite or"),
+        (f"postgresql://labpool:{SECRET}@db.example.org:port/labpool", "is not the URL of a database"),
+        (f"postgresql://labpool:{SECRET}@db.example.org", "names no database"),
+        ("sqlite://", "names no database"),
+        (f"mysql://labpool:{SECRET}@db.example.org/labpool", 'the scheme "mysql", which the pool can\'t use; expected'),
+    ],
+)
+def test_unusable_url_is_refused_with_what_was_expected(url: str, said: str):
+    with pytest.raises(UnusableDatabase) as refused:
+        connect(url)
+    assert said in str(refused.value)
+    assert SECRET not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_sqlite_file_in_a_folder_that_is_not_there_is_refused(tmp_path: Path):
+    with pytest.raises(UnusableDatabase, match=r"nowhere/pool.sqlite. It said: unable to open database file. Expected"):
+        migrate(connect(f"sqlite:///{tmp_path}/nowhere/pool.sqlite"))
+
+
+@pytest.mark.postgresql
+def test_wrong_password_is_refused_and_never_told(postgres: RunningPostgres):
+    wrong = f"postgresql://labpool:{SECRET}@127.0.0.1:{postgres.port}/postgres"
+    with pytest.raises(UnusableDatabase) as refused:
+        migrate(connect(wrong))
+    assert f'database "postgres" of user "labpool" at 127.0.0.1:{postgres.port}' in str(refused.value)
+    assert "password authentication failed" in str(refused.value)
+    assert SECRET not in str(refused.value)
+    assert SECRET not in name_of(wrong)
+
+
+@pytest.mark.postgresql
+def test_database_that_is_not_there_is_refused(postgres: RunningPostgres):
+    with pytest.raises(UnusableDatabase, match='"nowhere" does not exist'):
+        migrate(connect(postgres.url("nowhere")))
+
+
+def test_schema_of_a_newer_release_is_left_alone(database_url: str):
+    engine = connect(database_url)
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(UnusableDatabase, match="has the schema 9999, which this release of labpool doesn't know"):
+        migrate(engine)
+    engine.dispose()
+
+
+def test_what_a_pool_remembers_is_read_from_either_database(database_url: str):
+    with pytest.raises(UnreadableStore, match=r"no such file|tickets"):
+        read_past(database_url)
+    engine = connect(database_url)
+    migrate(engine)
+    store = Store(engine)
+    with store.transaction() as change:
+        change.save_ticket(TICKET)
+        change.audit(AuditEntry(NOW, "planner", "granted", "t1"))
+        assert read_past(database_url) == [], "it read what was not committed"
+    (past,) = read_past(database_url)
+    assert past.ticket == TICKET
+    store.close()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[RunningPostgres]:
+    """One that nobody else uses, so it may be stopped."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.mark.postgresql
+def test_database_that_goes_away_is_told_apart_and_used_again_once_it_is_back(own_postgres: RunningPostgres):
+    engine = connect(own_postgres.new_database())
+    migrate(engine)
+    store = Store(engine)
+    with store.transaction() as change:
+        change.save_ticket(TICKET)
+    with pytest.raises(StoreUnavailable, match="can't be used now"), store.transaction() as change:
+        change.audit(AuditEntry(NOW, "ada", "lost"))
+        own_postgres.stop()
+        change.audit(AuditEntry(NOW, "ada", "lost"))
+    with pytest.raises(StoreUnavailable), store.view():
+        pass
+    own_postgres.start()
+    with store.transaction() as change:
+        assert change.open_tickets() == (TICKET,)
+        assert change.audit_trail() == ()
+    store.close()
+
+
+@pytest.mark.postgresql
+def test_what_is_committed_to_postgresql_is_on_disk_whatever_the_server_is_set_to(own_postgres: RunningPostgres):
+    url = own_postgres.new_database()
+    with own_postgres.connect("postgres") as connection:
+        connection.execute("ALTER ROLE labpool SET synchronous_commit = off")
+    engine = connect(url)
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+    engine.dispose()
