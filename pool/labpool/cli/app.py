@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from labpool.cli.audit import audit
 from labpool.cli.check import check_file
 from labpool.cli.check_output import as_text, print_tables
 from labpool.cli.simulate import simulate
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(audit, name="audit")
 app.add_typer(simulate, name="simulate")
 
 

@@ -23,13 +23,15 @@ def make_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        reconciling = asyncio.create_task(parts.reconciler.run())
+        tasks = [asyncio.create_task(work) for work in (parts.reconciler.run(), parts.head_keeper.run())]
         try:
             yield
         finally:
-            reconciling.cancel()
-            with suppress(asyncio.CancelledError):
-                await reconciling
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            await parts.head_keeper.write()
 
     app = FastAPI(
         title="labpool",

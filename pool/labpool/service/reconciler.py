@@ -34,7 +34,8 @@ from labpool.service.pace import SOON, Held, breath, seconds_to_next
 from labpool.service.setting import Setting
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
-from labpool.store import Transaction
+from labpool.service.trespassing import note_trespassers
+from labpool.store import Part, Transaction
 
 _LOG = logging.getLogger(__name__)
 
@@ -214,7 +215,7 @@ class Reconciler:
         return None
 
     async def _stop(self, ticket: Ticket, lease: Lease) -> None:
-        if await self._desk.stopping(ticket.id, "pool", end=lease.ends):
+        if await self._desk.stopping(ticket.id, Part.POOL, end=lease.ends):
             _LOG.info("asking a server to stop", extra={"ticket": ticket.id, "ends": lease.ends.isoformat()})
             await self._engine.terminate(ticket.id)
 
@@ -240,11 +241,11 @@ class Reconciler:
             case End() | TakeBack() | Requeue() | NoteAbsent() if lease != seen[1]:
                 self.look_soon()  # its server was started again, say
             case End(reason=reason):
-                self._desk.finish(change, ticket, Event.END, reason, "pool")
+                self._desk.finish(change, ticket, Event.END, reason, Part.POOL)
             case TakeBack():
-                self._desk.finish(change, ticket, Event.UNCLAIMED, None, "pool")
+                self._desk.finish(change, ticket, Event.UNCLAIMED, None, Part.POOL)
             case Requeue():
-                self._desk.put_back(change, ticket, action, "pool")
+                self._desk.put_back(change, ticket, action, Part.POOL)
             case NoteAbsent():
                 self._note(change, ticket, replace(lease, absent_since=self._desk.clock()))
             case NotePresent():
@@ -271,14 +272,13 @@ class Reconciler:
                 continue
             action = due_in_queue(ticket, self._desk.catalogue, self._desk.clock())
             if isinstance(action, End):
-                self._desk.finish(change, ticket, Event.END, action.reason, "pool")
+                self._desk.finish(change, ticket, Event.END, action.reason, Part.POOL)
 
     async def _note_trespassers(self, leases: list[Lease]) -> None:
         """Audit each process that uses a device leased to somebody else, once."""
         seen = frozenset(each for each in await self._engine.trespassers(leases) if each.holder is not None)
-        for each in seen - self.trespassers:
-            detail = f"process {each.pid} ({each.program}) of {each.owner} uses {each.device}"
-            await self._desk.note("engine", "trespasser", each.holder, detail)
+        if new := seen - self.trespassers:
+            await self._desk.change(lambda change: note_trespassers(change, new, self._desk.clock()), replan=False)
         self.trespassers = seen
 
     async def _end_leftovers(self, held: list[Held]) -> None:

@@ -11,6 +11,6 @@ _LOG = logging.getLogger("labpool.audit")
 
 
 def note(change: Transaction, at: datetime, actor: str, event: str, ticket: str | None, detail: str = "") -> None:
-    """Add a row to the audit trail, and a line to the log."""
-    change.audit(AuditEntry(at, actor, event, ticket, detail))
-    _LOG.info(event, extra={"actor": actor, "ticket": ticket, "detail": detail})
+    """Add a row to the audit trail, and a line to the log: people with their pseudonyms, parts of labpool as `Part`."""
+    written = change.audit(AuditEntry(at, actor, event, ticket, detail))
+    _LOG.info(event, extra={"actor": written.actor, "ticket": ticket, "detail": written.detail})

@@ -1,19 +1,24 @@
 """What the pool remembers: tickets, slots, leases, reservations, notices and the audit trail in SQL."""
 
+from labpool.store.audit_check import Head, head_line
 from labpool.store.database import connect, migrate
-from labpool.store.past import UnreadableStore, read_past
-from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
+from labpool.store.past import read_past
+from labpool.store.reading import UnreadableStore
+from labpool.store.records import AuditEntry, EndedRun, Notice, Part, ReservationSeries
 from labpool.store.store import Store, Transaction
 
 __all__ = [
     "AuditEntry",
     "EndedRun",
+    "Head",
     "Notice",
+    "Part",
     "ReservationSeries",
     "Store",
     "Transaction",
     "UnreadableStore",
     "connect",
+    "head_line",
     "migrate",
     "read_past",
 ]

@@ -174,14 +174,27 @@ class NoticeRow(Base):
     message: Mapped[str] = mapped_column(Text)
 
 
+class PersonRow(Base):
+    """The key to a pseudonym. Without it nobody can tell any more who a pseudonym is."""
+
+    __tablename__ = "people"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    pseudonym: Mapped[str] = mapped_column(String(32), unique=True)
+
+
 class AuditRow(Base):
-    """One change of state: who, what, when, why. Rows are only ever added."""
+    """One change of state: who, what, when, why. Rows are only ever added, numbered without a gap.
+
+    `actor` is a pseudonym or a part of labpool. `hash` is that of the row and the one before (`store.audit_chain`).
+    """
 
     __tablename__ = "audit"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     actor: Mapped[str] = mapped_column(String(255))
     ticket: Mapped[str | None] = mapped_column(String(32), index=True)
     event: Mapped[str] = mapped_column(String(64))
     detail: Mapped[str] = mapped_column(Text)
+    hash: Mapped[str] = mapped_column(String(64))

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import NullPool, create_engine, event, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from labpool.domain.simulation.recorded import Past, Stay, Step
 from labpool.store import rows
-from labpool.store.database import BUSY_MS, READS_ONLY, begin
 from labpool.store.models import AuditRow, LeaseRow, TicketRow
+from labpool.store.reading import reading
 
 Value = TypeVar("Value")
-
-
-class UnreadableStore(Exception):
-    """The file can't be read as a pool's store; the message says why and what to do."""
 
 
 def read_past(path: Path) -> list[Past]:
@@ -32,27 +26,8 @@ def read_past(path: Path) -> list[Past]:
     Raises:
         UnreadableStore: there is no such file, it may not be read, or is not a store of this release.
     """
-    if not path.is_file():
-        raise UnreadableStore(
-            f"{path}: no such file. Expected the store of a pool that has run; name its data folder with --data or "
-            "LABPOOL_DATA, as `make hub` prints it."
-        )
-    engine = create_engine("sqlite://", creator=lambda: _open(path), poolclass=NullPool)
-    event.listen(engine, "begin", begin)
-    try:
-        with Session(engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
-            return _read(session)
-    except DatabaseError as error:
-        raise UnreadableStore(
-            f"{path}: can't be read as a pool's store ({error.orig}). Expected one of this release, in a folder that "
-            "you may read; one of an earlier release is brought up to date when the pool starts."
-        ) from error
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    return connection
+    with reading(path) as session:
+        return _read(session)
 
 
 def _read(session: Session) -> list[Past]:

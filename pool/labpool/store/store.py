@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
-from labpool.store import rows
+from labpool.store import auditing, people, rows
+from labpool.store.audit_chain import Link
 from labpool.store.database import READS_ONLY
 from labpool.store.kept import Kept, read
-from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
+from labpool.store.models import LeaseRow, NoticeRow, SlotRow, TicketRow
 from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
 
 
@@ -168,18 +169,21 @@ class Transaction:
         row = self._session.scalars(query).first()
         return Notice(row.ticket, row.key, row.kind, row.at, row.message, row.ends_at) if row else None
 
-    def audit(self, entry: AuditEntry) -> None:
-        """Add a row to the audit trail."""
-        self._session.add(AuditRow(**rows.as_columns(entry)))
-        self._session.flush()
+    def audit(self, entry: AuditEntry) -> AuditEntry:
+        """Add a row to the audit trail; give it as written, people under their pseudonyms."""
+        return auditing.add(self._session, self._kept, entry)
 
     def audit_trail(self, ticket: str | None = None) -> tuple[AuditEntry, ...]:
-        """The audit trail in the order of writing, of one ticket or of all."""
-        query = select(AuditRow).order_by(AuditRow.id)
-        if ticket is not None:
-            query = query.where(AuditRow.ticket == ticket)
-        found = self._session.scalars(query)
-        return tuple(AuditEntry(row.at, row.actor, row.event, row.ticket, row.detail) for row in found)
+        """The audit trail in the order of writing, of one ticket or of all, with people's names."""
+        return auditing.trail(self._session, self._kept, ticket)
+
+    def audited(self) -> Link:
+        """The number and hash of the audit trail's last row."""
+        return self._kept.audited
+
+    def pseudonym(self, name: str) -> str:
+        """A person's pseudonym, made where there is none yet."""
+        return people.pseudonym_of(self._session, self._kept, name)
 
     def _live_lease(self, ticket: str) -> LeaseRow | None:
         if ticket not in self._kept.leases:
