@@ -74,7 +74,7 @@ def test_heads_are_looked_for_where_pool_yaml_says(
     (config / "pool.yaml").write_text(f"{SMALL}\naudit: {{heads: heads}}\n")
     refused = labpool("audit", "verify", "--data", data, LABPOOL_CONFIG=str(config))
     assert refused.returncode == 1
-    assert "a path that begins with / or the word syslog" in refused.stderr
+    assert "text: a path that begins with /, or the word syslog" in refused.stderr
 
 
 def test_missing_store_is_exit_code_1(labpool: Labpool, tmp_path: Path):

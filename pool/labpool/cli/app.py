@@ -15,6 +15,8 @@ from labpool.cli.check import check_file
 from labpool.cli.check_output import as_text, print_tables
 from labpool.cli.simulate import simulate
 from labpool.cli.simulate_files import UnusableFile
+from labpool.cli.users import users
+from labpool.client import PoolError
 from labpool.settings import InvalidSetting, pool_file_path
 from labpool.settings.reference import NoReferenceHere, with_reference
 from labpool.settings.schema import schema_text
@@ -29,13 +31,14 @@ app = typer.Typer(
 )
 app.add_typer(audit, name="audit")
 app.add_typer(simulate, name="simulate")
+app.add_typer(users, name="users")
 
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done; 1 what was asked can't be done; 2 a wrong command line."""
     try:
         app()
-    except (InvalidSetting, UnusableFile) as error:
+    except (InvalidSetting, PoolError, UnusableFile) as error:
         _refuse(str(error))
 
 

@@ -21,7 +21,7 @@ class HeadKeeper:
 
     Args:
         desk: Whose trail it is.
-        place: Takes a line. Where it fails that is logged and tried again: the pool goes on without it.
+        place: Takes a line. Where it fails that is logged, and the pool goes on until the next time.
     """
 
     def __init__(self, desk: Desk, place: SecondPlace) -> None:
@@ -30,19 +30,23 @@ class HeadKeeper:
         self._due_at: datetime | None = None
 
     async def run(self) -> None:
-        """Write the head at once and then hourly, until cancelled."""
+        """Write the head as soon as there is one and then hourly, until cancelled."""
         count = 0
         while True:
             now = self._desk.clock()
-            if self._due_at is None or now >= self._due_at:
-                await self.write()
+            if (self._due_at is None or now >= self._due_at) and await self.write():
                 self._due_at = now + EVERY
             count = await self._desk.changes.after(count, _LOOKS_EVERY)
 
-    async def write(self) -> None:
-        """Write the head unless the trail has grown by nothing since the last time."""
+    async def write(self) -> bool:
+        """Write the head unless it was written already; False where the trail has no row yet."""
         head = Head(self._desk.clock(), await self._desk.view(lambda view: view.audited()))
-        if head.link.number == 0 or (self._written and self._written.link == head.link):
+        if self._written is None or self._written.link != head.link:
+            await self._try_to_write(head)
+        return head.link.number > 0
+
+    async def _try_to_write(self, head: Head) -> None:
+        if head.link.number == 0:
             return
         try:
             await asyncio.to_thread(self._place, head_line(head))

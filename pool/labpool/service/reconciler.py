@@ -25,15 +25,16 @@ from labpool.domain.ends import (
 )
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
-from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
+from labpool.domain.tickets import HOLDING, Event, State, Ticket
 from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
 from labpool.service.desk import Desk, NotNow
-from labpool.service.ending import ending_notice
+from labpool.service.ending import ending_notice, reason_of_giving_back
 from labpool.service.pace import SOON, Held, breath, seconds_to_next
 from labpool.service.setting import Setting
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
+from labpool.service.trail import unnamed
 from labpool.service.trespassing import note_trespassers
 from labpool.store import Part, Transaction
 
@@ -166,7 +167,7 @@ class Reconciler:
         """
         if ticket.state not in HOLDING:
             raise NotNow(f"This ticket is {ticket.state.value} and holds no GPU to give back.")
-        await self._desk.stopping(ticket.id, actor, _reason_of(ticket, actor))
+        await self._desk.stopping(ticket.id, actor, reason_of_giving_back(ticket, actor))
         if self.sighting.listed(ticket):
             await self._tell_hub(ticket)
         await self._engine.terminate(ticket.id)
@@ -230,7 +231,9 @@ class Reconciler:
         try:
             await self._hub.stop(ticket.user, ticket.name)
         except HubError as error:
-            _LOG.info("the hub could not be told of a server's end: %s", error, extra={"ticket": ticket.id})
+            _LOG.info(
+                "the hub could not be told of a server's end: %s", unnamed(error, ticket), extra={"ticket": ticket.id}
+            )
 
     def _record(self, change: Transaction, seen: Held, action: Action) -> None:
         """Write down one step on a ticket, unless it moved on while the look was under way."""
@@ -294,7 +297,3 @@ class Reconciler:
 def _held(view: Transaction) -> list[Held]:
     leases = {lease.ticket: lease for lease in view.live_leases()}
     return [(ticket, leases[ticket.id]) for ticket in view.open_tickets() if ticket.id in leases]
-
-
-def _reason_of(ticket: Ticket, actor: str) -> EndReason:
-    return EndReason.STOPPED if actor == ticket.user else EndReason.ENDED_BY_ADMIN

@@ -14,7 +14,7 @@ from labpool.domain.reasons import RefusalReason
 from labpool.domain.tickets import EndReason, Ticket
 from labpool.hub_api import HubClient, HubRefused, HubUnavailable
 from labpool.service.desk import Desk
-from labpool.service.trail import note
+from labpool.service.trail import note, unnamed
 from labpool.store import Part, Transaction
 
 BETWEEN_TRIES = 10.0
@@ -79,7 +79,7 @@ class Starter:
             return
         except HubRefused as error:
             outcome = str(error)
-            _LOG.warning("a server was not started: %s", error, extra={"ticket": ticket.id})
+            _LOG.warning("a server was not started: %s", unnamed(error, ticket), extra={"ticket": ticket.id})
             if (reason := _final(error)) is not None:
                 await desk.end(ticket.id, reason, Part.POOL)
                 return

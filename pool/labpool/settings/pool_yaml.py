@@ -16,7 +16,7 @@ _SLUG = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 _HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$"
 PATTERNS_IN_WORDS = {
     _SLUG: "a name of at most 40 lower-case letters, digits and hyphens",
-    SECOND_PLACE: "a path that begins with / or the word syslog",
+    SECOND_PLACE: "text: a path that begins with /, or the word syslog",
     _HOST: "a host name of at most 63 characters",
 }
 

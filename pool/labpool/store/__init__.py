@@ -2,6 +2,7 @@
 
 from labpool.store.audit_check import Head, head_line
 from labpool.store.database import connect, migrate
+from labpool.store.erasing import Erased
 from labpool.store.past import read_past
 from labpool.store.reading import UnreadableStore
 from labpool.store.records import AuditEntry, EndedRun, Notice, Part, ReservationSeries
@@ -10,6 +11,7 @@ from labpool.store.store import Store, Transaction
 __all__ = [
     "AuditEntry",
     "EndedRun",
+    "Erased",
     "Head",
     "Notice",
     "Part",

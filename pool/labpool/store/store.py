@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
-from labpool.store import auditing, people, rows
+from labpool.store import auditing, erasing, people, rows
 from labpool.store.audit_chain import Link
-from labpool.store.database import READS_ONLY
+from labpool.store.database import READS_ONLY, compact
+from labpool.store.erasing import Erased
 from labpool.store.kept import Kept, read
 from labpool.store.models import LeaseRow, NoticeRow, SlotRow, TicketRow
 from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
@@ -35,11 +36,15 @@ class Store:
         try:
             with Session(self._engine) as session, session.begin():
                 kept = self._kept.copy() if self._kept else read(session)
-                yield Transaction(session, kept)
+                change = Transaction(session, kept)
+                yield change
         except BaseException:
             self._kept = None
             raise
         self._kept = kept
+        if change.erased:
+            self._kept = None
+            compact(self._engine)
 
     @contextmanager
     def view(self) -> Iterator[Transaction]:
@@ -58,6 +63,7 @@ class Transaction:
 
     def __init__(self, session: Session, kept: Kept) -> None:
         self._session, self._kept = session, kept
+        self.erased = False
 
     def ticket(self, ticket: str) -> Ticket | None:
         """One ticket, open or ended."""
@@ -184,6 +190,15 @@ class Transaction:
     def pseudonym(self, name: str) -> str:
         """A person's pseudonym, made where there is none yet."""
         return people.pseudonym_of(self._session, self._kept, name)
+
+    def erase(self, person: str) -> Erased | None:
+        """Put a person's pseudonym in place of the name everywhere, and forget the key; None where nobody is so named.
+
+        All tickets of the person must have ended. The name is gone from the file once the transaction is over.
+        """
+        found = erasing.erase(self._session, self._kept, person)
+        self.erased = found is not None
+        return found
 
     def _live_lease(self, ticket: str) -> LeaseRow | None:
         if ticket not in self._kept.leases:
