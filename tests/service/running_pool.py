@@ -22,8 +22,10 @@ from labpool.hub_signin import HubSignin, SigninSettings
 from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.head_keeper import HeadKeeper
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
+from labpool.service.second_place import second_place
 from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
@@ -85,6 +87,11 @@ class RunningPool:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}{PREFIX}"
+
+    @property
+    def store_url(self) -> str:
+        """The pool's database."""
+        return self.database or sqlite_url(self.place().pool_db)
 
     @property
     def parts(self) -> Parts:
@@ -172,7 +179,7 @@ class RunningPool:
         watched = watched_pool_file(self.folder / "pool.yaml")
         pool_file = watched.current(_LOG)
         self._engine = engine = WorkstationEngine(pool_file, place, place.pool_id)
-        database = connect(self.database or sqlite_url(place.pool_db))
+        database = connect(self.store_url)
         migrate(database)
         changes = Changes()
         setting = Setting(await engine.inventory(), pool_file.catalogue)
@@ -188,7 +195,9 @@ class RunningPool:
         )
         settings = SigninSettings("pool", f"{PREFIX}/", self.hub_api_url, POOL_TOKEN, b"k" * 32)
         viewer = Viewer(desk, reconciler, "workstation")
-        return Parts(desk, viewer, reconciler, changes, HubSignin(settings), TicketTokens(b"ticket-key"), SPAWNER_TOKEN)
+        heads = HeadKeeper(desk, second_place(pool_file.audit_heads, place.audit_heads))
+        tokens = TicketTokens(b"ticket-key")
+        return Parts(desk, viewer, reconciler, changes, HubSignin(settings), tokens, SPAWNER_TOKEN, heads)
 
 
 def server_path(user: str, name: str = "") -> str:

@@ -11,6 +11,8 @@ from alembic import command
 from labpool.domain.leases import Slot
 from labpool.domain.tickets import Ticket
 from labpool.store import ReservationSeries, Store, connect, migrate
+from labpool.store.audit_check import Verdict
+from labpool.store.audit_reading import verify_audit
 from labpool.store.database import alembic_config
 from sqlalchemy import Engine, text
 
@@ -75,3 +77,33 @@ def test_going_back_forgets_reservations_and_keeps_the_tickets(engine: Engine):
     with Store(engine).view() as view:
         assert view.reservations() == ()
         assert [ticket.id for ticket in view.open_tickets()] == ["t1", "t2"]
+
+
+AUDIT = "INSERT INTO audit (at, actor, ticket, event, detail) VALUES (:at, :actor, :ticket, :event, :detail)"
+TRAIL = [
+    ("ada", "t1", "filed", "queued, attempt 1"),
+    ("planner", "t1", "granted", "devices GPU-5b6c"),
+    ("pool", "t1", "start_tried", "the hub refused with status 400: ada is pending spawn"),
+    ("engine", "t1", "trespasser", "process 7 (python 3) of mallory uses GPU-5b6c"),
+    ("admin", None, "reserved", "r1: maintenance on demo"),
+]
+
+
+def test_audit_rows_that_exist_are_chained_with_pseudonyms_and_go_back(engine: Engine, database_url: str):
+    migrate(engine, "0004")
+    with engine.begin() as connection:
+        for actor, ticket, event, detail in TRAIL:
+            row = {"at": TIMES["start"], "actor": actor, "ticket": ticket, "event": event, "detail": detail}
+            connection.execute(text(AUDIT), row)
+        connection.execute(text("DELETE FROM audit WHERE id = 2"))  # a gap: rows have always been removable until now
+    migrate(engine)
+    assert verify_audit(database_url, ()) == Verdict(4, 0, None)
+    told = [TRAIL[0], *TRAIL[2:]]
+    with Store(engine).view() as view:
+        assert [(row.actor, row.ticket, row.event, row.detail) for row in view.audit_trail()] == told
+    with engine.begin() as connection:
+        kept = str(connection.execute(text("SELECT actor, detail FROM audit")).all())
+        assert not any(name in kept for name in ("ada", "mallory", "admin"))
+        command.downgrade(alembic_config(connection), "0004")
+        rows = connection.execute(text("SELECT actor, ticket, event, detail FROM audit ORDER BY id")).all()
+    assert [tuple(row) for row in rows] == told

@@ -1,5 +1,6 @@
 """What travels between the pool and its clients."""
 
+from labpool.api_models.people import ErasedView
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
 from labpool.api_models.reservations import Confirmation, OccurrenceView, ReservationAsked, ReservationView
 from labpool.api_models.spawns import (
@@ -37,6 +38,7 @@ __all__ = [
     "BudgetView",
     "Confirmation",
     "DeviceTroubleView",
+    "ErasedView",
     "FlavourView",
     "FormView",
     "HolderView",

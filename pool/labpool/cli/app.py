@@ -10,10 +10,13 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from labpool.cli.audit import audit
 from labpool.cli.check import check_file
 from labpool.cli.check_output import as_text, print_tables
 from labpool.cli.simulate import simulate
 from labpool.cli.simulate_files import UnusableFile
+from labpool.cli.users import users
+from labpool.client import PoolError
 from labpool.settings import InvalidSetting, pool_file_path
 from labpool.settings.reference import NoReferenceHere, with_reference
 from labpool.settings.schema import schema_text
@@ -26,14 +29,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(audit, name="audit")
 app.add_typer(simulate, name="simulate")
+app.add_typer(users, name="users")
 
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done; 1 what was asked can't be done; 2 a wrong command line."""
     try:
         app()
-    except (InvalidSetting, UnusableFile) as error:
+    except (InvalidSetting, PoolError, UnusableFile) as error:
         _refuse(str(error))
 
 

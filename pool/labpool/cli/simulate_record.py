@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Annotated
 import typer
 
 from labpool.cli.simulate_files import UnusableFile
+from labpool.cli.store_url import store_url
 from labpool.domain.simulation.recorded import Fate, Recording, record
 from labpool.domain.simulation.trace import format_rows
-from labpool.settings import Place, pool_database, sqlite_url
 from labpool.store import UnreadableStore, name_of, read_past
 
 _FATES = {
@@ -44,7 +43,7 @@ def record_trace(
     The pool may be running: its store is only read. What the trace can't hold is told on standard error. It names
     people, so keep it where only you can read it.
     """
-    url = sqlite_url(Place(data.absolute()).pool_db) if data else pool_database(os.environ, Place.named(os.environ))
+    url = store_url(data)
     first, last = _aware(since), _aware(until)
     if first and last and first >= last:
         raise typer.BadParameter("expected a time before that of --until", param_hint="--since")

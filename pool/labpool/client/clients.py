@@ -8,6 +8,7 @@ from types import TracebackType
 import httpx
 
 from labpool.api_models import (
+    ErasedView,
     FormView,
     HomeView,
     NoticeView,
@@ -88,6 +89,10 @@ class PoolClient:
         """Cancel a reservation: all its times to come, and what is left of one that is on."""
         await self._send(wire.cancel_reservation(reservation))
 
+    async def erase_person(self, name: str) -> ErasedView:
+        """Keep a person's records under a pseudonym that leads to nobody; for admins, and never undone."""
+        return await self._send(wire.erase_person(name))
+
     async def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
         try:
             response = await self._http.send(call.request(self._url, self._token))
@@ -138,6 +143,10 @@ class SyncPoolClient:
     def cancel_reservation(self, reservation: str) -> None:
         """Cancel a reservation: all its times to come, and what is left of one that is on."""
         self._send(wire.cancel_reservation(reservation))
+
+    def erase_person(self, name: str) -> ErasedView:
+        """Keep a person's records under a pseudonym that leads to nobody; for admins, and never undone."""
+        return self._send(wire.erase_person(name))
 
     def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
         try:

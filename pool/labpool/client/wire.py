@@ -11,6 +11,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from labpool.api_models import (
+    ErasedView,
     FormView,
     HomeView,
     MoreHours,
@@ -114,6 +115,11 @@ def reserve(asked: ReservationAsked) -> Call[ReservationView]:
 def cancel_reservation(reservation: str) -> Call[None]:
     """Ask for a reservation's end."""
     return Call("DELETE", f"/api/v1/reservations/{_segment(reservation)}", _nothing)
+
+
+def erase_person(name: str) -> Call[ErasedView]:
+    """Ask that a person be erased."""
+    return Call("DELETE", f"/api/v1/people/{_segment(name)}", ErasedView.model_validate_json)
 
 
 def unavailable(url: str, error: Exception) -> PoolUnavailable:

@@ -20,8 +20,10 @@ from labpool.log_lines import log_as_json_lines
 from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.head_keeper import HeadKeeper
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
+from labpool.service.second_place import second_place
 from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
@@ -73,7 +75,8 @@ async def _parts(place: Place) -> Parts:
     signin = HubSignin(SigninSettings("pool", f"{PREFIX}/", hub_url, token, bytes.fromhex(place.secret("signin_key"))))
     tokens = TicketTokens(place.secret("ticket_key").encode())
     viewer = Viewer(desk, reconciler, pool_file.engine)
-    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"))
+    heads = HeadKeeper(desk, second_place(pool_file.audit_heads, place.audit_heads))
+    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"), heads)
 
 
 async def _serve() -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI
 
-from labpool.service import pages, reservation_routes, spawner_routes, ticket_routes
+from labpool.service import pages, people_routes, reservation_routes, spawner_routes, ticket_routes
 from labpool.service.body_limit import BodyLimit
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
@@ -24,13 +24,15 @@ def make_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        reconciling = asyncio.create_task(parts.reconciler.run())
+        tasks = [asyncio.create_task(work) for work in (parts.reconciler.run(), parts.head_keeper.run())]
         try:
             yield
         finally:
-            reconciling.cancel()
-            with suppress(asyncio.CancelledError):
-                await reconciling
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            await parts.head_keeper.write()
 
     app = FastAPI(
         title="labpool",
@@ -49,6 +51,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.include_router(spawner_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(ticket_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(reservation_routes.routes, prefix=f"{PREFIX}/api/v1")
+    app.include_router(people_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(_health, prefix=PREFIX)
     app.mount(f"{PREFIX}/static", PageFiles(), name="static")
     app.include_router(pages.routes, prefix=PREFIX)

@@ -11,9 +11,7 @@ from labpool.domain.sentences import TAKEN_BACK, broken_sentence
 from labpool.domain.tickets import Event
 from labpool.domain.words import clock, count
 from labpool.service.trail import note
-from labpool.store import Notice, Transaction
-
-PLANNER = "planner"
+from labpool.store import Notice, Part, Transaction
 
 
 def apply_plan(change: Transaction, decided: Plan, now: datetime) -> None:
@@ -38,7 +36,7 @@ def _promise(change: Transaction, ticket_id: str, starts_by: datetime) -> None:
 def _note_broken(change: Transaction, broken: BrokenPromise, now: datetime) -> None:
     planned = broken.planned.isoformat() if broken.planned else "nothing yet"
     detail = f"promised {broken.promised.isoformat()}, planned {planned}: {broken.cause.value}"
-    note(change, now, PLANNER, "promise_broken", broken.ticket, detail)
+    note(change, now, Part.PLANNER, "promise_broken", broken.ticket, detail)
     key = f"{broken.promised.isoformat()}/broken/{broken.cause.value}"
     change.add_notice(Notice(broken.ticket, key, "promise_broken", now, broken_sentence(broken, timezone.utc, now)))
 
@@ -52,7 +50,7 @@ def _grant(change: Transaction, grant: Grant, now: datetime) -> None:
         ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour, grant.devices, grant.starts, grant.ends
     )
     change.save_lease(lease)
-    note(change, now, PLANNER, "granted", ticket.id, f"devices {', '.join(grant.devices)}")
+    note(change, now, Part.PLANNER, "granted", ticket.id, f"devices {', '.join(grant.devices)}")
     message = f"It is your turn: {count(len(grant.devices), 'GPU')} until {clock(grant.ends, timezone.utc, now)}."
     change.add_notice(Notice(ticket.id, f"{grant.starts.isoformat()}/granted", "granted", now, message, grant.ends))
 
@@ -64,5 +62,5 @@ def _take_back(change: Transaction, taken: Taken, now: datetime) -> None:
     change.save_ticket(ticket.after(Event.RECLAIM, now))
     change.save_lease(replace(lease, ends=taken.ends))
     detail = f"for {owner.id} of {owner.project}, at {taken.ends.isoformat()}"
-    note(change, now, PLANNER, "taken_back", ticket.id, detail)
+    note(change, now, Part.PLANNER, "taken_back", ticket.id, detail)
     change.add_notice(Notice(ticket.id, f"{lease.starts.isoformat()}/taken", "taken_back", now, TAKEN_BACK, taken.ends))

@@ -186,10 +186,6 @@ class Desk:
         """A ticket's live lease."""
         return await self.view(lambda view: view.lease_of(ticket_id))
 
-    async def note(self, actor: str, event: str, ticket: str | None, detail: str) -> None:
-        """Add a row to the audit trail."""
-        await self.change(lambda change: note(change, self.clock(), actor, event, ticket, detail), replan=False)
-
     async def change(self, work: Callable[[Transaction], Done], replan: bool = True) -> Done:
         """Do `work` in a transaction, decide anew within it, and tell the watchers."""
 

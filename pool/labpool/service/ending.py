@@ -1,4 +1,4 @@
-"""What the holder of a lease is told of its end, before it or after."""
+"""Why a lease was given back, and what its holder is told of its end, before it or after."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from labpool.domain.leases import Lease
 from labpool.domain.sentences import lost_sentence
-from labpool.domain.tickets import State, Ticket
+from labpool.domain.tickets import EndReason, State, Ticket
 from labpool.store import Notice
 
 
@@ -23,3 +23,8 @@ def ending_notice(ticket: Ticket, lease: Lease, before_end: timedelta, now: date
 def lost_notice(ticket: Ticket, left: timedelta, now: datetime) -> Notice:
     """The notice that a lease's machine is gone, and that its ticket is in line again."""
     return Notice(ticket.id, f"{ticket.attempt}/lost", "lost", now, lost_sentence(left))
+
+
+def reason_of_giving_back(ticket: Ticket, actor: str) -> EndReason:
+    """Why a lease ends that `actor` gave back."""
+    return EndReason.STOPPED if actor == ticket.user else EndReason.ENDED_BY_ADMIN

@@ -12,7 +12,7 @@ from labpool.domain.reserving import used_of
 from labpool.domain.world import World
 from labpool.service.recurrence import AHEAD, occurrences
 from labpool.service.trail import note
-from labpool.store import ReservationSeries, Transaction
+from labpool.store import Part, ReservationSeries, Transaction
 
 _DAY = timedelta(days=1)
 _NEVER = datetime.max.replace(tzinfo=timezone.utc)
@@ -76,7 +76,7 @@ class Occurrences:
         for each in over_due:
             if unused := each.devices - self._kept[each.id]:
                 detail = f"{each.id}: {unused} of {each.devices} {each.flavour} of {each.project} were not used"
-                note(change, now, "pool", "reservation_released", None, detail)
+                note(change, now, Part.POOL, "reservation_released", None, detail)
         shown = self.of(change.reservations(), now, world.catalogue.queue.turnover)
         return replace(world, reservations=shown)
 

@@ -9,6 +9,7 @@ from fastapi import Request
 from labpool.hub_signin import HubSignin
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.head_keeper import HeadKeeper
 from labpool.service.reconciler import Reconciler
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
@@ -25,6 +26,7 @@ class Parts:
     signin: HubSignin
     tokens: TicketTokens
     spawner_token: str
+    head_keeper: HeadKeeper
 
 
 def parts_of(request: Request) -> Parts:

@@ -34,7 +34,8 @@ def install_problems(app: FastAPI, signin: HubSignin) -> None:
 
     async def answer_unexpected(request: Request, error: Exception) -> Response:
         refusal = _unexpected()
-        _LOG.error("failed inside", extra={"refusal": refusal.id, "path": request.url.path}, exc_info=error)
+        route = getattr(request.scope.get("route"), "path", "")  # not the path itself, which may name a person
+        _LOG.error("failed inside", extra={"refusal": refusal.id, "route": route}, exc_info=error)
         return signin.refuse(request, refusal)
 
     for kind in (Rejected, NotNow, NoSuchTicket, RequestValidationError, HTTPException):

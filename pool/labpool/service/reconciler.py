@@ -25,16 +25,18 @@ from labpool.domain.ends import (
 )
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
-from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
+from labpool.domain.tickets import HOLDING, Event, State, Ticket
 from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
 from labpool.service.desk import Desk, NotNow
-from labpool.service.ending import ending_notice
+from labpool.service.ending import ending_notice, reason_of_giving_back
 from labpool.service.pace import SOON, Held, breath, seconds_to_next
 from labpool.service.setting import Setting
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
-from labpool.store import Transaction
+from labpool.service.trail import unnamed
+from labpool.service.trespassing import note_trespassers
+from labpool.store import Part, Transaction
 
 _LOG = logging.getLogger(__name__)
 
@@ -165,7 +167,7 @@ class Reconciler:
         """
         if ticket.state not in HOLDING:
             raise NotNow(f"This ticket is {ticket.state.value} and holds no GPU to give back.")
-        await self._desk.stopping(ticket.id, actor, _reason_of(ticket, actor))
+        await self._desk.stopping(ticket.id, actor, reason_of_giving_back(ticket, actor))
         if self.sighting.listed(ticket):
             await self._tell_hub(ticket)
         await self._engine.terminate(ticket.id)
@@ -214,7 +216,7 @@ class Reconciler:
         return None
 
     async def _stop(self, ticket: Ticket, lease: Lease) -> None:
-        if await self._desk.stopping(ticket.id, "pool", end=lease.ends):
+        if await self._desk.stopping(ticket.id, Part.POOL, end=lease.ends):
             _LOG.info("asking a server to stop", extra={"ticket": ticket.id, "ends": lease.ends.isoformat()})
             await self._engine.terminate(ticket.id)
 
@@ -229,7 +231,9 @@ class Reconciler:
         try:
             await self._hub.stop(ticket.user, ticket.name)
         except HubError as error:
-            _LOG.info("the hub could not be told of a server's end: %s", error, extra={"ticket": ticket.id})
+            _LOG.info(
+                "the hub could not be told of a server's end: %s", unnamed(error, ticket), extra={"ticket": ticket.id}
+            )
 
     def _record(self, change: Transaction, seen: Held, action: Action) -> None:
         """Write down one step on a ticket, unless it moved on while the look was under way."""
@@ -240,11 +244,11 @@ class Reconciler:
             case End() | TakeBack() | Requeue() | NoteAbsent() if lease != seen[1]:
                 self.look_soon()  # its server was started again, say
             case End(reason=reason):
-                self._desk.finish(change, ticket, Event.END, reason, "pool")
+                self._desk.finish(change, ticket, Event.END, reason, Part.POOL)
             case TakeBack():
-                self._desk.finish(change, ticket, Event.UNCLAIMED, None, "pool")
+                self._desk.finish(change, ticket, Event.UNCLAIMED, None, Part.POOL)
             case Requeue():
-                self._desk.put_back(change, ticket, action, "pool")
+                self._desk.put_back(change, ticket, action, Part.POOL)
             case NoteAbsent():
                 self._note(change, ticket, replace(lease, absent_since=self._desk.clock()))
             case NotePresent():
@@ -271,14 +275,13 @@ class Reconciler:
                 continue
             action = due_in_queue(ticket, self._desk.catalogue, self._desk.clock())
             if isinstance(action, End):
-                self._desk.finish(change, ticket, Event.END, action.reason, "pool")
+                self._desk.finish(change, ticket, Event.END, action.reason, Part.POOL)
 
     async def _note_trespassers(self, leases: list[Lease]) -> None:
         """Audit each process that uses a device leased to somebody else, once."""
         seen = frozenset(each for each in await self._engine.trespassers(leases) if each.holder is not None)
-        for each in seen - self.trespassers:
-            detail = f"process {each.pid} ({each.program}) of {each.owner} uses {each.device}"
-            await self._desk.note("engine", "trespasser", each.holder, detail)
+        if new := seen - self.trespassers:
+            await self._desk.change(lambda change: note_trespassers(change, new, self._desk.clock()), replan=False)
         self.trespassers = seen
 
     async def _end_leftovers(self, held: list[Held]) -> None:
@@ -294,7 +297,3 @@ class Reconciler:
 def _held(view: Transaction) -> list[Held]:
     leases = {lease.ticket: lease for lease in view.live_leases()}
     return [(ticket, leases[ticket.id]) for ticket in view.open_tickets() if ticket.id in leases]
-
-
-def _reason_of(ticket: Ticket, actor: str) -> EndReason:
-    return EndReason.STOPPED if actor == ticket.user else EndReason.ENDED_BY_ADMIN

@@ -14,8 +14,8 @@ from labpool.domain.reasons import RefusalReason
 from labpool.domain.tickets import EndReason, Ticket
 from labpool.hub_api import HubClient, HubRefused, HubUnavailable
 from labpool.service.desk import Desk
-from labpool.service.trail import note
-from labpool.store import Transaction
+from labpool.service.trail import note, unnamed
+from labpool.store import Part, Transaction
 
 BETWEEN_TRIES = 10.0
 """Seconds from a failed try to the next one: a hub that is busy gets time to recover."""
@@ -79,9 +79,9 @@ class Starter:
             return
         except HubRefused as error:
             outcome = str(error)
-            _LOG.warning("a server was not started: %s", error, extra={"ticket": ticket.id})
+            _LOG.warning("a server was not started: %s", unnamed(error, ticket), extra={"ticket": ticket.id})
             if (reason := _final(error)) is not None:
-                await desk.end(ticket.id, reason, "pool")
+                await desk.end(ticket.id, reason, Part.POOL)
                 return
             if error.status == httpx.codes.TOO_MANY_REQUESTS or error.reason in _FOR_NOW:
                 return
@@ -99,4 +99,4 @@ def _count_try(change: Transaction, ticket_id: str, outcome: str, desk: Desk) ->
     lease = change.lease_of(ticket_id)
     if lease is not None:
         change.save_lease(replace(lease, start_tries=lease.start_tries + 1))
-        note(change, desk.clock(), "pool", "start_tried", ticket_id, outcome)
+        note(change, desk.clock(), Part.POOL, "start_tried", ticket_id, outcome)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
+from labpool.domain.tickets import Ticket
 from labpool.store import AuditEntry, Transaction
+from labpool.store.people import word
 
 _LOG = logging.getLogger("labpool.audit")
 
 
 def note(change: Transaction, at: datetime, actor: str, event: str, ticket: str | None, detail: str = "") -> None:
-    """Add a row to the audit trail, and a line to the log."""
-    change.audit(AuditEntry(at, actor, event, ticket, detail))
-    _LOG.info(event, extra={"actor": actor, "ticket": ticket, "detail": detail})
+    """Add a row to the audit trail, and a line to the log: people with their pseudonyms, parts of labpool as `Part`."""
+    written = change.audit(AuditEntry(at, actor, event, ticket, detail))
+    _LOG.info(event, extra={"actor": written.actor, "ticket": ticket, "detail": written.detail})
+
+
+def unnamed(error: Exception, ticket: Ticket) -> str:
+    """What an error says, for the log: without the name of the ticket's user, who is found by the ticket."""
+    return word(ticket.user).sub("its user", str(error))

@@ -76,6 +76,11 @@ class Place:
         return self.root / "pool.sqlite"
 
     @property
+    def audit_heads(self) -> Path:
+        """File of the audit trail's last rows, hour by hour."""
+        return self.root / "audit-heads"
+
+    @property
     def secrets(self) -> Path:
         """Folder with one file for each secret, for this user's eyes only."""
         return self.root / "secrets"

@@ -21,6 +21,7 @@ class PoolFile:
 
     `patterns` maps flavours, in the file's order, to the pattern of the product names that belong to them. `sha256` is
     the hash of the file's bytes, by which hub and pool see whether they read the same. `lines` gives each key's line.
+    `audit_heads` is the second place of the audit trail, None for the one in the data folder.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class PoolFile:
     reconcile_seconds: float
     warnings: tuple[Finding, ...]
     lines: Mapping[KeyPath, int]
+    audit_heads: str | None
 
 
 def load_pool_file(path: Path) -> PoolFile:
@@ -60,4 +62,5 @@ def load_pool_file(path: Path) -> PoolFile:
         reconcile_seconds=sections.queue.reconcile_seconds,
         warnings=tuple(sorted(across.warnings, key=lambda finding: finding.line)),
         lines=source.lines,
+        audit_heads=sections.audit.heads,
     )

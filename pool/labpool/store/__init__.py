@@ -1,15 +1,21 @@
 """What the pool remembers: tickets, slots, leases, reservations, notices and the audit trail in SQL."""
 
+from labpool.store.audit_check import Head, head_line
 from labpool.store.database import connect, migrate, name_of
+from labpool.store.erasing import Erased
 from labpool.store.errors import StoreUnavailable, UnusableDatabase
-from labpool.store.past import UnreadableStore, read_past
-from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
+from labpool.store.past import read_past
+from labpool.store.reading import UnreadableStore
+from labpool.store.records import AuditEntry, EndedRun, Notice, Part, ReservationSeries
 from labpool.store.store import Store, Transaction
 
 __all__ = [
     "AuditEntry",
     "EndedRun",
+    "Erased",
+    "Head",
     "Notice",
+    "Part",
     "ReservationSeries",
     "Store",
     "StoreUnavailable",
@@ -17,6 +23,7 @@ __all__ = [
     "UnreadableStore",
     "UnusableDatabase",
     "connect",
+    "head_line",
     "migrate",
     "name_of",
     "read_past",

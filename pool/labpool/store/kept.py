@@ -11,7 +11,16 @@ from sqlalchemy.orm import Session
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
-from labpool.store.models import LeasedDeviceRow, LeaseRow, ReservationRow, SlotRow, TicketRow
+from labpool.store.audit_chain import BEGINNING, Link
+from labpool.store.models import (
+    AuditRow,
+    LeasedDeviceRow,
+    LeaseRow,
+    PersonRow,
+    ReservationRow,
+    SlotRow,
+    TicketRow,
+)
 from labpool.store.records import EndedRun, ReservationSeries
 
 REMEMBERED = timedelta(days=367)
@@ -25,6 +34,7 @@ class Kept:
 
     Open tickets by id, live leases by ticket, slots by ticket; ended runs in that order; reservations that nobody
     cancelled, in the order of making. Those are one and the same tuple for as long as none is made or cancelled.
+    Pseudonyms by name; the last link of the audit trail's chain.
     """
 
     tickets: dict[str, Ticket]
@@ -32,6 +42,8 @@ class Kept:
     slots: dict[str, Slot]
     ended: list[EndedRun]
     reservations: tuple[ReservationSeries, ...]
+    pseudonyms: dict[str, str]
+    audited: Link
 
     def copy(self) -> Kept:
         """One that may be changed while others read this one."""
@@ -41,6 +53,7 @@ class Kept:
             leases=dict(self.leases),
             slots=dict(self.slots),
             ended=list(self.ended),
+            pseudonyms=dict(self.pseudonyms),
         )
 
 
@@ -61,7 +74,14 @@ def read(session: Session) -> Kept:
         {row.ticket: rows.slot_from(row) for row in session.scalars(select(SlotRow))},
         _ended(session),
         tuple(map(rows.reservation_from, session.scalars(reservations))),
+        {row.name: row.pseudonym for row in session.scalars(select(PersonRow))},
+        _last_link(session),
     )
+
+
+def _last_link(session: Session) -> Link:
+    last = session.execute(select(AuditRow.id, AuditRow.hash).order_by(AuditRow.id.desc()).limit(1)).first()
+    return Link(*last) if last else BEGINNING
 
 
 def _ended(session: Session) -> list[EndedRun]:

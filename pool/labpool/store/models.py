@@ -33,6 +33,11 @@ class Base(DeclarativeBase):
     """Base of all tables."""
 
 
+PERSON = {"holds": "a person's name"}
+FREE_TEXT = {"holds": "free text"}
+"""Marks of columns in which erasing a person looks for the name: all of the column, or words of it."""
+
+
 class TicketRow(Base):
     """A ticket. A user has one open ticket for each name at the most, whoever asks how often."""
 
@@ -53,9 +58,9 @@ class TicketRow(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
     priority: Mapped[str] = mapped_column(String(16), server_default="interactive")
-    user: Mapped[str] = mapped_column(String(255))
+    user: Mapped[str] = mapped_column(String(255), info=PERSON)
     groups: Mapped[list[str]] = mapped_column(JSON)
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), info=FREE_TEXT)
     project: Mapped[str] = mapped_column(String(255))
     profile: Mapped[str] = mapped_column(String(255))
     flavour: Mapped[str] = mapped_column(String(255))
@@ -89,8 +94,8 @@ class LeaseRow(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     ticket: Mapped[str] = mapped_column(ForeignKey("tickets.id"), index=True)
-    user: Mapped[str] = mapped_column(String(255))
-    name: Mapped[str] = mapped_column(String(255))
+    user: Mapped[str] = mapped_column(String(255), info=PERSON)
+    name: Mapped[str] = mapped_column(String(255), info=FREE_TEXT)
     project: Mapped[str] = mapped_column(String(255))
     flavour: Mapped[str] = mapped_column(String(255))
     starts: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -152,11 +157,11 @@ class ReservationRow(Base):
     zone: Mapped[str] = mapped_column(String(255))
     repeat: Mapped[str | None] = mapped_column(String(500))
     until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    title: Mapped[str] = mapped_column(String(255))
-    made_by: Mapped[str] = mapped_column(String(255))
+    title: Mapped[str] = mapped_column(String(255), info=FREE_TEXT)
+    made_by: Mapped[str] = mapped_column(String(255), info=PERSON)
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
     cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    cancelled_by: Mapped[str | None] = mapped_column(String(255))
+    cancelled_by: Mapped[str | None] = mapped_column(String(255), info=PERSON)
 
 
 class NoticeRow(Base):
@@ -171,17 +176,30 @@ class NoticeRow(Base):
     kind: Mapped[str] = mapped_column(String(32))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    message: Mapped[str] = mapped_column(Text)
+    message: Mapped[str] = mapped_column(Text, info=FREE_TEXT)
+
+
+class PersonRow(Base):
+    """The key to a pseudonym. Without it nobody can tell any more who a pseudonym is."""
+
+    __tablename__ = "people"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    pseudonym: Mapped[str] = mapped_column(String(32), unique=True)
 
 
 class AuditRow(Base):
-    """One change of state: who, what, when, why. Rows are only ever added."""
+    """One change of state: who, what, when, why. Rows are only ever added, numbered without a gap.
+
+    `actor` is a pseudonym or a part of labpool. `hash` is that of the row and the one before (`store.audit_chain`).
+    """
 
     __tablename__ = "audit"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     actor: Mapped[str] = mapped_column(String(255))
     ticket: Mapped[str | None] = mapped_column(String(32), index=True)
     event: Mapped[str] = mapped_column(String(64))
     detail: Mapped[str] = mapped_column(Text)
+    hash: Mapped[str] = mapped_column(String(64))

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
+
+
+class Part(str, Enum):
+    """What acts by itself in labpool. In the audit trail it has its own name, unlike people, who have pseudonyms."""
+
+    POOL = "pool"
+    PLANNER = "planner"
+    ENGINE = "engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +69,10 @@ class EndedRun:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who did what, when and why. `actor` is a user's name or the part of labpool that acted."""
+    """Who did what, when and why. `actor` is a person's name or the part of labpool that acted."""
 
     at: datetime
-    actor: str
+    actor: str | Part
     event: str
     ticket: str | None = None
     detail: str = ""

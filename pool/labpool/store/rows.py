@@ -8,7 +8,7 @@ from datetime import timedelta
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import EndReason, Priority, State, Ticket, TicketKind
 from labpool.store.models import LeasedDeviceRow, LeaseRow, NoticeRow, ReservationRow, SlotRow, TicketRow
-from labpool.store.records import AuditEntry, Notice, ReservationSeries
+from labpool.store.records import Notice, ReservationSeries
 
 
 def ticket_row(ticket: Ticket) -> TicketRow:
@@ -127,6 +127,6 @@ def notice_row(notice: Notice) -> NoticeRow:
     return NoticeRow(**as_columns(notice))
 
 
-def as_columns(value: Notice | AuditEntry | ReservationSeries) -> dict[str, object]:
+def as_columns(value: Notice | ReservationSeries) -> dict[str, object]:
     """A flat value's fields under their columns' names, which are the same."""
     return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -11,10 +11,13 @@ from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
-from labpool.store import rows
+from labpool.store import auditing, erasing, people, rows
+from labpool.store.audit_chain import Link
+from labpool.store.database import compact
+from labpool.store.erasing import Erased
 from labpool.store.errors import told_apart
 from labpool.store.kept import Kept, read
-from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
+from labpool.store.models import LeaseRow, NoticeRow, SlotRow, TicketRow
 from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
 from labpool.store.sqlite import READS_ONLY
 
@@ -41,11 +44,15 @@ class Store:
         try:
             with told_apart(), Session(self._engine) as session, session.begin():
                 kept = self._kept.copy() if self._kept else read(session)
-                yield Transaction(session, kept)
+                change = Transaction(session, kept)
+                yield change
         except BaseException:
             self._kept = None
             raise
         self._kept = kept
+        if change.erased:
+            self._kept = None
+            compact(self._engine)
 
     @contextmanager
     def view(self) -> Iterator[Transaction]:
@@ -68,6 +75,7 @@ class Transaction:
 
     def __init__(self, session: Session, kept: Kept) -> None:
         self._session, self._kept = session, kept
+        self.erased = False
 
     def ticket(self, ticket: str) -> Ticket | None:
         """One ticket, open or ended."""
@@ -179,18 +187,30 @@ class Transaction:
         row = self._session.scalars(query).first()
         return Notice(row.ticket, row.key, row.kind, row.at, row.message, row.ends_at) if row else None
 
-    def audit(self, entry: AuditEntry) -> None:
-        """Add a row to the audit trail."""
-        self._session.add(AuditRow(**rows.as_columns(entry)))
-        self._session.flush()
+    def audit(self, entry: AuditEntry) -> AuditEntry:
+        """Add a row to the audit trail; give it as written, people under their pseudonyms."""
+        return auditing.add(self._session, self._kept, entry)
 
     def audit_trail(self, ticket: str | None = None) -> tuple[AuditEntry, ...]:
-        """The audit trail in the order of writing, of one ticket or of all."""
-        query = select(AuditRow).order_by(AuditRow.id)
-        if ticket is not None:
-            query = query.where(AuditRow.ticket == ticket)
-        found = self._session.scalars(query)
-        return tuple(AuditEntry(row.at, row.actor, row.event, row.ticket, row.detail) for row in found)
+        """The audit trail in the order of writing, of one ticket or of all, with people's names."""
+        return auditing.trail(self._session, self._kept, ticket)
+
+    def audited(self) -> Link:
+        """The number and hash of the audit trail's last row."""
+        return self._kept.audited
+
+    def pseudonym(self, name: str) -> str:
+        """A person's pseudonym, made where there is none yet."""
+        return people.pseudonym_of(self._session, self._kept, name)
+
+    def erase(self, person: str) -> Erased | None:
+        """Put a person's pseudonym in place of the name everywhere, and forget the key; None where nobody is so named.
+
+        All tickets of the person must have ended. The name is gone from the file once the transaction is over.
+        """
+        found = erasing.erase(self._session, self._kept, person)
+        self.erased = found is not None
+        return found
 
     def _live_lease(self, ticket: str) -> LeaseRow | None:
         if ticket not in self._kept.leases:

@@ -1,0 +1,56 @@
+"""Writing the last row of the audit trail down in a second place, hourly and when the pool stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from labpool.service.desk import Desk
+from labpool.service.second_place import SecondPlace
+from labpool.store import Head, head_line
+
+_LOG = logging.getLogger(__name__)
+
+EVERY = timedelta(hours=1)
+_LOOKS_EVERY = 60.0
+
+
+class HeadKeeper:
+    """Keeps the trail's head where who can write the database can't reach it.
+
+    Args:
+        desk: Whose trail it is.
+        place: Takes a line. Where it fails that is logged, and the pool goes on until the next time.
+    """
+
+    def __init__(self, desk: Desk, place: SecondPlace) -> None:
+        self._desk, self._place = desk, place
+        self._written: Head | None = None
+        self._due_at: datetime | None = None
+
+    async def run(self) -> None:
+        """Write the head as soon as there is one and then hourly, until cancelled."""
+        count = 0
+        while True:
+            now = self._desk.clock()
+            if (self._due_at is None or now >= self._due_at) and await self.write():
+                self._due_at = now + EVERY
+            count = await self._desk.changes.after(count, _LOOKS_EVERY)
+
+    async def write(self) -> bool:
+        """Write the head unless it was written already; False where the trail has no row yet."""
+        head = Head(self._desk.clock(), await self._desk.view(lambda view: view.audited()))
+        if self._written is None or self._written.link != head.link:
+            await self._try_to_write(head)
+        return head.link.number > 0
+
+    async def _try_to_write(self, head: Head) -> None:
+        if head.link.number == 0:
+            return
+        try:
+            await asyncio.to_thread(self._place, head_line(head))
+        except OSError as error:
+            _LOG.error("the head of the audit trail can't be written to its second place: %s", error)
+            return
+        self._written = head

@@ -1,0 +1,54 @@
+"""Writing and reading the audit trail: chained, and with pseudonyms in place of people's names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from labpool.store.audit_chain import AuditRecord, Link, hash_after
+from labpool.store.kept import Kept
+from labpool.store.models import AuditRow
+from labpool.store.people import hidden_in, pseudonym_of, shown_in
+from labpool.store.records import AuditEntry, Part
+
+COLUMNS = (AuditRow.id, AuditRow.at, AuditRow.actor, AuditRow.ticket, AuditRow.event, AuditRow.detail, AuditRow.hash)
+
+
+def add(session: Session, kept: Kept, entry: AuditEntry) -> AuditEntry:
+    """Add a row to the trail; give it as it was written."""
+    if entry.at.tzinfo is None:
+        raise ValueError(f"got the naive time {entry.at}; the store keeps aware times only")
+    written = _without_names(session, kept, entry)
+    number = kept.audited.number + 1
+    record = AuditRecord(number, written.at, written.actor, written.ticket, written.event, written.detail, "")
+    kept.audited = Link(number, hash_after(kept.audited.hash, record))
+    row = AuditRow(id=number, at=written.at, actor=written.actor, ticket=written.ticket, event=written.event)
+    row.detail, row.hash = written.detail, kept.audited.hash
+    session.add(row)
+    session.flush()
+    return written
+
+
+def trail(session: Session, kept: Kept, ticket: str | None) -> tuple[AuditEntry, ...]:
+    """The trail in the order of writing, of one ticket or of all, people under their names as far as they are known."""
+    names = {pseudonym: name for name, pseudonym in kept.pseudonyms.items()}
+    query = select(AuditRow).order_by(AuditRow.id)
+    if ticket is not None:
+        query = query.where(AuditRow.ticket == ticket)
+    return tuple(
+        AuditEntry(row.at, names.get(row.actor, row.actor), row.event, row.ticket, shown_in(row.detail, names))
+        for row in session.scalars(query)
+    )
+
+
+def _without_names(session: Session, kept: Kept, entry: AuditEntry) -> AuditEntry:
+    """The same with pseudonyms. A text of the hub's, say, may name the ticket's user: the detail is looked through."""
+    ticket = kept.tickets.get(entry.ticket) if entry.ticket else None
+    people = {ticket.user} if ticket else set[str]()
+    if not isinstance(entry.actor, Part):
+        people.add(entry.actor)
+    pseudonyms = {name: pseudonym_of(session, kept, name) for name in sorted(people)}
+    actor = entry.actor.value if isinstance(entry.actor, Part) else pseudonyms[entry.actor]
+    return replace(entry, actor=actor, detail=hidden_in(entry.detail, pseudonyms, pseudonyms))

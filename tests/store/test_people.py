@@ -1,0 +1,110 @@
+"""Erasing a person: the name is nowhere in the database's files, and all else is as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from labpool.domain.leases import Lease
+from labpool.domain.tickets import EndReason, Event, Ticket
+from labpool.settings import sqlite_url
+from labpool.store import AuditEntry, Notice, Part, ReservationSeries, Store, connect, migrate
+from labpool.store.audit_reading import verify_audit
+from labpool.store.models import FREE_TEXT, PERSON, Base
+from sqlalchemy import String, Text
+
+NOW = datetime(2026, 3, 29, 1, 30, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+NAME = "zebedee"
+TICKET = Ticket("t1", NAME, frozenset({"vision", NAME}), f"{NAME}-train", "vision", "gpu-1", "gpu", 1, 2 * HOUR, NOW)
+OTHER = replace(TICKET, id="t2", user="ada", groups=frozenset({"vision"}), name=f"with {NAME}s")
+LEASE = Lease("t1", NAME, TICKET.name, "vision", "gpu", ("gpu-0",), NOW, NOW + 2 * HOUR)
+SERIES = ReservationSeries(
+    "r1", "vision", "gpu", 1, "", NOW, NOW + HOUR, "UTC", None, None, f"Course of {NAME}", NAME, NOW,
+    cancelled_at=NOW, cancelled_by=NAME,
+)  # fmt: skip
+
+NO_PERSON = {
+    *("tickets.id", "tickets.kind", "tickets.priority", "tickets.project", "tickets.profile", "tickets.flavour"),
+    *("tickets.state", "tickets.end_reason", "leases.ticket", "leases.project", "leases.flavour"),
+    *("leases.stopping_for", "leased_devices.device", "slots.ticket", "slots.node", "reservations.id"),
+    *("reservations.project", "reservations.flavour", "reservations.node", "reservations.zone", "reservations.repeat"),
+    *("notices.ticket", "notices.key", "notices.kind", "audit.actor", "audit.ticket", "audit.event", "audit.detail"),
+    *("audit.hash", "people.name", "people.pseudonym"),
+}
+"""Columns of text that never hold a person's name, and those of the key table and of the trail."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "pool.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    engine = connect(sqlite_url(path))
+    migrate(engine)
+    store = Store(engine)
+    with store.transaction() as change:
+        for ticket in (TICKET, OTHER):
+            change.save_ticket(ticket)
+            change.audit(AuditEntry(NOW, ticket.user, "filed", ticket.id, "queued, attempt 1"))
+        change.save_lease(LEASE)
+        change.save_reservation(SERIES)
+        change.audit(AuditEntry(NOW, Part.POOL, "start_tried", "t1", f"{NAME} is pending"))
+        change.add_notice(Notice("t1", "key", "granted", NOW, f"{NAME}, it is your turn; not {NAME}s"))
+    with store.transaction() as change:
+        change.save_ticket(TICKET.after(Event.GRANT, NOW))
+        change.end_lease("t1", NOW + HOUR)
+        change.save_ticket(TICKET.after(Event.GRANT, NOW).after(Event.END, NOW, EndReason.STOPPED))
+    yield store
+    store.close()
+
+
+def test_erased_name_is_nowhere_in_the_files_and_the_records_stay(store: Store, path: Path):
+    with store.transaction() as change:
+        pseudonym, trail, (run,) = change.pseudonym(NAME), change.audit_trail(), change.ended_runs()
+    with store.transaction() as change:
+        erased = change.erase(NAME)
+        change.audit(AuditEntry(NOW, "ada", "person_erased", None, pseudonym))
+    assert erased is not None
+    assert (erased.pseudonym, erased.tickets, erased.leases) == (pseudonym, 1, 1)
+    files = b"".join(file.read_bytes() for file in sorted(path.parent.glob("pool.sqlite*")))
+    assert files.replace(f"{NAME}s".encode(), b"").count(NAME.encode()) == 0
+    with store.view() as view:
+        (ticket,) = view.tickets_of(pseudonym)
+        assert ticket.groups == frozenset({"vision", pseudonym})
+        assert ticket.name == f"{pseudonym}-train"
+        assert view.tickets_of(NAME) == ()
+        assert list(view.ended_runs()) == [replace(run, user=pseudonym)]
+        notice = view.last_notice_of("t1")
+        assert notice is not None
+        assert notice.message == f"{pseudonym}, it is your turn; not {NAME}s"
+        told = [replace(entry, actor=entry.actor.replace(NAME, pseudonym)) for entry in trail[:2]]
+        assert list(view.audit_trail()[:2]) == told
+        assert view.ticket("t2") == OTHER
+    assert verify_audit(sqlite_url(path), ()).broken is None
+
+
+def test_person_who_comes_back_is_somebody_else(store: Store):
+    with store.transaction() as change:
+        before = change.pseudonym(NAME)
+        change.erase(NAME)
+    with store.transaction() as change:
+        assert change.erase(NAME) is None
+        assert change.pseudonym(NAME) != before
+
+
+def test_every_column_of_text_is_marked_or_holds_no_person():
+    texts = {
+        f"{table.name}.{column.name}": column
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, (String, Text))
+    }
+    marked = {name for name, column in texts.items() if column.info in (PERSON, FREE_TEXT)}
+    assert marked.isdisjoint(NO_PERSON)
+    assert texts.keys() == marked | NO_PERSON, "mark the new column, or list it as one that never holds a person's name"
