@@ -35,6 +35,7 @@ def test_head_is_written_hourly_and_at_a_clean_stop_and_the_trail_fits_it(lab: L
     pool.ask(new_user())
     before = len(heads(pool))
     pool.pass_time(timedelta(hours=1, minutes=1))
+    pool.ask(new_user())  # something happens
     wait_until(lambda: len(heads(pool)) > before, "the hourly head")
     pool.ask(new_user())
     count, rows = len(heads(pool)), last_row(pool)
