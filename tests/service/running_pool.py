@@ -37,6 +37,7 @@ Done = TypeVar("Done")
 _LOG = logging.getLogger(__name__)
 SPAWNER_TOKEN = "spawner-token-for-tests"
 POOL_TOKEN = "pool-token-for-tests"
+PROGRAM_TOKEN = "token-of-a-service-that-may-only-reach-us"
 POOL_YAML = """
 engine: workstation
 flavours: {demo-gpu: {title: Demo GPU, gpu_memory_gib: 16}}
@@ -215,6 +216,12 @@ c.JupyterHub.custom_scopes = {{
 }}
 c.JupyterHub.load_roles[1]["scopes"] += ["custom:labpool:read", "custom:labpool:write", "servers!user"]
 c.JupyterHub.load_roles[2]["scopes"] += ["admin:servers", "custom:labpool:admin", "access:services!service=pool"]
+c.JupyterHub.services.append({{"name": "program", "api_token": {PROGRAM_TOKEN!r}}})
+c.JupyterHub.load_roles.append({{
+    "name": "program",
+    "scopes": ["access:services!service=pool"],
+    "services": ["program"],
+}})
 c.JupyterHub.load_roles.append({{
     "name": "pool",
     "scopes": ["list:users", "read:servers", "start:servers", "delete:servers"],

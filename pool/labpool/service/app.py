@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 
 from labpool.service import pages, reservation_routes, spawner_routes, ticket_routes
 from labpool.service.body_limit import BodyLimit
+from labpool.service.openapi import describe
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
 from labpool.service.problems import install_problems
@@ -50,6 +51,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.include_router(_health, prefix=PREFIX)
     app.mount(f"{PREFIX}/static", PageFiles(), name="static")
     app.include_router(pages.routes, prefix=PREFIX)
+    describe(app)
     return app
 
 
