@@ -37,6 +37,11 @@ MATRIX = {
     "GET /api/v1/reservations":                  "401  403  200  200  200  200  200  401  401",
     "POST /api/v1/reservations":                 "401  403  403  403  403  201  201  401  401",
     "DELETE /api/v1/reservations/{reservation}": "401  403  403  403  403  204  204  401  401",
+    "GET /api/v1/devices":                       "401  403  403  403  403  403  200  401  401",
+    "GET /api/v1/drains":                        "401  403  403  403  403  403  200  401  401",
+    "POST /api/v1/drains":                       "401  403  403  403  403  403  422  401  401",
+    "DELETE /api/v1/drains/{drain}":             "401  403  403  403  403  403  404  401  401",
+    "POST /api/v1/fences":                       "401  403  403  403  403  403  409  401  401",
 }  # fmt: skip
 
 _days = count(1)
@@ -69,6 +74,8 @@ def body_of(operation: str, robotics: Robotics) -> object:
         "POST /api/v1/tickets/{ticket}/instead": lambda: {"profile": "gpu-1", "hours": 1},
         "POST /api/v1/tickets/{ticket}/again": lambda: {"starts_again": True},
         "POST /api/v1/tickets/{ticket}/extend": lambda: {"hours": 1},
+        "POST /api/v1/drains": lambda: {"node": "moon", "why": "It is far away"},
+        "POST /api/v1/fences": lambda: {"node": "demo", "why": "It answers"},
         "POST /api/v1/reservations": lambda: reservation_asked(robotics),
     }
     return bodies[operation]() if operation in bodies else None
@@ -95,6 +102,7 @@ def row_of(operation: str, robotics: Robotics) -> str:
             user=robotics.people["holder"],
             ticket=ticket,
             reservation=reservation_there(operation, robotics),
+            drain="0123456789abcdef",
         )
         found.append(robotics.call(actor, method, filled, body_of(operation, robotics), ticket).status_code)
     return "  ".join(map(str, found))

@@ -11,6 +11,7 @@ import pytest
 from alembic import command
 from labpool.domain.leases import Slot
 from labpool.domain.tickets import Ticket
+from labpool.domain.withdrawals import Act, Withdrawal
 from labpool.store import ReservationSeries, Store, connect, migrate
 from labpool.store.database import alembic_config
 from sqlalchemy import Engine, text
@@ -75,4 +76,25 @@ def test_going_back_forgets_reservations_and_keeps_the_tickets(engine: Engine):
     migrate(engine)
     with Store(engine).view() as view:
         assert view.reservations() == ()
+        assert [ticket.id for ticket in view.open_tickets()] == ["t1", "t2"]
+
+
+def test_going_back_forgets_what_was_drained_and_keeps_the_tickets(engine: Engine):
+    migrate(engine)
+    drain = Withdrawal("w1", Act.DRAIN, "demo", "GPU-5b6c", "New fans", "admin", NOW, NOW + timedelta(days=1))
+    fence = Withdrawal("w2", Act.FENCE, "demo", "", "Switched off", "admin", NOW)
+    with Store(engine).transaction() as change:
+        change.add_withdrawal(drain)
+        change.add_withdrawal(fence)
+    with Store(engine).view() as view:
+        assert view.withdrawals() == (drain, fence)
+    with Store(engine).transaction() as change:
+        change.end_withdrawal("w1", NOW, "admin")
+    with Store(engine).view() as view:
+        assert view.withdrawals() == (fence,)
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0004")
+    migrate(engine)
+    with Store(engine).view() as view:
+        assert view.withdrawals() == ()
         assert [ticket.id for ticket in view.open_tickets()] == ["t1", "t2"]

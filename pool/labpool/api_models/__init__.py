@@ -1,5 +1,6 @@
 """What travels between the pool and its clients."""
 
+from labpool.api_models.machines import DeviceView, DrainAsked, FenceAsked, WithdrawalView
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
 from labpool.api_models.reservations import Confirmation, OccurrenceView, ReservationAsked, ReservationView
 from labpool.api_models.spawns import (
@@ -37,6 +38,9 @@ __all__ = [
     "BudgetView",
     "Confirmation",
     "DeviceTroubleView",
+    "DeviceView",
+    "DrainAsked",
+    "FenceAsked",
     "FlavourView",
     "FormView",
     "HolderView",
@@ -62,4 +66,5 @@ __all__ = [
     "TicketView",
     "WaitView",
     "Waiting",
+    "WithdrawalView",
 ]

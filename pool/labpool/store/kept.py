@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
+from labpool.domain.withdrawals import Withdrawal
 from labpool.store import rows
-from labpool.store.models import LeasedDeviceRow, LeaseRow, ReservationRow, SlotRow, TicketRow
+from labpool.store.models import LeasedDeviceRow, LeaseRow, ReservationRow, SlotRow, TicketRow, WithdrawalRow
 from labpool.store.records import EndedRun, ReservationSeries
 
 REMEMBERED = timedelta(days=367)
@@ -24,7 +25,8 @@ class Kept:
     """What one transaction left.
 
     Open tickets by id, live leases by ticket, slots by ticket; ended runs in that order; reservations that nobody
-    cancelled, in the order of making. Those are one and the same tuple for as long as none is made or cancelled.
+    cancelled, and withdrawals that are not over, in the order of making. Those are one and the same tuple for as long
+    as none is made or ended.
     """
 
     tickets: dict[str, Ticket]
@@ -32,6 +34,7 @@ class Kept:
     slots: dict[str, Slot]
     ended: list[EndedRun]
     reservations: tuple[ReservationSeries, ...]
+    withdrawals: tuple[Withdrawal, ...]
 
     def copy(self) -> Kept:
         """One that may be changed while others read this one."""
@@ -61,7 +64,14 @@ def read(session: Session) -> Kept:
         {row.ticket: rows.slot_from(row) for row in session.scalars(select(SlotRow))},
         _ended(session),
         tuple(map(rows.reservation_from, session.scalars(reservations))),
+        _withdrawals(session),
     )
+
+
+def _withdrawals(session: Session) -> tuple[Withdrawal, ...]:
+    standing = select(WithdrawalRow).where(WithdrawalRow.ended_at.is_(None))
+    ordered = standing.order_by(WithdrawalRow.made_at, WithdrawalRow.id)
+    return tuple(map(rows.withdrawal_from, session.scalars(ordered)))
 
 
 def _ended(session: Session) -> list[EndedRun]:

@@ -7,7 +7,16 @@ from datetime import timedelta
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import EndReason, Priority, State, Ticket, TicketKind
-from labpool.store.models import LeasedDeviceRow, LeaseRow, NoticeRow, ReservationRow, SlotRow, TicketRow
+from labpool.domain.withdrawals import Act, Withdrawal
+from labpool.store.models import (
+    LeasedDeviceRow,
+    LeaseRow,
+    NoticeRow,
+    ReservationRow,
+    SlotRow,
+    TicketRow,
+    WithdrawalRow,
+)
 from labpool.store.records import AuditEntry, Notice, ReservationSeries
 
 
@@ -122,11 +131,22 @@ def reservation_from(row: ReservationRow) -> ReservationSeries:
     return ReservationSeries(**{field.name: getattr(row, field.name) for field in fields(ReservationSeries)})
 
 
+def withdrawal_row(withdrawal: Withdrawal) -> WithdrawalRow:
+    """A withdrawal's row."""
+    return WithdrawalRow(**as_columns(withdrawal) | {"act": withdrawal.act.value})
+
+
+def withdrawal_from(row: WithdrawalRow) -> Withdrawal:
+    """The withdrawal of a row."""
+    columns = {field.name: getattr(row, field.name) for field in fields(Withdrawal)}
+    return Withdrawal(**columns | {"act": Act(row.act)})
+
+
 def notice_row(notice: Notice) -> NoticeRow:
     """A notice's row."""
     return NoticeRow(**as_columns(notice))
 
 
-def as_columns(value: Notice | AuditEntry | ReservationSeries) -> dict[str, object]:
+def as_columns(value: Notice | AuditEntry | ReservationSeries | Withdrawal) -> dict[str, object]:
     """A flat value's fields under their columns' names, which are the same."""
     return {field.name: getattr(value, field.name) for field in fields(value)}

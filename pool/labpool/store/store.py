@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
+from labpool.domain.withdrawals import Withdrawal
 from labpool.store import rows
 from labpool.store.database import READS_ONLY
 from labpool.store.kept import Kept, read
-from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
+from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow, WithdrawalRow
 from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
 
 
@@ -46,6 +47,11 @@ class Store:
         known = self._kept
         with Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
             yield Transaction(session, known or read(session))
+
+    def withdrawals(self) -> tuple[Withdrawal, ...]:
+        """What admins drained and fenced, as the last transaction left it."""
+        with self.view() as view:
+            return view.withdrawals()
 
     def close(self) -> None:
         """Give the connections back."""
@@ -154,6 +160,25 @@ class Transaction:
         self._session.flush()
         others = tuple(each for each in self._kept.reservations if each.id != series.id)
         self._kept.reservations = others if series.cancelled_at else (*others, series)
+
+    def withdrawals(self) -> tuple[Withdrawal, ...]:
+        """What admins drained and fenced; the same tuple until something is added or ended."""
+        return self._kept.withdrawals
+
+    def add_withdrawal(self, withdrawal: Withdrawal) -> None:
+        """Keep what an admin drained or fenced."""
+        self._session.add(rows.withdrawal_row(withdrawal))
+        self._session.flush()
+        self._kept.withdrawals = (*self._kept.withdrawals, withdrawal)
+
+    def end_withdrawal(self, withdrawal: str, at: datetime, by: str) -> None:
+        """Note that one is over, and who ended it; nothing happens where it was before."""
+        row = self._session.get(WithdrawalRow, withdrawal)
+        if row is None or row.ended_at is not None:
+            return
+        row.ended_at, row.ended_by = at, by
+        self._session.flush()
+        self._kept.withdrawals = tuple(each for each in self._kept.withdrawals if each.id != withdrawal)
 
     def add_notice(self, notice: Notice) -> None:
         """Keep a notice unless its key was said already."""
