@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 
-import httpx
 import pytest
 from labpool.domain.inventory import Condition
 
 from tests.real_hub import wait_until
+from tests.service.admin import AdminDesk
 from tests.service.lab import Lab
 from tests.service.test_nodes import out_of_service, page
 
@@ -19,46 +18,16 @@ Turn = Callable[..., None]
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
-@dataclass
-class Desk:
-    """What an admin says, over the API."""
-
-    lab: Lab
-
-    def call(self, method: str, path: str, json: object = None) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.lab.hub.admin_token}"}
-        url = f"{self.lab.pool.url}/api/v1{path}"
-        return httpx.request(method, url, json=json, headers=headers, timeout=30, trust_env=False)
-
-    def drain(self, **asked: object) -> httpx.Response:
-        return self.call("POST", "/drains", {"why": "New fans"} | asked)
-
-    def drained(self, **asked: object) -> str:
-        answer = self.drain(**asked)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-    def undrain(self, drain: str) -> None:
-        assert self.call("DELETE", f"/drains/{drain}").status_code == 204
-
-    def said(self, event: str) -> list[str]:
-        trail = self.lab.pool.call(self.lab.pool.parts.desk.view(lambda view: view.audit_trail()))
-        return [f"{entry.actor}: {entry.detail}" for entry in trail if entry.event == event]
-
-    def free(self) -> int:
-        return int(self.call("GET", "/pool").json()["flavours"][0]["free"])
-
-
 @pytest.fixture
-def desk(lab: Lab) -> Iterator[Desk]:
-    desk = Desk(lab)
+def desk(lab: Lab) -> Iterator[AdminDesk]:
+    desk = AdminDesk(lab)
     yield desk
     for each in desk.call("GET", "/drains").json():
         if each["act"] == "drain":
             desk.undrain(each["id"])
 
 
-def test_on_a_drained_machine_servers_run_on_and_who_waits_is_told_why(lab: Lab, desk: Desk, new_user: NewUser):
+def test_on_a_drained_machine_servers_run_on_and_who_waits_is_told_why(lab: Lab, desk: AdminDesk, new_user: NewUser):
     first, second = new_user(), new_user()
     running = lab.running(first)
     drain = desk.drained(node="demo")
@@ -75,7 +44,7 @@ def test_on_a_drained_machine_servers_run_on_and_who_waits_is_told_why(lab: Lab,
     lab.until_ready(second)
 
 
-def test_one_drained_gpu_is_not_given_out(lab: Lab, desk: Desk, new_user: NewUser):
+def test_one_drained_gpu_is_not_given_out(lab: Lab, desk: AdminDesk, new_user: NewUser):
     device = lab.pool.parts.desk.inventory.devices[0].id
     desk.drained(device=device)
     assert desk.free() == 3
@@ -85,7 +54,7 @@ def test_one_drained_gpu_is_not_given_out(lab: Lab, desk: Desk, new_user: NewUse
     assert lab.pool.ticket(lab.pool.ask(new_user(), "gpu-4").json()["ticket"]).state == "queued"
 
 
-def test_admin_is_asked_first_how_many_promises_may_break(lab: Lab, desk: Desk, new_user: NewUser):
+def test_admin_is_asked_first_how_many_promises_may_break(lab: Lab, desk: AdminDesk, new_user: NewUser):
     lab.pool.ask(new_user(), "gpu-4", hours=1)
     waits = lab.pool.ask(new_user(), "gpu-4").json()["ticket"]
     asked = desk.drain(node="demo")
@@ -99,7 +68,7 @@ def test_admin_is_asked_first_how_many_promises_may_break(lab: Lab, desk: Desk, 
     assert desk.said("drained")[-1].endswith("; accepted although 1 promise would break")
 
 
-def test_drain_with_an_end_is_over_by_itself(lab: Lab, desk: Desk, new_user: NewUser):
+def test_drain_with_an_end_is_over_by_itself(lab: Lab, desk: AdminDesk, new_user: NewUser):
     drain = desk.drained(node="demo", until=(lab.pool.clock() + HOUR).isoformat())
     waits = lab.pool.ask(new_user()).json()["ticket"]
     assert lab.pool.ticket(waits).state == "queued"
@@ -109,7 +78,7 @@ def test_drain_with_an_end_is_over_by_itself(lab: Lab, desk: Desk, new_user: New
     assert desk.said("drain_over")[-1] == f"pool: {drain}: demo"
 
 
-def test_what_is_drained_stays_so_over_a_restart(lab: Lab, desk: Desk):
+def test_what_is_drained_stays_so_over_a_restart(lab: Lab, desk: AdminDesk):
     drain = desk.drained(node="demo")
     lab.pool.stop()
     lab.pool.start()
@@ -118,7 +87,7 @@ def test_what_is_drained_stays_so_over_a_restart(lab: Lab, desk: Desk):
 
 
 def test_leases_of_a_fenced_machine_are_settled_and_it_serves_again_once_it_answers(
-    lab: Lab, desk: Desk, new_user: NewUser, turn: Turn, silence: Callable[[], None]
+    lab: Lab, desk: AdminDesk, new_user: NewUser, turn: Turn, silence: Callable[[], None]
 ):
     user = new_user()
     running = lab.running(user, hours=4)
@@ -151,13 +120,13 @@ def test_leases_of_a_fenced_machine_are_settled_and_it_serves_again_once_it_answ
         ({"node": "demo", "until": "2046-01-01T00:00:00"}, 422, "invalid_request"),
     ],
 )
-def test_what_can_not_be_drained_is_refused(desk: Desk, asked: dict[str, object], status: int, reason: str):
+def test_what_can_not_be_drained_is_refused(desk: AdminDesk, asked: dict[str, object], status: int, reason: str):
     answer = desk.drain(**asked)
     assert (answer.status_code, answer.json()["reason"]) == (status, reason)
     assert answer.json()["remedy"].endswith(".")
 
 
-def test_what_is_drained_can_not_be_drained_twice_nor_put_back_twice(lab: Lab, desk: Desk):
+def test_what_is_drained_can_not_be_drained_twice_nor_put_back_twice(lab: Lab, desk: AdminDesk):
     drain = desk.drained(node="demo")
     device = lab.pool.parts.desk.inventory.devices[0].id
     for asked in ({"node": "demo"}, {"device": device}):

@@ -1,6 +1,6 @@
 """What travels between the pool and its clients."""
 
-from labpool.api_models.machines import DeviceView, DrainAsked, FenceAsked, WithdrawalView
+from labpool.api_models.admin import DeviceView, DrainAsked, EndAsked, FenceAsked, GrantAsked, WithdrawalView
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
 from labpool.api_models.reservations import Confirmation, OccurrenceView, ReservationAsked, ReservationView
 from labpool.api_models.spawns import (
@@ -40,9 +40,11 @@ __all__ = [
     "DeviceTroubleView",
     "DeviceView",
     "DrainAsked",
+    "EndAsked",
     "FenceAsked",
     "FlavourView",
     "FormView",
+    "GrantAsked",
     "HolderView",
     "HomeView",
     "LeaseToApply",

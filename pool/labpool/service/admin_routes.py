@@ -7,9 +7,10 @@ from typing import Any
 
 from fastapi import APIRouter, status
 
-from labpool.api_models import DeviceView, DrainAsked, FenceAsked, Problem, WithdrawalView
+from labpool.api_models import DeviceView, DrainAsked, FenceAsked, GrantAsked, Problem, TicketView, WithdrawalView
 from labpool.domain.withdrawals import Withdrawal
 from labpool.service.access import Admin, ThePool
+from labpool.service.by_admin import let_start
 from labpool.service.device_views import devices_of
 from labpool.service.withdrawing import drain, fence, undrain
 
@@ -65,6 +66,22 @@ async def make_fence(asked: FenceAsked, user: Admin, pool: ThePool) -> Withdrawa
     made = await fence(pool.desk, asked, user)
     pool.reconciler.look_soon()
     return _view(made)
+
+
+@routes.post(
+    "/tickets/{ticket}/grant",
+    responses=_MADE | {404: {"model": Problem}},
+    summary="Let a waiting ticket start at once, ahead of all others",
+)
+async def grant(ticket: str, asked: GrantAsked, user: Admin, pool: ThePool) -> TicketView:
+    """Leases, reservations, limits, shares and budgets stand; places and promises of others may be overtaken.
+
+    Where promises would break the answer is a 409 that says how many: send the same again with these numbers as
+    `confirm` to accept that.
+    """
+    await let_start(pool.desk, ticket, asked.confirm, asked.why, user)
+    pool.reconciler.look_soon()
+    return await pool.viewer.ticket(ticket)
 
 
 def _view(withdrawal: Withdrawal) -> WithdrawalView:

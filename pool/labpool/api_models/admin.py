@@ -1,4 +1,4 @@
-"""Machines and GPUs as admins see and steer them."""
+"""What admins ask for and see: machines and GPUs, and somebody's ticket."""
 
 from __future__ import annotations
 
@@ -31,6 +31,19 @@ class DrainAsked(_Asked):
         if bool(self.node) == bool(self.device):
             raise ValueError("name a node or a device, and not both")
         return self
+
+
+class GrantAsked(_Asked):
+    """A waiting ticket is to start at once, ahead of all others."""
+
+    why: str = Field(min_length=1, max_length=500, description="In a few words, for the audit trail.")
+    confirm: Confirmation | None = Field(None, description="Accept it although promises break.")
+
+
+class EndAsked(_Asked):
+    """Why a ticket is ended, which its owner is told; by admins."""
+
+    why: str = Field("", max_length=500)
 
 
 class FenceAsked(_Asked):
