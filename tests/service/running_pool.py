@@ -188,7 +188,8 @@ class RunningPool:
         )
         settings = SigninSettings("pool", f"{PREFIX}/", self.hub_api_url, POOL_TOKEN, b"k" * 32)
         viewer = Viewer(desk, reconciler, "workstation")
-        return Parts(desk, viewer, reconciler, changes, HubSignin(settings), TicketTokens(b"ticket-key"), SPAWNER_TOKEN)
+        signin, tokens = HubSignin(settings), TicketTokens(b"ticket-key")
+        return Parts(desk, viewer, reconciler, changes, signin, tokens, SPAWNER_TOKEN, watched)
 
 
 def server_path(user: str, name: str = "") -> str:

@@ -43,6 +43,10 @@ MATRIX = {
     "POST /api/v1/drains":                       "401  403  403  403  403  403  422  401  401",
     "DELETE /api/v1/drains/{drain}":             "401  403  403  403  403  403  404  401  401",
     "POST /api/v1/fences":                       "401  403  403  403  403  403  409  401  401",
+    "GET /api/v1/overrides":                     "401  403  403  403  403  403  200  401  401",
+    "POST /api/v1/overrides":                    "401  403  403  403  403  403  422  401  401",
+    "DELETE /api/v1/overrides/{override}":       "401  403  403  403  403  403  404  401  401",
+    "POST /api/v1/reload":                       "401  403  403  403  403  403  200  401  401",
 }  # fmt: skip
 
 _days = count(1)
@@ -77,6 +81,7 @@ def body_of(operation: str, robotics: Robotics) -> object:
         "POST /api/v1/tickets/{ticket}/extend": lambda: {"hours": 1},
         "POST /api/v1/tickets/{ticket}/grant": lambda: {"why": "A deadline"},
         "POST /api/v1/drains": lambda: {"node": "moon", "why": "It is far away"},
+        "POST /api/v1/overrides": lambda: {"rule": "weight", "name": "nobody", "value": 2, "why": "A deadline"},
         "POST /api/v1/fences": lambda: {"node": "demo", "why": "It answers"},
         "POST /api/v1/reservations": lambda: reservation_asked(robotics),
     }
@@ -105,6 +110,7 @@ def row_of(operation: str, robotics: Robotics) -> str:
             ticket=ticket,
             reservation=reservation_there(operation, robotics),
             drain="0123456789abcdef",
+            override="0123456789abcdef",
         )
         found.append(robotics.call(actor, method, filled, body_of(operation, robotics), ticket).status_code)
     return "  ".join(map(str, found))

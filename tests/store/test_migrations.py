@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from alembic import command
 from labpool.domain.leases import Slot
+from labpool.domain.overrides import Override, Rule
 from labpool.domain.tickets import Ticket
 from labpool.domain.withdrawals import Act, Withdrawal
-from labpool.store import ReservationSeries, Store, connect, migrate
+from labpool.store import Acts, ReservationSeries, Store, connect, migrate
 from labpool.store.database import alembic_config
 from sqlalchemy import Engine, text
 
@@ -79,22 +80,24 @@ def test_going_back_forgets_reservations_and_keeps_the_tickets(engine: Engine):
         assert [ticket.id for ticket in view.open_tickets()] == ["t1", "t2"]
 
 
-def test_going_back_forgets_what_was_drained_and_keeps_the_tickets(engine: Engine):
+def test_going_back_forgets_what_admins_said_and_keeps_the_tickets(engine: Engine):
     migrate(engine)
     drain = Withdrawal("w1", Act.DRAIN, "demo", "GPU-5b6c", "New fans", "admin", NOW, NOW + timedelta(days=1))
     fence = Withdrawal("w2", Act.FENCE, "demo", "", "Switched off", "admin", NOW)
+    more = Override("o1", Rule.NOMINAL, "vision", "gpu", 3, "A deadline", "admin", NOW, NOW + timedelta(days=1))
     with Store(engine).transaction() as change:
         change.add_withdrawal(drain)
         change.add_withdrawal(fence)
+        change.add_override(more)
     with Store(engine).view() as view:
-        assert view.withdrawals() == (drain, fence)
+        assert view.acts() == Acts((drain, fence), (more,))
     with Store(engine).transaction() as change:
-        change.end_withdrawal("w1", NOW, "admin")
+        change.end_act("w1", NOW, "admin")
     with Store(engine).view() as view:
-        assert view.withdrawals() == (fence,)
+        assert view.acts() == Acts((fence,), (more,))
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "0004")
     migrate(engine)
     with Store(engine).view() as view:
-        assert view.withdrawals() == ()
+        assert view.acts() == Acts()
         assert [ticket.id for ticket in view.open_tickets()] == ["t1", "t2"]

@@ -1,6 +1,16 @@
 """What travels between the pool and its clients."""
 
-from labpool.api_models.admin import DeviceView, DrainAsked, EndAsked, FenceAsked, GrantAsked, WithdrawalView
+from labpool.api_models.admin import (
+    DeviceView,
+    DrainAsked,
+    EndAsked,
+    FenceAsked,
+    GrantAsked,
+    OverrideAsked,
+    OverrideView,
+    ReloadView,
+    WithdrawalView,
+)
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
 from labpool.api_models.reservations import Confirmation, OccurrenceView, ReservationAsked, ReservationView
 from labpool.api_models.spawns import (
@@ -56,9 +66,12 @@ __all__ = [
     "OccurrenceView",
     "OfferTaken",
     "OfferView",
+    "OverrideAsked",
+    "OverrideView",
     "PoolView",
     "Problem",
     "ProfileView",
+    "ReloadView",
     "ReservationAsked",
     "ReservationView",
     "ServerStopped",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -44,6 +45,51 @@ class EndAsked(_Asked):
     """Why a ticket is ended, which its owner is told; by admins."""
 
     why: str = Field("", max_length=500)
+
+
+class OverrideAsked(_Asked):
+    """Another value of one rule of pool.yaml, for a while or until further notice."""
+
+    rule: Literal["user_gpus", "user_queued", "nominal", "borrow", "lend", "weight", "budget"] = Field(
+        description="A user's GPUs at once or queued tickets; or what a project holds, borrows, lends, its weight, and "
+        "the GPU-hours in each period of its budget."
+    )
+    name: str = Field(min_length=1, max_length=255, description="The user's, or the project's.")
+    flavour: str = Field("", max_length=255, description="For nominal, borrow and lend; else empty.")
+    value: float = Field(ge=0, le=1e9, allow_inf_nan=False, description="A whole number where it counts something.")
+    why: str = Field(min_length=1, max_length=500)
+    until: AwareDatetime | None = Field(
+        None, description="When the file's value holds again; null: until further notice."
+    )
+    confirm: Confirmation | None = Field(None, description="Accept it although promises break.")
+
+
+class OverrideView(BaseModel):
+    """A value in force in place of the file's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    rule: str
+    name: str
+    flavour: str
+    value: float
+    file_value: float | None = Field(description="A user's without groups; null: the file has no such thing any more.")
+    why: str
+    made_by: str
+    made_at: datetime
+    until: datetime | None
+
+
+class ReloadView(BaseModel):
+    """What became of reading pool.yaml again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    sha256: str = Field(description="Of the file whose values are in force.")
+    valid: bool = Field(description="Whether the file as it is now is in force; else the values from before stay.")
+    errors: str = Field(description="What is wrong with it, a line for each mistake; empty where it is valid.")
 
 
 class FenceAsked(_Asked):

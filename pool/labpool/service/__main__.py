@@ -72,7 +72,7 @@ async def _parts(place: Place) -> Parts:
     signin = HubSignin(SigninSettings("pool", f"{PREFIX}/", hub_url, token, bytes.fromhex(place.secret("signin_key"))))
     tokens = TicketTokens(place.secret("ticket_key").encode())
     viewer = Viewer(desk, reconciler, pool_file.engine)
-    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"))
+    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"), watched)
 
 
 async def _serve() -> None:

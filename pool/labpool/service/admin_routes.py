@@ -30,7 +30,7 @@ async def devices(user: Admin, pool: ThePool) -> list[DeviceView]:
 @routes.get("/drains", responses=_REFUSALS, summary="What is out of service by an admin's word")
 async def drains(user: Admin, pool: ThePool) -> list[WithdrawalView]:
     """Drained machines and GPUs and fenced machines: who, when, why and until when."""
-    return [_view(each) for each in await pool.desk.view(lambda view: view.withdrawals())]
+    return [_view(each) for each in await pool.desk.view(lambda view: view.acts().withdrawals)]
 
 
 @routes.post("/drains", status_code=status.HTTP_201_CREATED, responses=_MADE, summary="Drain a machine or a GPU")

@@ -69,7 +69,7 @@ class Desk:
     @property
     def setting(self) -> Setting:
         """What was found, with what admins said of it."""
-        return self._in_force.of(self.found, self._store.withdrawals(), self.clock())
+        return self._in_force.of(self.found, self._store.acts(), self.clock())
 
     @property
     def inventory(self) -> Inventory:
@@ -227,12 +227,12 @@ class Desk:
         world = self.occurrences.release_unused(change, self.world(change), now)
         decided = self._planner.plan(world, now, first)
         apply_plan(change, decided, now)
-        self.looks_at = self.occurrences.look_by(look_by(change.withdrawals(), decided.looks_at, now), now)
+        self.looks_at = self.occurrences.look_by(look_by(change.acts(), decided.looks_at, now), now)
         self._looked_at = now
 
     def world(self, change: Transaction) -> World:
         """Everything the planner decides on, as the store has it."""
-        inventory, catalogue = self._in_force.of(self.found, change.withdrawals(), self.clock())
+        inventory, catalogue = self._in_force.of(self.found, change.acts(), self.clock())
         known = (change.open_tickets(), change.live_leases(), change.slots(), self._looked_at)
         ended = change.ended_runs()
         usage, spent = self._fair_share.usage(ended, catalogue), self._spending.spent(ended, catalogue)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from labpool.domain.withdrawals import Withdrawal, with_withdrawals
+from labpool.domain.overrides import with_overrides
+from labpool.domain.withdrawals import with_withdrawals
 from labpool.service.setting import Setting
 from labpool.service.trail import note
-from labpool.store import Transaction
+from labpool.store import Acts, Transaction
 
 _EVER = datetime.max.replace(tzinfo=timezone.utc)
 
@@ -19,13 +19,14 @@ class _Shown:
     """What is in force from `since` until `until`, when something of it ends."""
 
     found: Setting
-    withdrawals: Sequence[Withdrawal]
+    acts: Acts
     setting: Setting
     since: datetime
     until: datetime | None
 
-    def is_good_for(self, found: Setting, withdrawals: Sequence[Withdrawal], now: datetime) -> bool:
-        return found is self.found and withdrawals is self.withdrawals and self.since <= now < (self.until or _EVER)
+    def is_good_for(self, found: Setting, acts: Acts, now: datetime) -> bool:
+        same = found is self.found and all(one is other for one, other in zip(acts, self.acts, strict=True))
+        return same and self.since <= now < (self.until or _EVER)
 
 
 class InForce:
@@ -34,26 +35,37 @@ class InForce:
     def __init__(self) -> None:
         self._shown: _Shown | None = None
 
-    def of(self, found: Setting, withdrawals: Sequence[Withdrawal], now: datetime) -> Setting:
+    def of(self, found: Setting, acts: Acts, now: datetime) -> Setting:
         """What is in force at `now` of what was found."""
         shown = self._shown
-        if shown is None or not shown.is_good_for(found, withdrawals, now):
-            inventory = with_withdrawals(found.inventory, withdrawals, now)
-            until = look_by(withdrawals, None, now)
-            shown = _Shown(found, withdrawals, found._replace(inventory=inventory), now, until)
-            self._shown = shown
+        if shown is None or not shown.is_good_for(found, acts, now):
+            setting = in_force(found, acts, now)
+            shown = self._shown = _Shown(found, acts, setting, now, look_by(acts, None, now))
         return shown.setting
 
 
-def look_by(withdrawals: Sequence[Withdrawal], looks_at: datetime | None, now: datetime) -> datetime | None:
+def in_force(found: Setting, acts: Acts, now: datetime) -> Setting:
+    """What was found, with what admins said."""
+    inventory = with_withdrawals(found.inventory, acts.withdrawals, now)
+    return Setting(inventory, with_overrides(found.catalogue, acts.overrides, now))
+
+
+def look_by(acts: Acts, looks_at: datetime | None, now: datetime) -> datetime | None:
     """When the pool has to decide next: at `looks_at`, or sooner where something ends by itself."""
-    ends = (each.until for each in withdrawals if each.until is not None and each.until > now)
-    return min((moment for moment in (looks_at, *ends) if moment is not None), default=None)
+    ends = [each.until for each in acts.withdrawals] + [each.until for each in acts.overrides]
+    ahead = (end for end in ends if end is not None and end > now)
+    return min((moment for moment in (looks_at, *ahead) if moment is not None), default=None)
 
 
 def end_overdue(change: Transaction, found: Setting, now: datetime) -> None:
-    """Note the end of what is over: its date has come, or its machine is no longer silent."""
-    for each in change.withdrawals():
-        if each.is_over(found.inventory, now):
-            change.end_withdrawal(each.id, now, "pool")
-            note(change, now, "pool", f"{each.act.value}_over", None, f"{each.id}: {each.device or each.node}")
+    """Note the end of what is over: its date has come, or a fenced machine is no longer silent."""
+    withdrawals, overrides = change.acts()
+    over = [
+        (each.id, each.act.value, each.device or each.node)
+        for each in withdrawals
+        if each.is_over(found.inventory, now)
+    ]
+    over += [(each.id, "override", f"{each.rule.value} of {each.name}") for each in overrides if each.is_over(now)]
+    for act, kind, what in over:
+        change.end_act(act, now, "pool")
+        note(change, now, "pool", f"{kind}_over", None, f"{act}: {what}")

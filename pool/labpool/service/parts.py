@@ -12,6 +12,7 @@ from labpool.service.desk import Desk
 from labpool.service.reconciler import Reconciler
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
+from labpool.settings import WatchedPoolFile
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Parts:
     signin: HubSignin
     tokens: TicketTokens
     spawner_token: str
+    pool_file: WatchedPoolFile
 
 
 def parts_of(request: Request) -> Parts:

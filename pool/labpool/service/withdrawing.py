@@ -52,10 +52,10 @@ async def undrain(desk: Desk, withdrawal: str, user: SignedIn) -> None:
     """
 
     def write(change: Transaction) -> bool:
-        found = next((each for each in change.withdrawals() if each.id == withdrawal), None)
+        found = next((each for each in change.acts().withdrawals if each.id == withdrawal), None)
         if found is None or found.act is not Act.DRAIN:
             return False
-        change.end_withdrawal(found.id, desk.clock(), user.name)
+        change.end_act(found.id, desk.clock(), user.name)
         note(change, desk.clock(), user.name, "undrained", None, f"{found.id}: {_what(found)}")
         return True
 
@@ -103,7 +103,7 @@ def _impossible(made: Withdrawal, desk: Desk, change: Transaction) -> Refusal | 
     node = next((each for each in desk.found.inventory.nodes if each.name == made.node), None)
     if node is None:
         return _refused(422, "no_such_node", f"There is no machine {made.node}.", _NAMES)
-    same = [each for each in change.withdrawals() if (each.act, each.node) == (made.act, made.node)]
+    same = [each for each in change.acts().withdrawals if (each.act, each.node) == (made.act, made.node)]
     if any(each.device in {made.device, ""} for each in same):
         end = "End that first to say it anew." if made.act is Act.DRAIN else "Nothing more is to be done."
         return _refused(409, "withdrawn_already", f"{_what(made).capitalize()} is out of service already.", end)
@@ -117,7 +117,7 @@ def _answers(node: Node) -> Refusal:
 
 def _harm_of(made: Withdrawal, desk: Desk, change: Transaction) -> Consequences:
     world, now = desk.world(change), desk.clock()
-    inventory = with_withdrawals(desk.found.inventory, (*change.withdrawals(), made), now)
+    inventory = with_withdrawals(desk.found.inventory, (*change.acts().withdrawals, made), now)
     return Consequences(newly_broken(world, replace(world, inventory=inventory), now))
 
 

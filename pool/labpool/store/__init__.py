@@ -2,10 +2,11 @@
 
 from labpool.store.database import connect, migrate
 from labpool.store.past import UnreadableStore, read_past
-from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
+from labpool.store.records import Acts, AuditEntry, EndedRun, Notice, ReservationSeries
 from labpool.store.store import Store, Transaction
 
 __all__ = [
+    "Acts",
     "AuditEntry",
     "EndedRun",
     "Notice",

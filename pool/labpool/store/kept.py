@@ -10,10 +10,17 @@ from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import State, Ticket
-from labpool.domain.withdrawals import Withdrawal
 from labpool.store import rows
-from labpool.store.models import LeasedDeviceRow, LeaseRow, ReservationRow, SlotRow, TicketRow, WithdrawalRow
-from labpool.store.records import EndedRun, ReservationSeries
+from labpool.store.models import (
+    LeasedDeviceRow,
+    LeaseRow,
+    OverrideRow,
+    ReservationRow,
+    SlotRow,
+    TicketRow,
+    WithdrawalRow,
+)
+from labpool.store.records import Acts, EndedRun, ReservationSeries
 
 REMEMBERED = timedelta(days=367)
 """So long before the last one's end runs are read back: the longest period of a budget, and six half-lives of the
@@ -25,7 +32,7 @@ class Kept:
     """What one transaction left.
 
     Open tickets by id, live leases by ticket, slots by ticket; ended runs in that order; reservations that nobody
-    cancelled, and withdrawals that are not over, in the order of making. Those are one and the same tuple for as long
+    cancelled, and acts of admins that are not over, in the order of making. Those are the very same tuples for as long
     as none is made or ended.
     """
 
@@ -34,7 +41,7 @@ class Kept:
     slots: dict[str, Slot]
     ended: list[EndedRun]
     reservations: tuple[ReservationSeries, ...]
-    withdrawals: tuple[Withdrawal, ...]
+    acts: Acts
 
     def copy(self) -> Kept:
         """One that may be changed while others read this one."""
@@ -64,14 +71,16 @@ def read(session: Session) -> Kept:
         {row.ticket: rows.slot_from(row) for row in session.scalars(select(SlotRow))},
         _ended(session),
         tuple(map(rows.reservation_from, session.scalars(reservations))),
-        _withdrawals(session),
+        _acts(session),
     )
 
 
-def _withdrawals(session: Session) -> tuple[Withdrawal, ...]:
-    standing = select(WithdrawalRow).where(WithdrawalRow.ended_at.is_(None))
-    ordered = standing.order_by(WithdrawalRow.made_at, WithdrawalRow.id)
-    return tuple(map(rows.withdrawal_from, session.scalars(ordered)))
+def _acts(session: Session) -> Acts:
+    withdrawals = select(WithdrawalRow).where(WithdrawalRow.ended_at.is_(None))
+    overrides = select(OverrideRow).where(OverrideRow.ended_at.is_(None))
+    drained = session.scalars(withdrawals.order_by(WithdrawalRow.made_at, WithdrawalRow.id))
+    changed = session.scalars(overrides.order_by(OverrideRow.made_at, OverrideRow.id))
+    return Acts(tuple(map(rows.withdrawal_from, drained)), tuple(map(rows.override_from, changed)))
 
 
 def _ended(session: Session) -> list[EndedRun]:

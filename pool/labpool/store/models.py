@@ -176,6 +176,24 @@ class WithdrawalRow(Base):
     ended_by: Mapped[str | None] = mapped_column(String(255))
 
 
+class OverrideRow(Base):
+    """Another value of one rule, in place of the file's; kept after it is over."""
+
+    __tablename__ = "overrides"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(String(255))
+    flavour: Mapped[str] = mapped_column(String(255))
+    value: Mapped[float] = mapped_column(Double)
+    why: Mapped[str] = mapped_column(String(500))
+    made_by: Mapped[str] = mapped_column(String(255))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_by: Mapped[str | None] = mapped_column(String(255))
+
+
 class NoticeRow(Base):
     """Something a ticket's owner was told; `key` keeps it from being said twice."""
 

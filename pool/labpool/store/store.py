@@ -10,13 +10,14 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
+from labpool.domain.overrides import Override
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.withdrawals import Withdrawal
 from labpool.store import rows
 from labpool.store.database import READS_ONLY
 from labpool.store.kept import Kept, read
-from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow, WithdrawalRow
-from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
+from labpool.store.models import AuditRow, LeaseRow, NoticeRow, OverrideRow, SlotRow, TicketRow, WithdrawalRow
+from labpool.store.records import Acts, AuditEntry, EndedRun, Notice, ReservationSeries
 
 
 class Store:
@@ -48,10 +49,10 @@ class Store:
         with Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
             yield Transaction(session, known or read(session))
 
-    def withdrawals(self) -> tuple[Withdrawal, ...]:
-        """What admins drained and fenced, as the last transaction left it."""
+    def acts(self) -> Acts:
+        """What admins said and nobody has ended, as the last transaction left it."""
         with self.view() as view:
-            return view.withdrawals()
+            return view.acts()
 
     def close(self) -> None:
         """Give the connections back."""
@@ -161,24 +162,35 @@ class Transaction:
         others = tuple(each for each in self._kept.reservations if each.id != series.id)
         self._kept.reservations = others if series.cancelled_at else (*others, series)
 
-    def withdrawals(self) -> tuple[Withdrawal, ...]:
-        """What admins drained and fenced; the same tuple until something is added or ended."""
-        return self._kept.withdrawals
+    def acts(self) -> Acts:
+        """What admins said and nobody has ended; the same tuples until something is added or ended."""
+        return self._kept.acts
 
     def add_withdrawal(self, withdrawal: Withdrawal) -> None:
         """Keep what an admin drained or fenced."""
         self._session.add(rows.withdrawal_row(withdrawal))
         self._session.flush()
-        self._kept.withdrawals = (*self._kept.withdrawals, withdrawal)
+        acts = self._kept.acts
+        self._kept.acts = acts._replace(withdrawals=(*acts.withdrawals, withdrawal))
 
-    def end_withdrawal(self, withdrawal: str, at: datetime, by: str) -> None:
-        """Note that one is over, and who ended it; nothing happens where it was before."""
-        row = self._session.get(WithdrawalRow, withdrawal)
+    def add_override(self, override: Override) -> None:
+        """Keep what an admin changed of the rules."""
+        self._session.add(rows.override_row(override))
+        self._session.flush()
+        acts = self._kept.acts
+        self._kept.acts = acts._replace(overrides=(*acts.overrides, override))
+
+    def end_act(self, act: str, at: datetime, by: str) -> None:
+        """Note that a withdrawal or an override is over, and who ended it; nothing happens where it was before."""
+        row = self._session.get(WithdrawalRow, act) or self._session.get(OverrideRow, act)
         if row is None or row.ended_at is not None:
             return
         row.ended_at, row.ended_by = at, by
         self._session.flush()
-        self._kept.withdrawals = tuple(each for each in self._kept.withdrawals if each.id != withdrawal)
+        withdrawals, overrides = self._kept.acts
+        self._kept.acts = Acts(
+            tuple(each for each in withdrawals if each.id != act), tuple(each for each in overrides if each.id != act)
+        )
 
     def add_notice(self, notice: Notice) -> None:
         """Keep a notice unless its key was said already."""
