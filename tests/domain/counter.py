@@ -37,13 +37,13 @@ class Counter:
     def rule(self, **changes: Any) -> Counter:
         """Change the lab's rules."""
         inventory_, rules = self.desk.setting
-        self.desk.setting = Setting(inventory_, replace(rules, **changes))
+        self.desk.found = Setting(inventory_, replace(rules, **changes))
         return self
 
     def given(self, rules: Catalogue | None = None, **nodes: int) -> Counter:
         """Other rules, or other machines with so many GPUs each."""
         known = self.desk.setting
-        self.desk.setting = Setting(inventory(nodes) if nodes else known.inventory, rules or known.catalogue)
+        self.desk.found = Setting(inventory(nodes) if nodes else known.inventory, rules or known.catalogue)
         return self
 
     def projects(self, **projects: Project) -> Counter:

@@ -169,7 +169,7 @@ def _is_ending(counter: Counter) -> Answer:
 
 def _is_lost(counter: Counter) -> Answer:
     counter.given(n1=2).ask()
-    counter.desk.setting = Setting(inventory({"n1": 2}, n1=Condition.SILENT), counter.desk.catalogue)
+    counter.desk.found = Setting(inventory({"n1": 2}, n1=Condition.SILENT), counter.desk.catalogue)
     return counter.ask()
 
 

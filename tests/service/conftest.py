@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
+from labpool.domain.inventory import Condition, Inventory
 from labpool.domain.tickets import State
 from labpool.service.desk import NotNow
 
@@ -18,6 +20,7 @@ from tests.service.running_pool import POOL_TOKEN, POOL_YAML, RunningPool, hub_c
 
 USERS = [f"user-{number}" for number in range(120)]
 _next_user = count()
+Turn = Callable[..., None]
 
 
 @pytest.fixture(scope="session", params=DATABASES)
@@ -84,3 +87,45 @@ def lab(pool: RunningPool, hub: RealHub) -> Lab:
 def new_user() -> Callable[[], str]:
     """A user whom no other test has."""
     return lambda: USERS[next(_next_user) % len(USERS)]
+
+
+@pytest.fixture
+def turn(lab: Lab) -> Iterator[Turn]:
+    """Lets the engine say how a machine stands, "demo" or "other"; no simulated one breaks by itself."""
+    engine, found = lab.pool.engine, lab.pool.parts.desk.inventory
+    (demo,) = found.nodes
+    devices = tuple(replace(device, node="other") if device.index > 1 else device for device in found.devices)
+    nodes = {"demo": demo, "other": replace(demo, name="other")}
+
+    def to(condition: Condition, *names: str) -> None:
+        for name in names or nodes:
+            nodes[name] = replace(nodes[name], condition=condition, since=lab.pool.clock())
+        engine.inventory = _look(Inventory(tuple(nodes.values()), devices))  # type: ignore[method-assign]
+        lab.pool.call(lab.pool.parts.reconciler.look())
+
+    to(Condition.SERVING)
+    yield to
+    del engine.inventory  # type: ignore[method-assign]
+    lab.pool.call(lab.pool.parts.reconciler.look())
+
+
+def _look(inventory: Inventory) -> object:
+    async def look(leases: object = None) -> Inventory:
+        return inventory
+
+    return look
+
+
+@pytest.fixture
+def silence(lab: Lab, turn: Turn) -> Iterator[Callable[[], None]]:
+    """Lets the machine fall silent, until it is turned and its processes are heard of again."""
+
+    async def nothing() -> dict[str, tuple[int, ...]]:
+        return {}
+
+    def fall() -> None:
+        lab.pool.engine.processes = nothing  # type: ignore[method-assign]
+        turn(Condition.SILENT)
+
+    yield fall
+    lab.pool.engine.__dict__.pop("processes", None)

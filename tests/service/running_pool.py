@@ -39,6 +39,7 @@ Done = TypeVar("Done")
 _LOG = logging.getLogger(__name__)
 SPAWNER_TOKEN = "spawner-token-for-tests"
 POOL_TOKEN = "pool-token-for-tests"
+PROGRAM_TOKEN = "token-of-a-service-that-may-only-reach-us"
 POOL_YAML = """
 engine: workstation
 flavours: {demo-gpu: {title: Demo GPU, gpu_memory_gib: 16}}
@@ -196,8 +197,8 @@ class RunningPool:
         settings = SigninSettings("pool", f"{PREFIX}/", self.hub_api_url, POOL_TOKEN, b"k" * 32)
         viewer = Viewer(desk, reconciler, "workstation")
         heads = HeadKeeper(desk, second_place(pool_file.audit_heads, place.audit_heads))
-        tokens = TicketTokens(b"ticket-key")
-        return Parts(desk, viewer, reconciler, changes, HubSignin(settings), tokens, SPAWNER_TOKEN, heads)
+        signin, tokens = HubSignin(settings), TicketTokens(b"ticket-key")
+        return Parts(desk, viewer, reconciler, changes, signin, tokens, SPAWNER_TOKEN, heads, watched)
 
 
 def server_path(user: str, name: str = "") -> str:
@@ -225,6 +226,12 @@ c.JupyterHub.custom_scopes = {{
 }}
 c.JupyterHub.load_roles[1]["scopes"] += ["custom:labpool:read", "custom:labpool:write", "servers!user"]
 c.JupyterHub.load_roles[2]["scopes"] += ["admin:servers", "custom:labpool:admin", "access:services!service=pool"]
+c.JupyterHub.services.append({{"name": "program", "api_token": {PROGRAM_TOKEN!r}}})
+c.JupyterHub.load_roles.append({{
+    "name": "program",
+    "scopes": ["access:services!service=pool"],
+    "services": ["program"],
+}})
 c.JupyterHub.load_roles.append({{
     "name": "pool",
     "scopes": ["list:users", "read:servers", "start:servers", "delete:servers"],

@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
 import pytest
 from labpool.api_models import NodeTroubleView
-from labpool.domain.inventory import Condition, Inventory
+from labpool.domain.inventory import Condition
 
 from tests.real_hub import wait_until
 from tests.service.lab import Lab
 
 NewUser = Callable[[], str]
 Turn = Callable[..., None]
-
-
-@pytest.fixture
-def turn(lab: Lab) -> Iterator[Turn]:
-    """Lets the engine say how a machine stands, "demo" or "other"; no simulated one breaks by itself."""
-    engine, found = lab.pool.engine, lab.pool.parts.desk.inventory
-    (demo,) = found.nodes
-    devices = tuple(replace(device, node="other") if device.index > 1 else device for device in found.devices)
-    nodes = {"demo": demo, "other": replace(demo, name="other")}
-
-    def to(condition: Condition, *names: str) -> None:
-        for name in names or nodes:
-            nodes[name] = replace(nodes[name], condition=condition, since=lab.pool.clock())
-        engine.inventory = _look(Inventory(tuple(nodes.values()), devices))  # type: ignore[method-assign]
-        lab.pool.call(lab.pool.parts.reconciler.look())
-
-    to(Condition.SERVING)
-    yield to
-    del engine.inventory  # type: ignore[method-assign]
-    lab.pool.call(lab.pool.parts.reconciler.look())
-
-
-def _look(inventory: Inventory) -> object:
-    async def look(leases: object = None) -> Inventory:
-        return inventory
-
-    return look
 
 
 def page(lab: Lab, user: str, path: str) -> str:
@@ -122,21 +94,6 @@ def test_server_that_was_never_used_loses_nothing_with_its_machine(lab: Lab, new
     lab.until(granted, "queued")
     again = lab.pool.ticket(granted.id)
     assert (again.hours, again.needs_ready, again.place) == (2, False, 1)
-
-
-@pytest.fixture
-def silence(lab: Lab, turn: Turn) -> Iterator[Callable[[], None]]:
-    """Lets the machine fall silent, until it is turned and its processes are heard of again."""
-
-    async def nothing() -> dict[str, tuple[int, ...]]:
-        return {}
-
-    def fall() -> None:
-        lab.pool.engine.processes = nothing  # type: ignore[method-assign]
-        turn(Condition.SILENT)
-
-    yield fall
-    lab.pool.engine.__dict__.pop("processes", None)
 
 
 def test_server_on_a_silent_machine_is_kept_for_the_restart_time(

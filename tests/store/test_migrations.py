@@ -9,8 +9,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from alembic import command
 from labpool.domain.leases import Slot
+from labpool.domain.overrides import Override, Rule
 from labpool.domain.tickets import Ticket
-from labpool.store import ReservationSeries, Store, connect, migrate
+from labpool.domain.withdrawals import Act, Withdrawal
+from labpool.store import Acts, ReservationSeries, Store, connect, migrate
 from labpool.store.audit_check import Verdict
 from labpool.store.audit_reading import verify_audit
 from labpool.store.database import alembic_config
@@ -107,3 +109,26 @@ def test_audit_rows_that_exist_are_chained_with_pseudonyms_and_go_back(engine: E
         command.downgrade(alembic_config(connection), "0004")
         rows = connection.execute(text("SELECT actor, ticket, event, detail FROM audit ORDER BY id")).all()
     assert [tuple(row) for row in rows] == told
+
+
+def test_going_back_forgets_what_admins_said_and_keeps_the_tickets(engine: Engine):
+    migrate(engine)
+    drain = Withdrawal("w1", Act.DRAIN, "demo", "GPU-5b6c", "New fans", "admin", NOW, NOW + timedelta(days=1))
+    fence = Withdrawal("w2", Act.FENCE, "demo", "", "Switched off", "admin", NOW)
+    more = Override("o1", Rule.NOMINAL, "vision", "gpu", 3, "A deadline", "admin", NOW, NOW + timedelta(days=1))
+    with Store(engine).transaction() as change:
+        change.add_withdrawal(drain)
+        change.add_withdrawal(fence)
+        change.add_override(more)
+    with Store(engine).view() as view:
+        assert view.acts() == Acts((drain, fence), (more,))
+    with Store(engine).transaction() as change:
+        change.end_act("w1", NOW, "admin")
+    with Store(engine).view() as view:
+        assert view.acts() == Acts((fence,), (more,))
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0006")
+    migrate(engine)
+    with Store(engine).view() as view:
+        assert view.acts() == Acts()
+        assert [ticket.id for ticket in view.open_tickets()] == ["t1", "t2"]

@@ -1,5 +1,16 @@
 """What travels between the pool and its clients."""
 
+from labpool.api_models.admin import (
+    DeviceView,
+    DrainAsked,
+    EndAsked,
+    FenceAsked,
+    GrantAsked,
+    OverrideAsked,
+    OverrideView,
+    ReloadView,
+    WithdrawalView,
+)
 from labpool.api_models.people import ErasedView
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
 from labpool.api_models.reservations import Confirmation, OccurrenceView, ReservationAsked, ReservationView
@@ -38,9 +49,14 @@ __all__ = [
     "BudgetView",
     "Confirmation",
     "DeviceTroubleView",
+    "DeviceView",
+    "DrainAsked",
+    "EndAsked",
     "ErasedView",
+    "FenceAsked",
     "FlavourView",
     "FormView",
+    "GrantAsked",
     "HolderView",
     "HomeView",
     "LeaseToApply",
@@ -52,9 +68,12 @@ __all__ = [
     "OccurrenceView",
     "OfferTaken",
     "OfferView",
+    "OverrideAsked",
+    "OverrideView",
     "PoolView",
     "Problem",
     "ProfileView",
+    "ReloadView",
     "ReservationAsked",
     "ReservationView",
     "ServerStopped",
@@ -64,4 +83,5 @@ __all__ = [
     "TicketView",
     "WaitView",
     "Waiting",
+    "WithdrawalView",
 ]

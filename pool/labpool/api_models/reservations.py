@@ -10,12 +10,12 @@ from labpool.api_models.spawns import MOST_HOURS
 
 
 class Confirmation(BaseModel):
-    """How much harm of a reservation an admin accepts; the 409 that asks for it tells the numbers."""
+    """How much harm an admin accepts; the 409 that asks for it tells the numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     broken: int = Field(ge=0, description="Promises that may break.")
-    missing: int = Field(ge=0, description="GPUs that may still be in use at its time.")
+    missing: int = Field(0, ge=0, description="GPUs that may still be in use at a reservation's time.")
 
 
 class ReservationAsked(BaseModel):

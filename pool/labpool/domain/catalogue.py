@@ -100,15 +100,36 @@ class UserLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonalLimit:
+    """Caps of one user that an admin changed; None: as without."""
+
+    gpus: int | None = None
+    queued: int | None = None
+
+    def over(self, limit: UserLimit) -> UserLimit:
+        """The limit with these in place of its own."""
+        gpus = limit.gpus if self.gpus is None else self.gpus
+        return UserLimit(gpus, limit.servers, limit.queued if self.queued is None else self.queued)
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """`everybody` holds unless a group raises or lowers it; of several groups the largest counts; `users` beats all."""
+    """`everybody` holds unless a group raises or lowers it; of several groups the largest counts; `users` beats both.
+
+    `personal` beats all, each cap on its own.
+    """
 
     everybody: UserLimit
     groups: Mapping[str, UserLimit] = field(default_factory=dict)
     users: Mapping[str, UserLimit] = field(default_factory=dict)
+    personal: Mapping[str, PersonalLimit] = field(default_factory=dict)
 
     def of(self, user: str, groups: frozenset[str]) -> UserLimit:
         """The limit in force for `user`, each cap taken on its own."""
+        limit = self._of_file(user, groups)
+        return self.personal[user].over(limit) if user in self.personal else limit
+
+    def _of_file(self, user: str, groups: frozenset[str]) -> UserLimit:
         if user in self.users:
             return self.users[user]
         mine = [self.groups[group] for group in groups if group in self.groups]

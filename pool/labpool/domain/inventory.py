@@ -45,7 +45,7 @@ LOST = frozenset({Condition.FAILED, Condition.SILENT})
 class Node:
     """A machine that holds devices. CPU in cores, memory in GiB.
 
-    `since` is when its condition began; None where nobody knows.
+    `since` is when its condition began; None where nobody knows. `why` is what an admin said of it.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Node:
     memory_gib: float
     condition: Condition = Condition.SERVING
     since: datetime | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

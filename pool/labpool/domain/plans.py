@@ -24,7 +24,7 @@ class BreakCause(str, Enum):
     HIGHER_CLASS = "higher_class"
     """A ticket of a higher priority class needs the devices."""
     ADMIN_CHANGE = "admin_change"
-    """Somebody lowered a limit or a project's share, or removed its project."""
+    """An admin let somebody start first, lowered a limit or a project's share, or removed its project."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from labpool.domain.breaking import newly_broken
 from labpool.domain.kept_devices import shortfalls
 from labpool.domain.needs import flavour_key, node_key
-from labpool.domain.planner import plan
 from labpool.domain.plans import BrokenPromise
 from labpool.domain.reservations import Reservation
 from labpool.domain.schedule import Schedule
@@ -45,8 +45,7 @@ def consequences(world: World, wanted: Sequence[Reservation], now: datetime) -> 
     lacking, lacked = _shortfalls(more, schedule), _shortfalls(world, Schedule(world, now))
     missing = max((_missing(more, schedule, each, now) + lacking[each.id] for each in wanted), default=0)
     missing += max((lacking[each.id] - lacked[each.id] for each in world.reservations), default=0)
-    anyway = {broken.ticket for broken in plan(world, now).broken}
-    return Consequences(tuple(each for each in plan(more, now).broken if each.ticket not in anyway), missing)
+    return Consequences(newly_broken(world, more, now), missing)
 
 
 def used_of(world: World, reservation: Reservation) -> int:

@@ -42,7 +42,7 @@ _BROKEN = {
     BreakCause.OVERRUN: "a server that should have ended still holds its GPUs",
     BreakCause.POOL_OUTAGE: "the pool was not running when your turn came",
     BreakCause.HIGHER_CLASS: "a request of a higher class needs the GPUs",
-    BreakCause.ADMIN_CHANGE: "an admin changed a limit or a project's share",
+    BreakCause.ADMIN_CHANGE: "an admin changed a limit or a project's share, or let somebody else start first",
 }
 
 

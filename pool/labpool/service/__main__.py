@@ -76,7 +76,7 @@ async def _parts(place: Place) -> Parts:
     tokens = TicketTokens(place.secret("ticket_key").encode())
     viewer = Viewer(desk, reconciler, pool_file.engine)
     heads = HeadKeeper(desk, second_place(pool_file.audit_heads, place.audit_heads))
-    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"), heads)
+    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"), heads, watched)
 
 
 async def _serve() -> None:

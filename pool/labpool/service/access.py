@@ -114,6 +114,15 @@ async def own_ticket(ticket: str, user: SignedIn, pool: Parts) -> Ticket:
 
 
 Person = Annotated[SignedIn, Depends(person)]
+
+
+async def admin(user: Person) -> SignedIn:
+    """The person or program behind an API call that only admins may make."""
+    needs(user, ADMIN)
+    return user
+
+
+Admin = Annotated[SignedIn, Depends(admin)]
 PersonWatching = Annotated[SignedIn, Depends(person_watching)]
 
 

@@ -8,8 +8,17 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI
 
-from labpool.service import pages, people_routes, reservation_routes, spawner_routes, ticket_routes
+from labpool.service import (
+    admin_routes,
+    pages,
+    people_routes,
+    reservation_routes,
+    rule_routes,
+    spawner_routes,
+    ticket_routes,
+)
 from labpool.service.body_limit import BodyLimit
+from labpool.service.openapi import describe
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
 from labpool.service.problems import install_problems
@@ -52,9 +61,12 @@ def make_app(parts: Parts) -> FastAPI:
     app.include_router(ticket_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(reservation_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(people_routes.routes, prefix=f"{PREFIX}/api/v1")
+    app.include_router(admin_routes.routes, prefix=f"{PREFIX}/api/v1")
+    app.include_router(rule_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(_health, prefix=PREFIX)
     app.mount(f"{PREFIX}/static", PageFiles(), name="static")
     app.include_router(pages.routes, prefix=PREFIX)
+    describe(app)
     return app
 
 

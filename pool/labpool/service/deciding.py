@@ -21,7 +21,7 @@ def apply_plan(change: Transaction, decided: Plan, now: datetime) -> None:
     for broken in decided.broken:
         _note_broken(change, broken, now)
     for grant in decided.grants:
-        _grant(change, grant, now)
+        write_grant(change, grant, now)
     for taken in decided.taken:
         _take_back(change, taken, now)
     change.replace_slots(decided.slots)
@@ -41,7 +41,8 @@ def _note_broken(change: Transaction, broken: BrokenPromise, now: datetime) -> N
     change.add_notice(Notice(broken.ticket, key, "promise_broken", now, broken_sentence(broken, timezone.utc, now)))
 
 
-def _grant(change: Transaction, grant: Grant, now: datetime) -> None:
+def write_grant(change: Transaction, grant: Grant, now: datetime, actor: str = Part.PLANNER) -> None:
+    """Make a lease of a grant, by the planner or by an admin, and tell the ticket's owner."""
     ticket = change.ticket(grant.ticket)
     if ticket is None:
         return
@@ -50,7 +51,7 @@ def _grant(change: Transaction, grant: Grant, now: datetime) -> None:
         ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour, grant.devices, grant.starts, grant.ends
     )
     change.save_lease(lease)
-    note(change, now, Part.PLANNER, "granted", ticket.id, f"devices {', '.join(grant.devices)}")
+    note(change, now, actor, "granted", ticket.id, f"devices {', '.join(grant.devices)}")
     message = f"It is your turn: {count(len(grant.devices), 'GPU')} until {clock(grant.ends, timezone.utc, now)}."
     change.add_notice(Notice(ticket.id, f"{grant.starts.isoformat()}/granted", "granted", now, message, grant.ends))
 

@@ -22,6 +22,7 @@ from labpool.service.changes import Changes
 from labpool.service.deciding import apply_plan
 from labpool.service.ending import lost_notice
 from labpool.service.fair_share import FairShare
+from labpool.service.in_force import InForce, end_overdue, look_by
 from labpool.service.likely_starts import LikelyStarts
 from labpool.service.occurrences import Occurrences
 from labpool.service.setting import Setting
@@ -45,25 +46,30 @@ class Desk:
 
     Args:
         store: Where tickets and leases are kept.
-        setting: Devices and rules at the start; the reconciler keeps them current, both at once.
+        setting: Devices and rules as found at the start; the reconciler keeps them current (`found`), both at once.
         clock: The current time, aware.
         changes: Told after each transaction that changed something.
     """
 
     def __init__(self, store: Store, setting: Setting, clock: Callable[[], datetime], changes: Changes) -> None:
-        self.setting = setting
+        self.found = setting
         self.clock = clock
         self.changes = changes
         self.looks_at: datetime | None = None
         self.hub_answers = False
         self._looked_at: datetime | None = None
-        self._fair_share = FairShare()
-        self._spending = Spending()
+        self._fair_share, self._spending = FairShare(), Spending()
         self._planner = Planner()
+        self._in_force = InForce()
         self._likely = LikelyStarts()
         self.occurrences = Occurrences()
         self._store = store
         self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def setting(self) -> Setting:
+        """What was found, with what admins said of it."""
+        return self._in_force.of(self.found, self._store.acts(), self.clock())
 
     @property
     def inventory(self) -> Inventory:
@@ -213,15 +219,16 @@ class Desk:
     def decide(self, change: Transaction, first: str = "") -> None:
         """Plan anew with what is known now, the ticket `first` before all others, and write what the plan grants."""
         now = self.clock()
+        end_overdue(change, self.found, now)
         world = self.occurrences.release_unused(change, self.world(change), now)
         decided = self._planner.plan(world, now, first)
         apply_plan(change, decided, now)
-        self.looks_at = self.occurrences.look_by(decided.looks_at, now)
+        self.looks_at = self.occurrences.look_by(look_by(change.acts(), decided.looks_at, now), now)
         self._looked_at = now
 
     def world(self, change: Transaction) -> World:
         """Everything the planner decides on, as the store has it."""
-        inventory, catalogue = self.setting
+        inventory, catalogue = self._in_force.of(self.found, change.acts(), self.clock())
         known = (change.open_tickets(), change.live_leases(), change.slots(), self._looked_at)
         ended = change.ended_runs()
         usage, spent = self._fair_share.usage(ended, catalogue), self._spending.spent(ended, catalogue)

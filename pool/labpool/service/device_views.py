@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from labpool.api_models import DeviceTroubleView, NodeTroubleView
-from labpool.domain.inventory import Condition, Inventory
+from labpool.api_models import DeviceTroubleView, DeviceView, NodeTroubleView
+from labpool.domain.inventory import Condition, Device, Inventory
+from labpool.domain.leases import Lease
 from labpool.domain.sentences import condition_sentence
 from labpool.engines import Trespasser
+from labpool.service.desk import Desk
+from labpool.store import Transaction
 
 
 def withheld(inventory: Inventory) -> tuple[DeviceTroubleView, ...]:
@@ -27,7 +30,7 @@ def out_of_service(inventory: Inventory) -> tuple[NodeTroubleView, ...]:
             condition=node.condition.value,
             since=node.since,
             devices=sum(device.node == node.name for device in inventory.devices),
-            reason=condition_sentence(node.condition),
+            reason=f"{condition_sentence(node.condition)} {node.why}".rstrip(),
         )
         for node in inventory.nodes
         if node.condition is not Condition.SERVING
@@ -51,3 +54,32 @@ def trespassed(inventory: Inventory, trespassers: Iterable[Trespasser]) -> tuple
 
 def _trespass(seen: Trespasser) -> str:
     return f"A program ({seen.program}, process {seen.pid} of {seen.owner}) uses this GPU beside its holder."
+
+
+async def devices_of(desk: Desk) -> list[DeviceView]:
+    """All devices, each with its lease; for admins, who may see whose it is."""
+
+    def read(view: Transaction) -> list[DeviceView]:
+        inventory = desk.world(view).inventory
+        holders = {device: lease for lease in view.live_leases() for device in lease.devices}
+        ordered = sorted(inventory.devices, key=lambda device: (device.node, device.flavour, device.index))
+        return [_device(device, inventory, holders.get(device.id)) for device in ordered]
+
+    return await desk.view(read)
+
+
+def _device(device: Device, inventory: Inventory, lease: Lease | None) -> DeviceView:
+    node = inventory.node_of([device.id])
+    return DeviceView(
+        id=device.id,
+        flavour=device.flavour,
+        node=device.node,
+        index=device.index,
+        simulated=device.simulated,
+        condition=(node.condition if node else Condition.SERVING).value,
+        withheld=dict(inventory.withheld).get(device.id, ""),
+        ticket=lease.ticket if lease else None,
+        user=lease.user if lease else None,
+        project=lease.project if lease else None,
+        until=lease.ends if lease else None,
+    )

@@ -13,6 +13,7 @@ from labpool.service.head_keeper import HeadKeeper
 from labpool.service.reconciler import Reconciler
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
+from labpool.settings import WatchedPoolFile
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Parts:
     tokens: TicketTokens
     spawner_token: str
     head_keeper: HeadKeeper
+    pool_file: WatchedPoolFile
 
 
 def parts_of(request: Request) -> Parts:

@@ -112,7 +112,7 @@ class Reconciler:
         held = await self._desk.view(_held)
         leases = [lease for _, lease in held]
         inventory = await self._engine.inventory(leases)
-        self._desk.setting = Setting(inventory, self._rules(inventory))
+        self._desk.found = Setting(inventory, self._rules(inventory))
         await self._see(held)
         await self._apart(self._note_trespassers(leases))
         await self._apart(self._end_leftovers(held))

@@ -8,15 +8,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
-from labpool.api_models import Confirmation, ReservationAsked
+from labpool.api_models import ReservationAsked
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Inventory
 from labpool.domain.reservations import UNUSED_AFTER, Reservation
 from labpool.domain.reserving import Consequences, consequences
-from labpool.domain.words import count, listed
+from labpool.domain.words import count
 from labpool.hub_signin import Refusal, SignedIn
 from labpool.service.access import ADMIN
 from labpool.service.desk import Desk
+from labpool.service.harm import accepted, covers, harm_in_words, numbers
 from labpool.service.problems import Rejected
 from labpool.service.recurrence import AHEAD, NotATime, checked, first_time, occurrences
 from labpool.service.trail import note
@@ -47,11 +48,10 @@ async def reserve(desk: Desk, asked: ReservationAsked, user: SignedIn) -> str:
 
     def write(change: Transaction) -> Consequences | None:
         found = _weigh(desk, change, times)
-        if not (found.harmless or (user.has_scope(ADMIN) and _covers(asked.confirm, found))):
+        if not (found.harmless or (user.has_scope(ADMIN) and covers(asked.confirm, found))):
             return found
         change.save_reservation(series)
-        harm = "" if found.harmless else f"; accepted although {_harm(found)}"
-        note(change, desk.clock(), user.name, "reserved", None, f"{_described(series)}{harm}")
+        note(change, desk.clock(), user.name, "reserved", None, f"{_described(series)}{accepted(found)}")
         return None
 
     found = await desk.change(write)
@@ -132,18 +132,6 @@ def _weigh(desk: Desk, change: Transaction, times: tuple[Reservation, ...]) -> C
         raise Rejected(_impossible("not_reservable", f"{said[0].upper()}{said[1:]}.", _CORRECT)) from error
 
 
-def _covers(confirmed: Confirmation | None, found: Consequences) -> bool:
-    if confirmed is None:
-        return False
-    return confirmed.broken >= len(found.broken) and confirmed.missing >= found.missing
-
-
-def _harm(found: Consequences) -> str:
-    broken = [f"{count(len(found.broken), 'promise')} would break"] if found.broken else []
-    missing = [f"{count(found.missing, 'GPU')} would still be in use"] if found.missing else []
-    return listed([*broken, *missing])
-
-
 def _described(series: ReservationSeries) -> str:
     what = f"{series.devices} {series.flavour} for {series.project}" if series.project else "maintenance"
     where = f" on {series.node}" if series.node else ""
@@ -160,12 +148,13 @@ def _impossible(reason: str, detail: str, remedy: str) -> Refusal:
 
 
 def _does_harm(found: Consequences, admin: bool) -> Refusal:
-    harm = _harm(found)
-    numbers = Confirmation(broken=len(found.broken), missing=found.missing)
+    wanted = numbers(found)
     remedy = "Choose another time or fewer GPUs, or ask an admin, who may accept it all the same."
     if admin:
-        remedy = f"Choose another time, or send it again with confirm {numbers.model_dump_json()} to accept that."
-    return Refusal(409, "does_harm", "Not reserved", f"{harm}.", remedy, confirm=numbers if admin else None)
+        remedy = f"Choose another time, or send it again with confirm {wanted.model_dump_json()} to accept that."
+    return Refusal(
+        409, "does_harm", "Not reserved", f"{harm_in_words(found)}.", remedy, confirm=wanted if admin else None
+    )
 
 
 def _not_an_owner() -> Refusal:

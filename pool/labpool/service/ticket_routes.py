@@ -9,9 +9,20 @@ from typing import Any
 from fastapi import APIRouter, Request, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from labpool.api_models import MoreHours, NoticeView, OfferTaken, PoolView, Problem, StartsAgain, TicketView
+from labpool.api_models import EndAsked, MoreHours, NoticeView, OfferTaken, PoolView, Problem, StartsAgain, TicketView
 from labpool.domain.tickets import OPEN
-from labpool.service.access import READ, WRITE, Person, ReaderWatching, ThePool, TheServersTicket, needs, own_ticket
+from labpool.service.access import (
+    ADMIN,
+    READ,
+    WRITE,
+    Person,
+    ReaderWatching,
+    ThePool,
+    TheServersTicket,
+    needs,
+    own_ticket,
+)
+from labpool.service.by_admin import tell_why_ended
 from labpool.service.extending import extend_lease
 from labpool.service.instead import take_instead
 from labpool.service.starting_again import wish_to_start_again
@@ -85,10 +96,12 @@ async def instead(ticket: str, offer: OfferTaken, user: Person, pool: ThePool) -
 
 
 @routes.post("/tickets/{ticket}/end", responses=_ACTIONS, summary="Give the GPUs back now")
-async def end(ticket: str, user: Person, pool: ThePool) -> TicketView:
-    """Stop the ticket's server if it runs, and end its lease."""
+async def end(ticket: str, user: Person, pool: ThePool, said: EndAsked | None = None) -> TicketView:
+    """Stop the ticket's server if it runs, and end its lease. An admin may say `why`, which the owner is told."""
     needs(user, WRITE)
     found = await own_ticket(ticket, user, pool)
+    if said is not None and said.why and user.has_scope(ADMIN):
+        await tell_why_ended(pool.desk, found, said.why, user)
     await pool.reconciler.give_back(found, user.name)
     return await pool.viewer.ticket(found.id)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
+from labpool.domain.overrides import Override
 from labpool.domain.tickets import Ticket
 from labpool.store import AuditEntry, Transaction
 from labpool.store.people import word
@@ -16,6 +18,11 @@ def note(change: Transaction, at: datetime, actor: str, event: str, ticket: str 
     """Add a row to the audit trail, and a line to the log: people with their pseudonyms, parts of labpool as `Part`."""
     written = change.audit(AuditEntry(at, actor, event, ticket, detail))
     _LOG.info(event, extra={"actor": written.actor, "ticket": ticket, "detail": written.detail})
+
+
+def as_noted(change: Transaction, override: Override) -> Override:
+    """An override as the trail may tell of it: of a person's limit, with the pseudonym."""
+    return replace(override, name=change.pseudonym(override.name)) if override.rule.of_user else override
 
 
 def unnamed(error: Exception, ticket: Ticket) -> str:

@@ -13,7 +13,7 @@ from labpool.settings.ports import pool_file_path
 
 
 class WatchedPoolFile:
-    """A pool.yaml in use, by the hub or by the pool.
+    """A pool.yaml in use, by the hub or by the pool. `errors` says what is wrong with the file as it is now.
 
     Args:
         path: The file.
@@ -25,6 +25,7 @@ class WatchedPoolFile:
     def __init__(self, path: Path) -> None:
         self._path, self._seen = path, _stamp(path)
         self._file = load_pool_file(path)
+        self.errors = ""
 
     def current(self, log: Logger) -> PoolFile:
         """The values in force now; a change is said to `log`."""
@@ -38,8 +39,10 @@ class WatchedPoolFile:
         try:
             self._file = load_pool_file(self._path)
         except InvalidPoolFile as error:
+            self.errors = str(error)
             log.error("pool.yaml changed and is broken; the values from before stay in force\n%s", error)
         else:
+            self.errors = ""
             log.info("pool.yaml changed and is in force: %s", self._path)
 
 

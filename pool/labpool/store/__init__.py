@@ -6,10 +6,11 @@ from labpool.store.erasing import Erased
 from labpool.store.errors import StoreUnavailable, UnusableDatabase
 from labpool.store.past import read_past
 from labpool.store.reading import UnreadableStore
-from labpool.store.records import AuditEntry, EndedRun, Notice, Part, ReservationSeries
+from labpool.store.records import Acts, AuditEntry, EndedRun, Notice, Part, ReservationSeries
 from labpool.store.store import Store, Transaction
 
 __all__ = [
+    "Acts",
     "AuditEntry",
     "EndedRun",
     "Erased",

@@ -16,12 +16,14 @@ from labpool.store.models import (
     AuditRow,
     LeasedDeviceRow,
     LeaseRow,
+    OverrideRow,
     PersonRow,
     ReservationRow,
     SlotRow,
     TicketRow,
+    WithdrawalRow,
 )
-from labpool.store.records import EndedRun, ReservationSeries
+from labpool.store.records import Acts, EndedRun, ReservationSeries
 
 REMEMBERED = timedelta(days=367)
 """So long before the last one's end runs are read back: the longest period of a budget, and six half-lives of the
@@ -33,8 +35,8 @@ class Kept:
     """What one transaction left.
 
     Open tickets by id, live leases by ticket, slots by ticket; ended runs in that order; reservations that nobody
-    cancelled, in the order of making. Those are one and the same tuple for as long as none is made or cancelled.
-    Pseudonyms by name; the last link of the audit trail's chain.
+    cancelled, and acts of admins that are not over, in the order of making. Those are the very same tuples for as long
+    as none is made or ended. Pseudonyms by name; the last link of the audit trail's chain.
     """
 
     tickets: dict[str, Ticket]
@@ -42,6 +44,7 @@ class Kept:
     slots: dict[str, Slot]
     ended: list[EndedRun]
     reservations: tuple[ReservationSeries, ...]
+    acts: Acts
     pseudonyms: dict[str, str]
     audited: Link
 
@@ -74,9 +77,18 @@ def read(session: Session) -> Kept:
         {row.ticket: rows.slot_from(row) for row in session.scalars(select(SlotRow))},
         _ended(session),
         tuple(map(rows.reservation_from, session.scalars(reservations))),
+        _acts(session),
         {row.name: row.pseudonym for row in session.scalars(select(PersonRow))},
         _last_link(session),
     )
+
+
+def _acts(session: Session) -> Acts:
+    withdrawals = select(WithdrawalRow).where(WithdrawalRow.ended_at.is_(None))
+    overrides = select(OverrideRow).where(OverrideRow.ended_at.is_(None))
+    drained = session.scalars(withdrawals.order_by(WithdrawalRow.made_at, WithdrawalRow.id))
+    changed = session.scalars(overrides.order_by(OverrideRow.made_at, OverrideRow.id))
+    return Acts(tuple(map(rows.withdrawal_from, drained)), tuple(map(rows.override_from, changed)))
 
 
 def _last_link(session: Session) -> Link:

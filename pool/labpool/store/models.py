@@ -164,6 +164,41 @@ class ReservationRow(Base):
     cancelled_by: Mapped[str | None] = mapped_column(String(255), info=PERSON)
 
 
+class WithdrawalRow(Base):
+    """A machine, or one device of it, that an admin drained or fenced; kept after it is over."""
+
+    __tablename__ = "withdrawals"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    act: Mapped[str] = mapped_column(String(16))
+    node: Mapped[str] = mapped_column(String(255))
+    device: Mapped[str] = mapped_column(String(255))
+    why: Mapped[str] = mapped_column(String(500), info=FREE_TEXT)
+    made_by: Mapped[str] = mapped_column(String(255), info=PERSON)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_by: Mapped[str | None] = mapped_column(String(255), info=PERSON)
+
+
+class OverrideRow(Base):
+    """Another value of one rule, in place of the file's; kept after it is over."""
+
+    __tablename__ = "overrides"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(String(255), info=PERSON)
+    flavour: Mapped[str] = mapped_column(String(255))
+    value: Mapped[float] = mapped_column(Double)
+    why: Mapped[str] = mapped_column(String(500), info=FREE_TEXT)
+    made_by: Mapped[str] = mapped_column(String(255), info=PERSON)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_by: Mapped[str | None] = mapped_column(String(255), info=PERSON)
+
+
 class NoticeRow(Base):
     """Something a ticket's owner was told; `key` keeps it from being said twice."""
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import NamedTuple
+
+from labpool.domain.overrides import Override
+from labpool.domain.withdrawals import Withdrawal
 
 
 class Part(str, Enum):
@@ -13,6 +17,13 @@ class Part(str, Enum):
     POOL = "pool"
     PLANNER = "planner"
     ENGINE = "engine"
+
+
+class Acts(NamedTuple):
+    """What admins said and nobody has ended: of machines and GPUs, and of the rules. In the order of saying."""
+
+    withdrawals: tuple[Withdrawal, ...] = ()
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

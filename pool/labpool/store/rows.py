@@ -6,8 +6,19 @@ from dataclasses import fields
 from datetime import timedelta
 
 from labpool.domain.leases import Lease, Slot
+from labpool.domain.overrides import Override, Rule
 from labpool.domain.tickets import EndReason, Priority, State, Ticket, TicketKind
-from labpool.store.models import LeasedDeviceRow, LeaseRow, NoticeRow, ReservationRow, SlotRow, TicketRow
+from labpool.domain.withdrawals import Act, Withdrawal
+from labpool.store.models import (
+    LeasedDeviceRow,
+    LeaseRow,
+    NoticeRow,
+    OverrideRow,
+    ReservationRow,
+    SlotRow,
+    TicketRow,
+    WithdrawalRow,
+)
 from labpool.store.records import Notice, ReservationSeries
 
 
@@ -122,11 +133,33 @@ def reservation_from(row: ReservationRow) -> ReservationSeries:
     return ReservationSeries(**{field.name: getattr(row, field.name) for field in fields(ReservationSeries)})
 
 
+def withdrawal_row(withdrawal: Withdrawal) -> WithdrawalRow:
+    """A withdrawal's row."""
+    return WithdrawalRow(**as_columns(withdrawal) | {"act": withdrawal.act.value})
+
+
+def withdrawal_from(row: WithdrawalRow) -> Withdrawal:
+    """The withdrawal of a row."""
+    columns = {field.name: getattr(row, field.name) for field in fields(Withdrawal)}
+    return Withdrawal(**columns | {"act": Act(row.act)})
+
+
+def override_row(override: Override) -> OverrideRow:
+    """An override's row."""
+    return OverrideRow(**as_columns(override) | {"rule": override.rule.value})
+
+
+def override_from(row: OverrideRow) -> Override:
+    """The override of a row."""
+    columns = {field.name: getattr(row, field.name) for field in fields(Override)}
+    return Override(**columns | {"rule": Rule(row.rule)})
+
+
 def notice_row(notice: Notice) -> NoticeRow:
     """A notice's row."""
     return NoticeRow(**as_columns(notice))
 
 
-def as_columns(value: Notice | ReservationSeries) -> dict[str, object]:
+def as_columns(value: Notice | ReservationSeries | Withdrawal | Override) -> dict[str, object]:
     """A flat value's fields under their columns' names, which are the same."""
     return {field.name: getattr(value, field.name) for field in fields(value)}

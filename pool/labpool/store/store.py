@@ -10,15 +10,17 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
+from labpool.domain.overrides import Override
 from labpool.domain.tickets import State, Ticket
+from labpool.domain.withdrawals import Withdrawal
 from labpool.store import auditing, erasing, people, rows
 from labpool.store.audit_chain import Link
 from labpool.store.database import compact
 from labpool.store.erasing import Erased
 from labpool.store.errors import told_apart
 from labpool.store.kept import Kept, read
-from labpool.store.models import LeaseRow, NoticeRow, SlotRow, TicketRow
-from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
+from labpool.store.models import LeaseRow, NoticeRow, OverrideRow, SlotRow, TicketRow, WithdrawalRow
+from labpool.store.records import Acts, AuditEntry, EndedRun, Notice, ReservationSeries
 from labpool.store.sqlite import READS_ONLY
 
 
@@ -64,6 +66,11 @@ class Store:
         known = self._kept
         with told_apart(), Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
             yield Transaction(session, known or read(session))
+
+    def acts(self) -> Acts:
+        """What admins said and nobody has ended, as the last transaction left it."""
+        with self.view() as view:
+            return view.acts()
 
     def close(self) -> None:
         """Give the connections back."""
@@ -173,6 +180,36 @@ class Transaction:
         self._session.flush()
         others = tuple(each for each in self._kept.reservations if each.id != series.id)
         self._kept.reservations = others if series.cancelled_at else (*others, series)
+
+    def acts(self) -> Acts:
+        """What admins said and nobody has ended; the same tuples until something is added or ended."""
+        return self._kept.acts
+
+    def add_withdrawal(self, withdrawal: Withdrawal) -> None:
+        """Keep what an admin drained or fenced."""
+        self._session.add(rows.withdrawal_row(withdrawal))
+        self._session.flush()
+        acts = self._kept.acts
+        self._kept.acts = acts._replace(withdrawals=(*acts.withdrawals, withdrawal))
+
+    def add_override(self, override: Override) -> None:
+        """Keep what an admin changed of the rules."""
+        self._session.add(rows.override_row(override))
+        self._session.flush()
+        acts = self._kept.acts
+        self._kept.acts = acts._replace(overrides=(*acts.overrides, override))
+
+    def end_act(self, act: str, at: datetime, by: str) -> None:
+        """Note that a withdrawal or an override is over, and who ended it; nothing happens where it was before."""
+        row = self._session.get(WithdrawalRow, act) or self._session.get(OverrideRow, act)
+        if row is None or row.ended_at is not None:
+            return
+        row.ended_at, row.ended_by = at, by
+        self._session.flush()
+        withdrawals, overrides = self._kept.acts
+        self._kept.acts = Acts(
+            tuple(each for each in withdrawals if each.id != act), tuple(each for each in overrides if each.id != act)
+        )
 
     def add_notice(self, notice: Notice) -> None:
         """Keep a notice unless its key was said already."""

@@ -1,0 +1,48 @@
+"""What admins said of machines and GPUs (drained, or fenced), and what they changed of the rules."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Go to this schema."""
+    op.create_table(
+        "withdrawals",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("act", sa.String(length=16), nullable=False),
+        sa.Column("node", sa.String(length=255), nullable=False),
+        sa.Column("device", sa.String(length=255), nullable=False),
+        sa.Column("why", sa.String(length=500), nullable=False),
+        sa.Column("made_by", sa.String(length=255), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.String(length=255), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "overrides",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("rule", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("flavour", sa.String(length=255), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("why", sa.String(length=500), nullable=False),
+        sa.Column("made_by", sa.String(length=255), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.String(length=255), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def downgrade() -> None:
+    """Go back. What was drained is in service again, and the file's rules hold."""
+    op.drop_table("overrides")
+    op.drop_table("withdrawals")
