@@ -4,6 +4,7 @@ from labpool.domain.catalogue import Catalogue, Profile, Project
 from labpool.settings.completion import complete_catalogue, flavour_of_card, hidden_profiles
 from labpool.settings.demo_accounts import DEMO_ACCOUNTS, DemoAccount
 from labpool.settings.findings import Finding, InvalidPoolFile
+from labpool.settings.notices import MailServer, NoticeSettings, mail_password
 from labpool.settings.overcommitment import overcommitted_findings
 from labpool.settings.place import Place, UnusablePlace
 from labpool.settings.pool_file import PoolFile, load_pool_file
@@ -17,6 +18,8 @@ __all__ = [
     "Finding",
     "InvalidPoolFile",
     "InvalidSetting",
+    "MailServer",
+    "NoticeSettings",
     "Place",
     "PoolFile",
     "Ports",
@@ -29,6 +32,7 @@ __all__ = [
     "flavour_of_card",
     "hidden_profiles",
     "load_pool_file",
+    "mail_password",
     "overcommitted_findings",
     "pool_file_path",
     "sound_pool_file",

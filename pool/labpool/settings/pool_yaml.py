@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from labpool.settings.notice_sections import NOTICE_PATTERNS_IN_WORDS, NoticesSection
+from labpool.settings.section import Section
 
 _SLUG = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 _HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$"
 PATTERNS_IN_WORDS = {
     _SLUG: "a name of at most 40 lower-case letters, digits and hyphens",
     _HOST: "a host name of at most 63 characters",
+    **NOTICE_PATTERNS_IN_WORDS,
 }
 
 Slug: TypeAlias = Annotated[str, Field(pattern=_SLUG, examples=["gpu-1"])]
@@ -26,11 +30,7 @@ Gibibytes: TypeAlias = Annotated[float, Field(gt=0, le=65536, allow_inf_nan=Fals
 Minutes: TypeAlias = Annotated[float, Field(ge=0, le=10080, allow_inf_nan=False, examples=[5])]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class FlavourSection(_Section):
+class FlavourSection(Section):
     """A kind of device."""
 
     title: Title = Field(description="What people read.", examples=["A100 80 GB"])
@@ -56,7 +56,7 @@ class FlavourSection(_Section):
     )
 
 
-class ProfileSection(_Section):
+class ProfileSection(Section):
     """What a researcher picks."""
 
     title: Title = Field(description="What people read.", examples=["One GPU"])
@@ -100,7 +100,7 @@ class ProfileSection(_Section):
     )
 
 
-class MembersSection(_Section):
+class MembersSection(Section):
     """Who is a member."""
 
     users: list[Name] = Field([], description="User names.", examples=[["ada"]])
@@ -108,14 +108,14 @@ class MembersSection(_Section):
     everyone: bool = Field(False, description="Whether everybody who can sign in is a member.", examples=[False])
 
 
-class OwnersSection(_Section):
+class OwnersSection(Section):
     """Who owns the project; owners are members."""
 
     users: list[Name] = Field([], description="User names.", examples=[["olga"]])
     groups: list[Name] = Field([], description="The hub's groups.", examples=[["vision-owners"]])
 
 
-class BudgetSection(_Section):
+class BudgetSection(Section):
     """GPU-hours that a project may use in each period."""
 
     gpu_hours: float = Field(
@@ -133,7 +133,7 @@ class BudgetSection(_Section):
     )
 
 
-class ProjectSection(_Section):
+class ProjectSection(Section):
     """A project space."""
 
     title: Title = Field(description="What people read.", examples=["Vision group"])
@@ -170,7 +170,7 @@ class ProjectSection(_Section):
     )
 
 
-class UserLimitSection(_Section):
+class UserLimitSection(Section):
     """Caps on one user over all projects."""
 
     gpus: int = Field(4, ge=0, le=1024, description="Devices at once.", examples=[4])
@@ -178,7 +178,7 @@ class UserLimitSection(_Section):
     queued: int = Field(8, ge=0, le=1000, description="Tickets waiting at once.", examples=[8])
 
 
-class OtherLimitSection(_Section):
+class OtherLimitSection(Section):
     """Caps that differ; what is left out stays as in limits.user."""
 
     gpus: int | None = Field(None, ge=0, le=1024, description="Devices at once.", examples=[2])
@@ -186,7 +186,7 @@ class OtherLimitSection(_Section):
     queued: int | None = Field(None, ge=0, le=1000, description="Tickets waiting at once.", examples=[4])
 
 
-class LimitsSection(_Section):
+class LimitsSection(Section):
     """Caps on each user. A group's replace the default, of several groups the largest; a user's own beat both."""
 
     user: UserLimitSection = Field(UserLimitSection(), description="Everybody's caps.")
@@ -194,7 +194,7 @@ class LimitsSection(_Section):
     users: dict[Name, OtherLimitSection] = Field({}, description="Caps of one user.")
 
 
-class QueueSection(_Section):
+class QueueSection(Section):
     """Times of the queue; decimals are allowed."""
 
     claim_minutes: Minutes = Field(
@@ -258,7 +258,7 @@ class QueueSection(_Section):
     )
 
 
-class SimulatedNodeSection(_Section):
+class SimulatedNodeSection(Section):
     """A machine that is not there."""
 
     name: HostName = Field(description="Its name, different from the others'.", examples=["demo"])
@@ -269,13 +269,13 @@ class SimulatedNodeSection(_Section):
     )
 
 
-class SimulatedSection(_Section):
+class SimulatedSection(Section):
     """Stand-ins for GPUs, used only where none is found and said so everywhere."""
 
     nodes: list[SimulatedNodeSection] = Field([], max_length=100, description="Machines.")
 
 
-class PoolYaml(_Section):
+class PoolYaml(Section):
     """All of pool.yaml."""
 
     engine: Literal["workstation"] = Field(
@@ -296,3 +296,4 @@ class PoolYaml(_Section):
     profiles: dict[Slug, ProfileSection] = Field({}, description="What a researcher picks, by name.")
     projects: dict[Slug, ProjectSection] = Field({}, description="Project spaces, by name.")
     queue: QueueSection = Field(QueueSection(), description="Times of the queue.")
+    notices: NoticesSection = Field(NoticesSection(), description="How notices reach people who are not looking.")
