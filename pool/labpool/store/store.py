@@ -15,6 +15,8 @@ from labpool.store import rows
 from labpool.store.database import READS_ONLY
 from labpool.store.kept import Kept, read
 from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
+from labpool.store.outbox import Outbox
+from labpool.store.preferences import PreferencesBook
 from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
 
 
@@ -155,12 +157,24 @@ class Transaction:
         others = tuple(each for each in self._kept.reservations if each.id != series.id)
         self._kept.reservations = others if series.cancelled_at else (*others, series)
 
-    def add_notice(self, notice: Notice) -> None:
-        """Keep a notice unless its key was said already."""
+    def add_notice(self, notice: Notice) -> int | None:
+        """Keep a notice and give its number, unless its key was said already."""
         query = select(NoticeRow).where(NoticeRow.ticket == notice.ticket, NoticeRow.key == notice.key)
-        if self._session.scalars(query).first() is None:
-            self._session.add(rows.notice_row(notice))
-            self._session.flush()
+        if self._session.scalars(query).first() is not None:
+            return None
+        self._session.add(row := rows.notice_row(notice))
+        self._session.flush()
+        return row.id
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is to be sent."""
+        return Outbox(self._session)
+
+    @property
+    def preferences(self) -> PreferencesBook:
+        """How users want to be told."""
+        return PreferencesBook(self._session)
 
     def last_notice_of(self, ticket: str) -> Notice | None:
         """What a ticket's owner was told last."""
