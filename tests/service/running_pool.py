@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar
@@ -24,10 +24,11 @@ from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
+from labpool.service.sending.post import Post
 from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
-from labpool.settings import Place, complete_catalogue, watched_pool_file
+from labpool.settings import NoticeSettings, Place, complete_catalogue, watched_pool_file
 from labpool.store import AuditEntry, Store, connect, migrate
 
 from tests.real_hub import wait_until
@@ -187,7 +188,13 @@ class RunningPool:
         )
         settings = SigninSettings("pool", f"{PREFIX}/", self.hub_api_url, POOL_TOKEN, b"k" * 32)
         viewer = Viewer(desk, reconciler, "workstation")
-        return Parts(desk, viewer, reconciler, changes, HubSignin(settings), TicketTokens(b"ticket-key"), SPAWNER_TOKEN)
+        tokens = TicketTokens(b"ticket-key")
+        post = Post(desk, self._notice_settings, lambda: "", b"ticket-key")
+        return Parts(desk, viewer, reconciler, changes, HubSignin(settings), tokens, SPAWNER_TOKEN, post)
+
+    def _notice_settings(self) -> NoticeSettings:
+        written = watched_pool_file(self.folder / "pool.yaml").current(_LOG).notices
+        return replace(written, public_url="https://hub.example.org")
 
 
 def server_path(user: str, name: str = "") -> str:

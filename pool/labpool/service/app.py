@@ -19,17 +19,18 @@ __all__ = ["PREFIX", "make_app"]
 
 
 def make_app(parts: Parts) -> FastAPI:
-    """The application of one pool; it reconciles for as long as it is served."""
+    """The application of one pool; it reconciles and sends notices for as long as it is served."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        reconciling = asyncio.create_task(parts.reconciler.run())
+        activities = [asyncio.create_task(work) for work in (parts.reconciler.run(), parts.post.run())]
         try:
             yield
         finally:
-            reconciling.cancel()
-            with suppress(asyncio.CancelledError):
-                await reconciling
+            for activity in activities:
+                activity.cancel()
+                with suppress(asyncio.CancelledError):
+                    await activity
 
     app = FastAPI(
         title="labpool",

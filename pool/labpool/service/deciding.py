@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from labpool.domain.leases import Lease
+from labpool.domain.notices import NoticeKind
 from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
 from labpool.domain.sentences import TAKEN_BACK, broken_sentence
 from labpool.domain.tickets import Event
 from labpool.domain.words import clock, count
+from labpool.service.telling import tell
 from labpool.service.trail import note
 from labpool.store import Notice, Transaction
 
@@ -40,7 +42,8 @@ def _note_broken(change: Transaction, broken: BrokenPromise, now: datetime) -> N
     detail = f"promised {broken.promised.isoformat()}, planned {planned}: {broken.cause.value}"
     note(change, now, PLANNER, "promise_broken", broken.ticket, detail)
     key = f"{broken.promised.isoformat()}/broken/{broken.cause.value}"
-    change.add_notice(Notice(broken.ticket, key, "promise_broken", now, broken_sentence(broken, timezone.utc, now)))
+    said = broken_sentence(broken, timezone.utc, now)
+    tell(change, Notice(broken.ticket, key, NoticeKind.PROMISE_BROKEN.value, now, said))
 
 
 def _grant(change: Transaction, grant: Grant, now: datetime) -> None:
@@ -54,7 +57,8 @@ def _grant(change: Transaction, grant: Grant, now: datetime) -> None:
     change.save_lease(lease)
     note(change, now, PLANNER, "granted", ticket.id, f"devices {', '.join(grant.devices)}")
     message = f"It is your turn: {count(len(grant.devices), 'GPU')} until {clock(grant.ends, timezone.utc, now)}."
-    change.add_notice(Notice(ticket.id, f"{grant.starts.isoformat()}/granted", "granted", now, message, grant.ends))
+    key = f"{grant.starts.isoformat()}/granted"
+    tell(change, Notice(ticket.id, key, NoticeKind.GRANTED.value, now, message, grant.ends))
 
 
 def _take_back(change: Transaction, taken: Taken, now: datetime) -> None:
@@ -65,4 +69,5 @@ def _take_back(change: Transaction, taken: Taken, now: datetime) -> None:
     change.save_lease(replace(lease, ends=taken.ends))
     detail = f"for {owner.id} of {owner.project}, at {taken.ends.isoformat()}"
     note(change, now, PLANNER, "taken_back", ticket.id, detail)
-    change.add_notice(Notice(ticket.id, f"{lease.starts.isoformat()}/taken", "taken_back", now, TAKEN_BACK, taken.ends))
+    key = f"{lease.starts.isoformat()}/taken"
+    tell(change, Notice(ticket.id, key, NoticeKind.TAKEN_BACK.value, now, TAKEN_BACK, taken.ends))

@@ -20,7 +20,7 @@ from labpool.domain.world import World
 from labpool.service.asking import Files, Holds, Waits, answer
 from labpool.service.changes import Changes
 from labpool.service.deciding import apply_plan
-from labpool.service.ending import lost_notice
+from labpool.service.ending import tell_of_requeue, tell_unclaimed
 from labpool.service.fair_share import FairShare
 from labpool.service.likely_starts import LikelyStarts
 from labpool.service.occurrences import Occurrences
@@ -190,8 +190,8 @@ class Desk:
         """Add a row to the audit trail."""
         await self.change(lambda change: note(change, self.clock(), actor, event, ticket, detail), replan=False)
 
-    async def change(self, work: Callable[[Transaction], Done], replan: bool = True) -> Done:
-        """Do `work` in a transaction, decide anew within it, and tell the watchers."""
+    async def change(self, work: Callable[[Transaction], Done], replan: bool = True, shown: bool = True) -> Done:
+        """Do `work` in a transaction, decide anew within it, and tell the watchers if it is `shown` to them."""
 
         def run() -> Done:
             with self._store.transaction() as change:
@@ -202,7 +202,8 @@ class Desk:
 
         async with self._one_at_a_time:
             done = await asyncio.to_thread(run)
-        self.changes.announce()
+        if shown:
+            self.changes.announce()
         return done
 
     async def view(self, read: Callable[[Transaction], Done]) -> Done:
@@ -240,6 +241,8 @@ class Desk:
         """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running."""
         now = self.clock()
         change.end_lease(ticket.id, now)
+        if event is Event.UNCLAIMED:
+            tell_unclaimed(change, ticket, self.catalogue.queue, now)
         return self.save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)
 
     def put_back(self, change: Transaction, ticket: Ticket, step: Requeue, actor: str) -> Ticket:
@@ -248,7 +251,7 @@ class Desk:
         change.end_lease(ticket.id, step.used_until or now)
         if step.used_until is not None:
             note(change, now, actor, "lost", ticket.id, f"with its machine, {step.left} left")
-            change.add_notice(lost_notice(ticket, step.left, now))
+        tell_of_requeue(change, ticket, step, now)
         return self.save(change, ticket.requeued(now, step.left), actor, "requeued")
 
     def _ask(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:

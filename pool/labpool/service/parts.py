@@ -10,6 +10,7 @@ from labpool.hub_signin import HubSignin
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.reconciler import Reconciler
+from labpool.service.sending.post import Post
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
 
@@ -25,6 +26,7 @@ class Parts:
     signin: HubSignin
     tokens: TicketTokens
     spawner_token: str
+    post: Post
 
 
 def parts_of(request: Request) -> Parts:
