@@ -1,5 +1,6 @@
 """What travels between the pool and its clients."""
 
+from labpool.api_models.preferences import AddressConfirmed, PreferencesAsked, PreferencesSaved, PreferencesView
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
 from labpool.api_models.reservations import Confirmation, OccurrenceView, ReservationAsked, ReservationView
 from labpool.api_models.spawns import (
@@ -34,6 +35,7 @@ from labpool.api_models.views import (
 __all__ = [
     "MOST_HOURS",
     "PROBLEM_MEDIA_TYPE",
+    "AddressConfirmed",
     "BudgetView",
     "Confirmation",
     "DeviceTroubleView",
@@ -51,6 +53,9 @@ __all__ = [
     "OfferTaken",
     "OfferView",
     "PoolView",
+    "PreferencesAsked",
+    "PreferencesSaved",
+    "PreferencesView",
     "Problem",
     "ProfileView",
     "ReservationAsked",

@@ -25,6 +25,10 @@ class NoticeKind(str, Enum):
     EXTENDED = "extended"
 
 
+USUALLY_SENT = frozenset(NoticeKind) - {NoticeKind.EXTENDED}
+"""What goes out unless its reader says otherwise: all but what they have just done themselves."""
+
+
 def worth_sending(kind: NoticeKind, ticket: Ticket, now: datetime) -> bool:
     """Whether a notice that comes up `now` should also go where its reader may not be: to a mailbox, to a program."""
     return kind is not NoticeKind.GRANTED or ticket.attempt > 1 or now - ticket.in_line_since >= AT_ONCE

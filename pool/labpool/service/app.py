@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI
 
-from labpool.service import pages, reservation_routes, spawner_routes, ticket_routes
+from labpool.service import pages, preference_routes, reservation_routes, spawner_routes, ticket_routes
 from labpool.service.body_limit import BodyLimit
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
@@ -47,6 +47,7 @@ def make_app(parts: Parts) -> FastAPI:
     install_problems(app, parts.signin)
     app.include_router(spawner_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(ticket_routes.routes, prefix=f"{PREFIX}/api/v1")
+    app.include_router(preference_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(reservation_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(_health, prefix=PREFIX)
     app.mount(f"{PREFIX}/static", PageFiles(), name="static")

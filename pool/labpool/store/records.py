@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from labpool.domain.notices import USUALLY_SENT
+
+_USUALLY = frozenset(kind.value for kind in USUALLY_SENT)
+
 
 @dataclass(frozen=True, slots=True)
 class ReservationSeries:
@@ -98,10 +102,10 @@ class Preferences:
     email: str = ""
     unconfirmed: str = ""
     asked_at: datetime | None = None
-    email_kinds: frozenset[str] = frozenset()
+    email_kinds: frozenset[str] = _USUALLY
     webhook_url: str = ""
     webhook_secret: str = ""
-    webhook_kinds: frozenset[str] = frozenset()
+    webhook_kinds: frozenset[str] = _USUALLY
     quiet_from: str = ""
     quiet_to: str = ""
     zone: str = "UTC"
