@@ -38,6 +38,7 @@ Done = TypeVar("Done")
 _LOG = logging.getLogger(__name__)
 SPAWNER_TOKEN = "spawner-token-for-tests"
 POOL_TOKEN = "pool-token-for-tests"
+METRICS_TOKEN = "metrics-token-for-tests"
 POOL_YAML = """
 engine: workstation
 flavours: {demo-gpu: {title: Demo GPU, gpu_memory_gib: 16}}
@@ -219,9 +220,16 @@ c.JupyterHub.custom_scopes = {{
     "custom:labpool:read": {{"description": "see"}},
     "custom:labpool:write": {{"description": "change"}},
     "custom:labpool:admin": {{"description": "all"}},
+    "custom:labpool:metrics": {{"description": "metrics"}},
 }}
 c.JupyterHub.load_roles[1]["scopes"] += ["custom:labpool:read", "custom:labpool:write", "servers!user"]
 c.JupyterHub.load_roles[2]["scopes"] += ["admin:servers", "custom:labpool:admin", "access:services!service=pool"]
+c.JupyterHub.services.append({{"name": "prometheus", "api_token": {METRICS_TOKEN!r}}})
+c.JupyterHub.load_roles.append({{
+    "name": "prometheus",
+    "scopes": ["access:services!service=pool", "custom:labpool:metrics"],
+    "services": ["prometheus"],
+}})
 c.JupyterHub.load_roles.append({{
     "name": "pool",
     "scopes": ["list:users", "read:servers", "start:servers", "delete:servers"],

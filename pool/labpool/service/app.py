@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 
 from labpool.service import pages, preference_routes, reservation_routes, spawner_routes, ticket_routes
 from labpool.service.body_limit import BodyLimit
+from labpool.service.metrics import routes as metric_routes
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
 from labpool.service.problems import install_problems
@@ -50,6 +51,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.include_router(preference_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(reservation_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(_health, prefix=PREFIX)
+    app.include_router(metric_routes.routes, prefix=PREFIX)
     app.mount(f"{PREFIX}/static", PageFiles(), name="static")
     app.include_router(pages.routes, prefix=PREFIX)
     return app

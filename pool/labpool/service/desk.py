@@ -13,7 +13,6 @@ from labpool.domain.catalogue import Catalogue
 from labpool.domain.ends import End, Requeue, due
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
-from labpool.domain.planner import Planner
 from labpool.domain.reasons import Refusal
 from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.domain.world import World
@@ -23,6 +22,7 @@ from labpool.service.deciding import apply_plan
 from labpool.service.ending import tell_of_requeue, tell_unclaimed
 from labpool.service.fair_share import FairShare
 from labpool.service.likely_starts import LikelyStarts
+from labpool.service.metrics.counts import CountedPlanner, Counts
 from labpool.service.occurrences import Occurrences
 from labpool.service.setting import Setting
 from labpool.service.spending import Spending
@@ -59,7 +59,8 @@ class Desk:
         self._looked_at: datetime | None = None
         self._fair_share = FairShare()
         self._spending = Spending()
-        self._planner = Planner()
+        self.counts = Counts()
+        self._planner = CountedPlanner(self.counts)
         self._likely = LikelyStarts()
         self.occurrences = Occurrences()
         self._store = store

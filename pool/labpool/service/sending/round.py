@@ -127,9 +127,11 @@ class Round:
             await self._failed(delivery, error)
         else:
             await self._write(lambda change: change.outbox.done(delivery.id, self._desk.clock(), outcome))
+            self._desk.counts.notice_done(self._way, outcome)
 
     async def _failed(self, delivery: Delivery, error: Exception) -> None:
         now, said = self._desk.clock(), str(error) or "took too long"
+        self._desk.counts.try_failed(self._way)
         _LOG.warning("a notice was not sent: %s", said, extra={"delivery": delivery.id, "way": self._way.value})
         if not isinstance(error, NeverSent) and now < delivery.made_at + GIVE_UP_AFTER:
             again = now + pause_after(delivery.tries)
@@ -143,3 +145,4 @@ class Round:
             note(change, now, "pool", "notice_given_up", ticket, detail)
 
         await self._write(give_up)
+        self._desk.counts.notice_done(self._way, Outcome.GIVEN_UP)
