@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -20,7 +20,10 @@ from tests.real_hub import wait_until
 
 @dataclass
 class Mailbox:
-    """All mails that a mail server took. `answers` are given first, one a mail; then it takes every mail."""
+    """All mails that a mail server took. `answers` are given first, one a mail; then it takes every mail.
+
+    `on_mail` is called with each that it took, before it says so.
+    """
 
     port: int
     password: str
@@ -28,6 +31,7 @@ class Mailbox:
     recipients: list[str] = field(default_factory=list)
     answers: deque[str] = field(default_factory=deque)
     tried: list[str] = field(default_factory=list)
+    on_mail: Callable[[], None] = lambda: None
 
     def signs_in(self, server: SMTP, session: Session, envelope: Envelope, how: str, data: object) -> AuthResult:
         known = isinstance(data, LoginPassword) and data.password == self.password.encode()
@@ -43,6 +47,7 @@ class Mailbox:
             return self.answers.popleft()
         self.mails.append(mail)
         self.recipients += envelope.rcpt_tos
+        self.on_mail()
         return "250 OK"
 
     def to(self, address: str) -> list[EmailMessage]:
