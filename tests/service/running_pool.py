@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar
@@ -26,10 +26,11 @@ from labpool.service.head_keeper import HeadKeeper
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
 from labpool.service.second_place import second_place
+from labpool.service.sending.post import Post
 from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
-from labpool.settings import Place, complete_catalogue, sqlite_url, watched_pool_file
+from labpool.settings import NoticeSettings, Place, complete_catalogue, sqlite_url, watched_pool_file
 from labpool.store import AuditEntry, Store, connect, migrate
 
 from tests.real_hub import wait_until
@@ -40,6 +41,7 @@ _LOG = logging.getLogger(__name__)
 SPAWNER_TOKEN = "spawner-token-for-tests"
 POOL_TOKEN = "pool-token-for-tests"
 PROGRAM_TOKEN = "token-of-a-service-that-may-only-reach-us"
+METRICS_TOKEN = "metrics-token-for-tests"
 POOL_YAML = """
 engine: workstation
 flavours: {demo-gpu: {title: Demo GPU, gpu_memory_gib: 16}}
@@ -198,7 +200,12 @@ class RunningPool:
         viewer = Viewer(desk, reconciler, "workstation")
         heads = HeadKeeper(desk, second_place(pool_file.audit_heads, place.audit_heads))
         signin, tokens = HubSignin(settings), TicketTokens(b"ticket-key")
-        return Parts(desk, viewer, reconciler, changes, signin, tokens, SPAWNER_TOKEN, heads, watched)
+        post = Post(desk, self._notice_settings, lambda: "", b"ticket-key")
+        return Parts(desk, viewer, reconciler, changes, signin, tokens, SPAWNER_TOKEN, heads, watched, post)
+
+    def _notice_settings(self) -> NoticeSettings:
+        written = watched_pool_file(self.folder / "pool.yaml").current(_LOG).notices
+        return replace(written, public_url="https://hub.example.org")
 
 
 def server_path(user: str, name: str = "") -> str:
@@ -223,6 +230,7 @@ c.JupyterHub.custom_scopes = {{
     "custom:labpool:read": {{"description": "see"}},
     "custom:labpool:write": {{"description": "change"}},
     "custom:labpool:admin": {{"description": "all"}},
+    "custom:labpool:metrics": {{"description": "metrics"}},
 }}
 c.JupyterHub.load_roles[1]["scopes"] += ["custom:labpool:read", "custom:labpool:write", "servers!user"]
 c.JupyterHub.load_roles[2]["scopes"] += ["admin:servers", "custom:labpool:admin", "access:services!service=pool"]
@@ -231,6 +239,12 @@ c.JupyterHub.load_roles.append({{
     "name": "program",
     "scopes": ["access:services!service=pool"],
     "services": ["program"],
+}})
+c.JupyterHub.services.append({{"name": "prometheus", "api_token": {METRICS_TOKEN!r}}})
+c.JupyterHub.load_roles.append({{
+    "name": "prometheus",
+    "scopes": ["access:services!service=pool", "custom:labpool:metrics"],
+    "services": ["prometheus"],
 }})
 c.JupyterHub.load_roles.append({{
     "name": "pool",

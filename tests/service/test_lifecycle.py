@@ -82,6 +82,7 @@ def test_unused_grant_goes_back_to_the_queue_once_and_expires_the_second_time(la
     lab.pool.pass_time(timedelta(minutes=30, seconds=1))
     back = lab.until(ticket, "queued")
     assert (back.needs_ready, back.starts_by, lab.pids(ticket)) == (True, None, ())
+    assert (back.notice and back.notice.kind) == "unclaimed"
     lab.pool.call(lab.pool.parts.desk.ready(ticket.id, user))
     lab.until_ready(user)
     lab.pool.pass_time(timedelta(minutes=30, seconds=1))

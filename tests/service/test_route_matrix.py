@@ -47,6 +47,12 @@ MATRIX = {
     "POST /api/v1/overrides":                    "401  403  403  403  403  403  422  401  401",
     "DELETE /api/v1/overrides/{override}":       "401  403  403  403  403  403  404  401  401",
     "DELETE /api/v1/people/{name}":              "401  403  403  403  403  403  409  401  401",
+    "GET /metrics":                              "401  403  403  403  403  403  200  401  401",
+    "GET /api/v1/me/preferences":                "401  403  200  200  200  200  403  401  401",
+    "PUT /api/v1/me/preferences":                "401  403  200  200  200  200  403  401  401",
+    "POST /api/v1/me/preferences/email/ask":     "401  403  409  409  409  409  403  401  401",
+    "POST /api/v1/me/preferences/email/confirm": "401  403  409  409  409  409  403  401  401",
+    "POST /api/v1/me/preferences/webhook/secret": "401  403  409  409  409  409  403  401  401",
     "POST /api/v1/reload":                       "401  403  403  403  403  403  200  401  401",
 }  # fmt: skip
 
@@ -81,6 +87,8 @@ def body_of(operation: str, robotics: Robotics) -> object:
         "POST /api/v1/tickets/{ticket}/again": lambda: {"starts_again": True},
         "POST /api/v1/tickets/{ticket}/extend": lambda: {"hours": 1},
         "POST /api/v1/tickets/{ticket}/grant": lambda: {"why": "A deadline"},
+        "PUT /api/v1/me/preferences": dict[str, str],
+        "POST /api/v1/me/preferences/email/confirm": lambda: {"token": "0123456789abcdef"},
         "POST /api/v1/drains": lambda: {"node": "moon", "why": "It is far away"},
         "POST /api/v1/overrides": lambda: {"rule": "weight", "name": "nobody", "value": 2, "why": "A deadline"},
         "POST /api/v1/fences": lambda: {"node": "demo", "why": "It answers"},

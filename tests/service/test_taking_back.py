@@ -72,6 +72,7 @@ def test_borrower_is_told_and_stopped_and_is_in_line_again_when_the_owner_starts
     assert lent.until_ready(owner).id == asks.id
     again = lent.pool.ticket(told.id)
     assert (again.state, again.attempt, again.no_promise != "") == ("queued", 2, True)
+    assert (again.notice and again.notice.kind) == "requeued"
     assert again.hours == pytest.approx(4 - (31 + 5 + 10) / 60, abs=0.05)
     assert lent.pool.trail(told.id)[-3:] == ["taken_back", "stopping", "requeued"]
     lent.stop(owner)

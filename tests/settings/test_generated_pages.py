@@ -90,6 +90,8 @@ def _fits(value: object, expected: str) -> bool:
         "text": str,
         "a name": str,
         "a host name": str,
+        "an e-mail address": str,
+        "an address": str,
     }.items():
         if expected.startswith(words):
             return isinstance(value, kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -105,7 +106,7 @@ def test_audit_rows_that_exist_are_chained_with_pseudonyms_and_go_back(engine: E
         assert [(row.actor, row.ticket, row.event, row.detail) for row in view.audit_trail()] == told
     with engine.begin() as connection:
         kept = str(connection.execute(text("SELECT actor, detail FROM audit")).all())
-        assert not any(name in kept for name in ("ada", "mallory", "admin"))
+        assert not re.search(r"\b(ada|mallory|admin)\b", kept)
         command.downgrade(alembic_config(connection), "0004")
         rows = connection.execute(text("SELECT actor, ticket, event, detail FROM audit ORDER BY id")).all()
     assert [tuple(row) for row in rows] == told

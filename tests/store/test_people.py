@@ -11,7 +11,7 @@ import pytest
 from labpool.domain.leases import Lease
 from labpool.domain.tickets import EndReason, Event, Ticket
 from labpool.settings import sqlite_url
-from labpool.store import AuditEntry, Notice, Part, ReservationSeries, Store, connect, migrate
+from labpool.store import AuditEntry, Notice, Part, Preferences, ReservationSeries, Store, Way, connect, migrate
 from labpool.store.audit_reading import verify_audit
 from labpool.store.models import FREE_TEXT, PERSON, Base
 from sqlalchemy import String, Text
@@ -34,9 +34,11 @@ NO_PERSON = {
     *("reservations.project", "reservations.flavour", "reservations.node", "reservations.zone", "reservations.repeat"),
     *("notices.ticket", "notices.key", "notices.kind", "audit.actor", "audit.ticket", "audit.event", "audit.detail"),
     *("audit.hash", "people.name", "people.pseudonym", "withdrawals.id", "withdrawals.act", "withdrawals.node"),
-    *("withdrawals.device", "overrides.id", "overrides.rule", "overrides.flavour"),
+    *("withdrawals.device", "overrides.id", "overrides.rule", "overrides.flavour", "deliveries.id", "deliveries.way"),
+    *("deliveries.outcome", "preferences.email", "preferences.unconfirmed", "preferences.webhook_url"),
+    *("preferences.webhook_secret", "preferences.quiet_from", "preferences.quiet_to", "preferences.zone"),
 }
-"""Columns of text that never hold a person's name, and those of the key table and of the trail."""
+"""Columns of text without a person's name; those of the key table, the trail, and of preferences, which are deleted."""
 
 
 @pytest.fixture
@@ -56,7 +58,9 @@ def store(path: Path) -> Iterator[Store]:
         change.save_lease(LEASE)
         change.save_reservation(SERIES)
         change.audit(AuditEntry(NOW, Part.POOL, "start_tried", "t1", f"{NAME} is pending"))
-        change.add_notice(Notice("t1", "key", "granted", NOW, f"{NAME}, it is your turn; not {NAME}s"))
+        number = change.add_notice(Notice("t1", "key", "granted", NOW, f"{NAME}, it is your turn; not {NAME}s"))
+        change.preferences.save(Preferences(NAME, email=f"{NAME}@example.org"))
+        change.outbox.post(NAME, Way.EMAIL, NOW, number)
     with store.transaction() as change:
         change.save_ticket(TICKET.after(Event.GRANT, NOW))
         change.end_lease("t1", NOW + HOUR)
@@ -87,6 +91,7 @@ def test_erased_name_is_nowhere_in_the_files_and_the_records_stay(store: Store, 
         told = [replace(entry, actor=entry.actor.replace(NAME, pseudonym)) for entry in trail[:2]]
         assert list(view.audit_trail()[:2]) == told
         assert view.ticket("t2") == OTHER
+        assert view.preferences.of(pseudonym) == Preferences(pseudonym)
     assert verify_audit(sqlite_url(path), ()).broken is None
 
 

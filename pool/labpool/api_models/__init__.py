@@ -12,6 +12,7 @@ from labpool.api_models.admin import (
     WithdrawalView,
 )
 from labpool.api_models.people import ErasedView
+from labpool.api_models.preferences import AddressConfirmed, PreferencesAsked, PreferencesSaved, PreferencesView
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
 from labpool.api_models.reservations import Confirmation, OccurrenceView, ReservationAsked, ReservationView
 from labpool.api_models.spawns import (
@@ -46,6 +47,7 @@ from labpool.api_models.views import (
 __all__ = [
     "MOST_HOURS",
     "PROBLEM_MEDIA_TYPE",
+    "AddressConfirmed",
     "BudgetView",
     "Confirmation",
     "DeviceTroubleView",
@@ -71,6 +73,9 @@ __all__ = [
     "OverrideAsked",
     "OverrideView",
     "PoolView",
+    "PreferencesAsked",
+    "PreferencesSaved",
+    "PreferencesView",
     "Problem",
     "ProfileView",
     "ReloadView",

@@ -75,6 +75,22 @@ def lost_sentence(left: timedelta) -> str:
     )
 
 
+def requeued_sentence(left: timedelta) -> str:
+    """What became of a server whose borrowed devices went back."""
+    return (
+        f"The GPUs that you borrowed have gone back to their owner. You are in line again for {span(left)}, where you "
+        "stood; your files stay."
+    )
+
+
+def unclaimed_sentence(expiry: timedelta) -> str:
+    """What became of devices that nobody used."""
+    return (
+        'GPUs were kept for you and nobody used them, so they went to the next in line. Say "ready" to join the line '
+        f"again; after {span(expiry)} the request is closed."
+    )
+
+
 def ended_sentence(reason: EndReason) -> str:
     """How a ticket ended. Files are never part of that: they stay."""
     return _ENDED[reason]

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import uvicorn
@@ -24,16 +25,19 @@ from labpool.service.head_keeper import HeadKeeper
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
 from labpool.service.second_place import second_place
+from labpool.service.sending.post import Post
 from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
 from labpool.settings import (
     InvalidPoolFile,
     InvalidSetting,
+    NoticeSettings,
     Place,
     Ports,
     UnusablePlace,
     complete_catalogue,
+    mail_password,
     pool_database,
     pool_file_path,
     watched_pool_file,
@@ -54,7 +58,7 @@ def _given(variable: str) -> str:
     return value
 
 
-async def _parts(place: Place) -> Parts:
+async def _parts(place: Place, own_url: str) -> Parts:
     watched = watched_pool_file(pool_file_path(os.environ))
     pool_file = watched.current(_LOG)
     engine = WorkstationEngine(pool_file, place, place.pool_id)
@@ -76,12 +80,22 @@ async def _parts(place: Place) -> Parts:
     tokens = TicketTokens(place.secret("ticket_key").encode())
     viewer = Viewer(desk, reconciler, pool_file.engine)
     heads = HeadKeeper(desk, second_place(pool_file.audit_heads, place.audit_heads))
-    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"), heads, watched)
+    post = Post(
+        desk,
+        lambda: _with_public_url(watched.current(_LOG).notices, own_url),
+        lambda: mail_password(os.environ, place),
+        place.secret("ticket_key").encode(),
+    )
+    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"), heads, watched, post)
+
+
+def _with_public_url(settings: NoticeSettings, own_url: str) -> NoticeSettings:
+    return settings if settings.public_url else replace(settings, public_url=own_url)
 
 
 async def _serve() -> None:
     place, ports = Place.open(os.environ), Ports.read(os.environ)
-    app = make_app(await _parts(place))
+    app = make_app(await _parts(place, ports.public_url))
     config = server_config(app, "127.0.0.1", ports.pool)
     await uvicorn.Server(config).serve()
 

@@ -15,6 +15,7 @@ from labpool.service.problems import Rejected
 READ = "custom:labpool:read"
 WRITE = "custom:labpool:write"
 ADMIN = "custom:labpool:admin"
+METRICS = "custom:labpool:metrics"
 
 ThePool = Annotated[Parts, Depends(parts_of)]
 

@@ -12,12 +12,14 @@ from labpool.service import (
     admin_routes,
     pages,
     people_routes,
+    preference_routes,
     reservation_routes,
     rule_routes,
     spawner_routes,
     ticket_routes,
 )
 from labpool.service.body_limit import BodyLimit
+from labpool.service.metrics import routes as metric_routes
 from labpool.service.openapi import describe
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
@@ -27,20 +29,31 @@ from labpool.service.viewing import PREFIX
 
 __all__ = ["PREFIX", "make_app"]
 
+_API = (
+    spawner_routes,
+    ticket_routes,
+    preference_routes,
+    reservation_routes,
+    people_routes,
+    admin_routes,
+    rule_routes,
+)
+
 
 def make_app(parts: Parts) -> FastAPI:
-    """The application of one pool; it reconciles for as long as it is served."""
+    """The application of one pool; it reconciles and sends notices for as long as it is served."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(work) for work in (parts.reconciler.run(), parts.head_keeper.run())]
+        works = (parts.reconciler.run(), parts.post.run(), parts.head_keeper.run())
+        activities = [asyncio.create_task(work) for work in works]
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
+            for activity in activities:
+                activity.cancel()
                 with suppress(asyncio.CancelledError):
-                    await task
+                    await activity
             await parts.head_keeper.write()
 
     app = FastAPI(
@@ -57,13 +70,10 @@ def make_app(parts: Parts) -> FastAPI:
     parts.signin.install(app, pages.refusal_page)
     install_problems(app, parts.signin)
     install_unavailable(app, parts.signin)
-    app.include_router(spawner_routes.routes, prefix=f"{PREFIX}/api/v1")
-    app.include_router(ticket_routes.routes, prefix=f"{PREFIX}/api/v1")
-    app.include_router(reservation_routes.routes, prefix=f"{PREFIX}/api/v1")
-    app.include_router(people_routes.routes, prefix=f"{PREFIX}/api/v1")
-    app.include_router(admin_routes.routes, prefix=f"{PREFIX}/api/v1")
-    app.include_router(rule_routes.routes, prefix=f"{PREFIX}/api/v1")
+    for part in _API:
+        app.include_router(part.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(_health, prefix=PREFIX)
+    app.include_router(metric_routes.routes, prefix=PREFIX)
     app.mount(f"{PREFIX}/static", PageFiles(), name="static")
     app.include_router(pages.routes, prefix=PREFIX)
     describe(app)

@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from labpool.domain.leases import Lease
+from labpool.domain.notices import NoticeKind
 from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
 from labpool.domain.sentences import TAKEN_BACK, broken_sentence
 from labpool.domain.tickets import Event
 from labpool.domain.words import clock, count
+from labpool.service.telling import tell
 from labpool.service.trail import note
 from labpool.store import Notice, Part, Transaction
 
@@ -38,7 +40,8 @@ def _note_broken(change: Transaction, broken: BrokenPromise, now: datetime) -> N
     detail = f"promised {broken.promised.isoformat()}, planned {planned}: {broken.cause.value}"
     note(change, now, Part.PLANNER, "promise_broken", broken.ticket, detail)
     key = f"{broken.promised.isoformat()}/broken/{broken.cause.value}"
-    change.add_notice(Notice(broken.ticket, key, "promise_broken", now, broken_sentence(broken, timezone.utc, now)))
+    said = broken_sentence(broken, timezone.utc, now)
+    tell(change, Notice(broken.ticket, key, NoticeKind.PROMISE_BROKEN.value, now, said))
 
 
 def write_grant(change: Transaction, grant: Grant, now: datetime, actor: str = Part.PLANNER) -> None:
@@ -53,7 +56,8 @@ def write_grant(change: Transaction, grant: Grant, now: datetime, actor: str = P
     change.save_lease(lease)
     note(change, now, actor, "granted", ticket.id, f"devices {', '.join(grant.devices)}")
     message = f"It is your turn: {count(len(grant.devices), 'GPU')} until {clock(grant.ends, timezone.utc, now)}."
-    change.add_notice(Notice(ticket.id, f"{grant.starts.isoformat()}/granted", "granted", now, message, grant.ends))
+    key = f"{grant.starts.isoformat()}/granted"
+    tell(change, Notice(ticket.id, key, NoticeKind.GRANTED.value, now, message, grant.ends))
 
 
 def _take_back(change: Transaction, taken: Taken, now: datetime) -> None:
@@ -64,4 +68,5 @@ def _take_back(change: Transaction, taken: Taken, now: datetime) -> None:
     change.save_lease(replace(lease, ends=taken.ends))
     detail = f"for {owner.id} of {owner.project}, at {taken.ends.isoformat()}"
     note(change, now, Part.PLANNER, "taken_back", ticket.id, detail)
-    change.add_notice(Notice(ticket.id, f"{lease.starts.isoformat()}/taken", "taken_back", now, TAKEN_BACK, taken.ends))
+    key = f"{lease.starts.isoformat()}/taken"
+    tell(change, Notice(ticket.id, key, NoticeKind.TAKEN_BACK.value, now, TAKEN_BACK, taken.ends))

@@ -13,17 +13,17 @@ from labpool.domain.catalogue import Catalogue
 from labpool.domain.ends import End, Requeue, due
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
-from labpool.domain.planner import Planner
 from labpool.domain.reasons import Refusal
 from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
 from labpool.domain.world import World
 from labpool.service.asking import Files, Holds, Waits, answer
 from labpool.service.changes import Changes
 from labpool.service.deciding import apply_plan
-from labpool.service.ending import lost_notice
+from labpool.service.ending import tell_of_requeue, tell_unclaimed
 from labpool.service.fair_share import FairShare
 from labpool.service.in_force import InForce, end_overdue, look_by
 from labpool.service.likely_starts import LikelyStarts
+from labpool.service.metrics.counts import CountedPlanner, Counts
 from labpool.service.occurrences import Occurrences
 from labpool.service.setting import Setting
 from labpool.service.spending import Spending
@@ -59,7 +59,8 @@ class Desk:
         self.hub_answers = False
         self._looked_at: datetime | None = None
         self._fair_share, self._spending = FairShare(), Spending()
-        self._planner = Planner()
+        self.counts = Counts()
+        self._planner = CountedPlanner(self.counts)
         self._in_force = InForce()
         self._likely = LikelyStarts()
         self.occurrences = Occurrences()
@@ -192,8 +193,8 @@ class Desk:
         """A ticket's live lease."""
         return await self.view(lambda view: view.lease_of(ticket_id))
 
-    async def change(self, work: Callable[[Transaction], Done], replan: bool = True) -> Done:
-        """Do `work` in a transaction, decide anew within it, and tell the watchers."""
+    async def change(self, work: Callable[[Transaction], Done], replan: bool = True, shown: bool = True) -> Done:
+        """Do `work` in a transaction, decide anew within it, and tell the watchers if it is `shown` to them."""
 
         def run() -> Done:
             with self._store.transaction() as change:
@@ -204,7 +205,8 @@ class Desk:
 
         async with self._one_at_a_time:
             done = await asyncio.to_thread(run)
-        self.changes.announce()
+        if shown:
+            self.changes.announce()
         return done
 
     async def view(self, read: Callable[[Transaction], Done]) -> Done:
@@ -243,6 +245,8 @@ class Desk:
         """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running."""
         now = self.clock()
         change.end_lease(ticket.id, now)
+        if event is Event.UNCLAIMED:
+            tell_unclaimed(change, ticket, self.catalogue.queue, now)
         return self.save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)
 
     def put_back(self, change: Transaction, ticket: Ticket, step: Requeue, actor: str) -> Ticket:
@@ -251,7 +255,7 @@ class Desk:
         change.end_lease(ticket.id, step.used_until or now)
         if step.used_until is not None:
             note(change, now, actor, "lost", ticket.id, f"with its machine, {step.left} left")
-            change.add_notice(lost_notice(ticket, step.left, now))
+        tell_of_requeue(change, ticket, step, now)
         return self.save(change, ticket.requeued(now, step.left), actor, "requeued")
 
     def _ask(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from labpool.domain.catalogue import QueueRules
+from labpool.domain.ends import Requeue
 from labpool.domain.leases import Lease
-from labpool.domain.sentences import lost_sentence
+from labpool.domain.notices import NoticeKind
+from labpool.domain.sentences import lost_sentence, requeued_sentence, unclaimed_sentence
 from labpool.domain.tickets import EndReason, State, Ticket
-from labpool.store import Notice
+from labpool.service.telling import tell
+from labpool.store import Notice, Transaction
 
 
-def ending_notice(ticket: Ticket, lease: Lease, before_end: timedelta, now: datetime) -> Notice:
-    """The notice that has come due so long before the end."""
+def tell_of_end(change: Transaction, ticket: Ticket, lease: Lease, before_end: timedelta, now: datetime) -> None:
+    """Tell what has come due so long before the end."""
     taken = ticket.state is State.RECLAIMING
-    kind = "taken_back" if taken else "ending"
+    kind = (NoticeKind.TAKEN_BACK if taken else NoticeKind.ENDING).value
     why = "The GPUs that you borrowed go back soon." if taken else "Your GPU hours end soon."
     message = f"{why} Save your work: the server is stopped then, and your files stay."
     key = f"{lease.ends.isoformat()}/{kind}/{before_end.total_seconds():g}"
-    return Notice(ticket.id, key, kind, now, message, lease.ends)
+    tell(change, Notice(ticket.id, key, kind, now, message, lease.ends))
 
 
-def lost_notice(ticket: Ticket, left: timedelta, now: datetime) -> Notice:
-    """The notice that a lease's machine is gone, and that its ticket is in line again."""
-    return Notice(ticket.id, f"{ticket.attempt}/lost", "lost", now, lost_sentence(left))
+def tell_of_requeue(change: Transaction, ticket: Ticket, step: Requeue, now: datetime) -> None:
+    """Tell that a lease was taken back or lost with its machine, and that its ticket is in line again."""
+    lost = step.used_until is not None
+    kind = (NoticeKind.LOST if lost else NoticeKind.REQUEUED).value
+    message = lost_sentence(step.left) if lost else requeued_sentence(step.left)
+    tell(change, Notice(ticket.id, f"{ticket.attempt}/{kind}", kind, now, message))
+
+
+def tell_unclaimed(change: Transaction, ticket: Ticket, rules: QueueRules, now: datetime) -> None:
+    """Tell that nobody used a grant in time."""
+    key, kind = f"{ticket.attempt}/{ticket.unclaimed}/unclaimed", NoticeKind.UNCLAIMED.value
+    tell(change, Notice(ticket.id, key, kind, now, unclaimed_sentence(rules.expiry)))
 
 
 def reason_of_giving_back(ticket: Ticket, actor: str) -> EndReason:

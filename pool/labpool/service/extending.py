@@ -7,6 +7,7 @@ from typing import Any
 
 from labpool.domain.extending import Extended, extend, longest_extension
 from labpool.domain.leases import Lease
+from labpool.domain.notices import NoticeKind
 from labpool.domain.reasons import ExtensionReason, NotExtended
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.words import span
@@ -14,6 +15,7 @@ from labpool.domain.world import World
 from labpool.hub_signin import Refusal
 from labpool.service.desk import Desk
 from labpool.service.problems import Rejected
+from labpool.service.telling import tell
 from labpool.service.trail import note
 from labpool.store import Notice, Transaction
 
@@ -57,7 +59,8 @@ def _write(desk: Desk, change: Transaction, found: Extended, by: timedelta, acto
     note(change, now, actor, "extended", ticket.id, f"by {span(by)}, until {found.ends.isoformat()}")
     who = "You" if actor == ticket.user else "An admin"
     message = f"{who} extended this server by {span(by)}."
-    change.add_notice(Notice(ticket.id, f"{found.ends.isoformat()}/extended", "extended", now, message, found.ends))
+    key = f"{found.ends.isoformat()}/extended"
+    tell(change, Notice(ticket.id, key, NoticeKind.EXTENDED.value, now, message, found.ends))
 
 
 def _as_problem(refused: NotExtended) -> Refusal:

@@ -15,6 +15,8 @@ from labpool.hub_signin import Refusal, SignedIn
 from labpool.service.access import READ, OwnTicketWatched, Person, ThePool, needs, own_ticket
 from labpool.service.page_words import cpu_start_path, extensions, form_path, often, start_again_path, with_times
 from labpool.service.parts import Parts
+from labpool.service.preference_page import KINDS, mails_its_turn
+from labpool.service.preference_routes import preferences_of
 from labpool.service.reservation_views import reservations_of, reserve_form
 from labpool.service.viewing import PREFIX
 from labpool.service.watching import watch
@@ -53,12 +55,22 @@ async def my_tickets(request: Request, user: Person, pool: ThePool) -> HTMLRespo
     return _page("tickets.html", request, user, pool, shown)
 
 
+@routes.get("/preferences", response_class=HTMLResponse)
+async def preferences_page(request: Request, user: Person, pool: ThePool, confirm: str = "") -> HTMLResponse:
+    """How I want to be told; with the token of a mail's link it asks whether the address is mine."""
+    needs(user, READ)
+    mine = await preferences_of(pool, user)
+    is_new = not (mine.email or mine.unconfirmed or mine.webhook_url)
+    shown = {"mine": mine, "kinds": KINDS, "token": confirm, "is_new": is_new}
+    return _page("preferences.html", request, user, pool, shown)
+
+
 @routes.get("/tickets/{ticket}", response_class=HTMLResponse)
 async def ticket_page(ticket: str, request: Request, user: Person, pool: ThePool) -> HTMLResponse:
     """One ticket of mine: place, times, reason, what can be done."""
     needs(user, READ)
     view = await pool.viewer.ticket((await own_ticket(ticket, user, pool)).id)
-    return _page("ticket.html", request, user, pool, _about(view, pool))
+    return _page("ticket.html", request, user, pool, await _about(view, pool))
 
 
 @routes.get("/tickets/{ticket}/events", response_class=EventSourceResponse)
@@ -70,7 +82,7 @@ async def ticket_events(found: OwnTicketWatched, request: Request, pool: ThePool
 
     async def render() -> str:
         view = await pool.viewer.ticket(found.id)
-        return _TEMPLATES.get_template("_ticket.html").render(_about(view, pool))
+        return _TEMPLATES.get_template("_ticket.html").render(await _about(view, pool))
 
     async for event in watch(request, pool, "ticket", render):
         yield event
@@ -81,7 +93,7 @@ def refusal_page(refusal: Refusal) -> str:
     return _TEMPLATES.get_template("refusal.html").render(refusal=refusal, user=None, xsrf="")
 
 
-def _about(ticket: TicketView, pool: Parts) -> dict[str, object]:
+async def _about(ticket: TicketView, pool: Parts) -> dict[str, object]:
     catalogue = pool.desk.catalogue
     return {
         "ticket": ticket,
@@ -91,6 +103,7 @@ def _about(ticket: TicketView, pool: Parts) -> dict[str, object]:
         "form_path": form_path(ticket),
         "again_path": start_again_path(ticket, catalogue),
         "extensions": extensions(ticket),
+        "mailed": await mails_its_turn(pool, ticket.user),
     }
 
 

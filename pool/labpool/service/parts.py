@@ -11,6 +11,7 @@ from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.head_keeper import HeadKeeper
 from labpool.service.reconciler import Reconciler
+from labpool.service.sending.post import Post
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
 from labpool.settings import WatchedPoolFile
@@ -29,6 +30,7 @@ class Parts:
     spawner_token: str
     head_keeper: HeadKeeper
     pool_file: WatchedPoolFile
+    post: Post
 
 
 def parts_of(request: Request) -> Parts:

@@ -29,7 +29,7 @@ from labpool.domain.tickets import HOLDING, Event, State, Ticket
 from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
 from labpool.service.desk import Desk, NotNow
-from labpool.service.ending import ending_notice, reason_of_giving_back
+from labpool.service.ending import reason_of_giving_back, tell_of_end
 from labpool.service.pace import SOON, Held, breath, seconds_to_next
 from labpool.service.setting import Setting
 from labpool.service.sightings import Sighting, still_unlisted
@@ -262,7 +262,7 @@ class Reconciler:
         change.save_lease(replace(lease, ready_at=lease.ready_at or (now if usable else None)))
         before_end = notice_before_end(lease, self._desk.catalogue.queue, now)
         if before_end is not None:
-            change.add_notice(ending_notice(ticket, lease, before_end, now))
+            tell_of_end(change, ticket, lease, before_end, now)
 
     def _record_all(self, change: Transaction, actions: list[tuple[Held, Action]]) -> None:
         for seen, action in actions:

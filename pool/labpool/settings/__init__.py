@@ -4,6 +4,7 @@ from labpool.domain.catalogue import Catalogue, Profile, Project
 from labpool.settings.completion import complete_catalogue, flavour_of_card, hidden_profiles
 from labpool.settings.demo_accounts import DEMO_ACCOUNTS, DemoAccount
 from labpool.settings.findings import Finding, InvalidPoolFile
+from labpool.settings.notices import MailServer, NoticeSettings, mail_password
 from labpool.settings.overcommitment import overcommitted_findings
 from labpool.settings.place import Place, UnusablePlace
 from labpool.settings.pool_database import pool_database, sqlite_url
@@ -18,6 +19,8 @@ __all__ = [
     "Finding",
     "InvalidPoolFile",
     "InvalidSetting",
+    "MailServer",
+    "NoticeSettings",
     "Place",
     "PoolFile",
     "Ports",
@@ -30,6 +33,7 @@ __all__ = [
     "flavour_of_card",
     "hidden_profiles",
     "load_pool_file",
+    "mail_password",
     "overcommitted_findings",
     "pool_database",
     "pool_file_path",

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from labpool.settings.section import Section
 
-SECOND_PLACE = r"^(/.+|syslog)$"
+_SECOND_PLACE = r"^(/.+|syslog)$"
+AUDIT_PATTERNS_IN_WORDS = {_SECOND_PLACE: "text: a path that begins with /, or the word syslog"}
 
 
 class AuditSection(Section):
@@ -14,7 +15,7 @@ class AuditSection(Section):
 
     heads: str | None = Field(
         None,
-        pattern=SECOND_PLACE,
+        pattern=_SECOND_PLACE,
         max_length=4096,
         description="Second place to which the trail's last row is written hourly and at a stop, so that a cut or "
         "rewritten trail shows: a file that is only added to, best on another machine's disk, or syslog. Left out: "

@@ -12,6 +12,7 @@ from labpool.settings.checking import check_sections
 from labpool.settings.conversion import catalogue_of, simulated_devices, simulated_nodes
 from labpool.settings.findings import Finding, InvalidPoolFile, KeyPath
 from labpool.settings.located_yaml import read_yaml
+from labpool.settings.notices import NoticeSettings, notice_settings
 from labpool.settings.references import CrossChecks
 
 
@@ -32,6 +33,7 @@ class PoolFile:
     simulated_devices: tuple[Device, ...]
     patterns: Mapping[str, str]
     reconcile_seconds: float
+    notices: NoticeSettings
     warnings: tuple[Finding, ...]
     lines: Mapping[KeyPath, int]
     audit_heads: str | None
@@ -60,6 +62,7 @@ def load_pool_file(path: Path) -> PoolFile:
         simulated_devices=simulated_devices(sections),
         patterns={name: flavour.nvml for name, flavour in sections.flavours.items() if flavour.nvml},
         reconcile_seconds=sections.queue.reconcile_seconds,
+        notices=notice_settings(sections.notices),
         warnings=tuple(sorted(across.warnings, key=lambda finding: finding.line)),
         lines=source.lines,
         audit_heads=sections.audit.heads,

@@ -5,29 +5,26 @@ The reference page, the JSON Schema and the words of error messages are made fro
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from labpool.settings.audit_section import SECOND_PLACE, AuditSection
+from labpool.settings.audit_section import AUDIT_PATTERNS_IN_WORDS, AuditSection
+from labpool.settings.notice_sections import NOTICE_PATTERNS_IN_WORDS, NoticesSection
 from labpool.settings.section import Section
+from labpool.settings.values import (
+    VALUE_PATTERNS_IN_WORDS,
+    Cores,
+    Devices,
+    Gibibytes,
+    HostName,
+    Minutes,
+    Name,
+    Slug,
+    Title,
+)
 
-_SLUG = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
-_HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$"
-PATTERNS_IN_WORDS = {
-    _SLUG: "a name of at most 40 lower-case letters, digits and hyphens",
-    SECOND_PLACE: "text: a path that begins with /, or the word syslog",
-    _HOST: "a host name of at most 63 characters",
-}
-
-Slug: TypeAlias = Annotated[str, Field(pattern=_SLUG, examples=["gpu-1"])]
-HostName: TypeAlias = Annotated[str, Field(pattern=_HOST)]
-Title: TypeAlias = Annotated[str, Field(min_length=1, max_length=80)]
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, examples=["vision"])]
-Devices: TypeAlias = Annotated[int, Field(ge=0, le=1024, examples=[2])]
-Cores: TypeAlias = Annotated[float, Field(gt=0, le=4096, allow_inf_nan=False)]
-Gibibytes: TypeAlias = Annotated[float, Field(gt=0, le=65536, allow_inf_nan=False)]
-Minutes: TypeAlias = Annotated[float, Field(ge=0, le=10080, allow_inf_nan=False, examples=[5])]
+PATTERNS_IN_WORDS = VALUE_PATTERNS_IN_WORDS | AUDIT_PATTERNS_IN_WORDS | NOTICE_PATTERNS_IN_WORDS
 
 
 class FlavourSection(Section):
@@ -297,3 +294,4 @@ class PoolYaml(Section):
     projects: dict[Slug, ProjectSection] = Field({}, description="Project spaces, by name.")
     queue: QueueSection = Field(QueueSection(), description="Times of the queue.")
     audit: AuditSection = Field(AuditSection(), description="How the audit trail is kept safe.")
+    notices: NoticesSection = Field(NoticesSection(), description="How notices reach people who are not looking.")

@@ -32,6 +32,7 @@ class CrossChecks:
         for name, project in sections.projects.items():
             self._project(("projects", name), project)
         self._simulated_nodes()
+        self._mail_server()
 
     def _time_zone(self, name: str) -> None:
         if zone_named(name) is None:
@@ -121,6 +122,12 @@ class CrossChecks:
             seen.add(node.name)
             for flavour in node.devices:
                 self._known((*path, "devices", flavour), flavour, "flavour", self.checked.declared.flavours)
+
+    def _mail_server(self) -> None:
+        email = self.checked.sections.notices.email
+        if email is not None and email.user and email.tls == "none":
+            remedy = "Write tls: starttls or tls: tls, or leave out the user."
+            self._warn(("notices", "email", "tls"), "the password would travel unencrypted", remedy)
 
     def _known(self, path: KeyPath, name: str, kind: str, known: Iterable[str]) -> None:
         names = sorted(known)

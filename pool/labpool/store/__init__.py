@@ -6,23 +6,38 @@ from labpool.store.erasing import Erased
 from labpool.store.errors import StoreUnavailable, UnusableDatabase
 from labpool.store.past import read_past
 from labpool.store.reading import UnreadableStore
-from labpool.store.records import Acts, AuditEntry, EndedRun, Notice, Part, ReservationSeries
+from labpool.store.records import (
+    Acts,
+    AuditEntry,
+    Delivery,
+    EndedRun,
+    Notice,
+    Outcome,
+    Part,
+    Preferences,
+    ReservationSeries,
+    Way,
+)
 from labpool.store.store import Store, Transaction
 
 __all__ = [
     "Acts",
     "AuditEntry",
+    "Delivery",
     "EndedRun",
     "Erased",
     "Head",
     "Notice",
+    "Outcome",
     "Part",
+    "Preferences",
     "ReservationSeries",
     "Store",
     "StoreUnavailable",
     "Transaction",
     "UnreadableStore",
     "UnusableDatabase",
+    "Way",
     "connect",
     "head_line",
     "migrate",

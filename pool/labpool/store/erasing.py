@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from labpool.store.kept import Kept
 from labpool.store.models import FREE_TEXT, PERSON, Base, LeaseRow, PersonRow, ReservationRow, TicketRow
 from labpool.store.people import pseudonym_of, word
+from labpool.store.sending_models import PreferencesRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,10 @@ class Erased:
 
 
 def erase(session: Session, kept: Kept, name: str) -> Erased | None:
-    """Replace a person's name by the pseudonym in all marked columns, and remove the key; None for nobody."""
+    """Replace a person's name by the pseudonym in all marked columns, and remove the key; None for nobody.
+
+    How the person wanted to be told, and the addresses for that, are deleted.
+    """
     if name not in kept.pseudonyms and not _is_known(session, name):
         return None
     pseudonym = pseudonym_of(session, kept, name)
@@ -31,6 +35,7 @@ def erase(session: Session, kept: Kept, name: str) -> Erased | None:
         ticket.groups = [pseudonym if group == name else group for group in ticket.groups]
     leases = session.scalar(select(func.count()).select_from(LeaseRow).where(LeaseRow.user == name)) or 0
     session.flush()
+    session.execute(delete(PreferencesRow).where(PreferencesRow.user == name))
     for table in Base.metadata.sorted_tables:
         for column in table.columns:
             if column.info == PERSON:

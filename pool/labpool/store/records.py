@@ -1,4 +1,4 @@
-"""What the store keeps beside domain values: reservations as they were made, notices, ended runs, the audit trail."""
+"""What the store keeps beside domain values: reservations as made, notices and their ways, ended runs, audit trail."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
+from labpool.domain.notices import USUALLY_SENT
 from labpool.domain.overrides import Override
 from labpool.domain.withdrawals import Withdrawal
+
+_USUALLY = frozenset(kind.value for kind in USUALLY_SENT)
 
 
 class Part(str, Enum):
@@ -87,3 +90,59 @@ class AuditEntry:
     event: str
     ticket: str | None = None
     detail: str = ""
+
+
+class Way(str, Enum):
+    """How a notice goes out."""
+
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+
+
+class Outcome(str, Enum):
+    """What became of a delivery."""
+
+    SENT = "sent"
+    GIVEN_UP = "given_up"
+    UNWANTED = "unwanted"
+    """Not sent: it was no longer true, or its user wants no such thing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """How one user wants to be told. Empty texts: not set.
+
+    `email` is confirmed; `unconfirmed` waits for that, asked for at `asked_at`. Quiet hours are "HH:MM" on the clocks
+    of the IANA zone `zone`, both or none. Kinds are those of `labpool.domain.notices.NoticeKind`.
+    """
+
+    user: str
+    email: str = ""
+    unconfirmed: str = ""
+    asked_at: datetime | None = None
+    email_kinds: frozenset[str] = _USUALLY
+    webhook_url: str = ""
+    webhook_secret: str = ""
+    webhook_kinds: frozenset[str] = _USUALLY
+    quiet_from: str = ""
+    quiet_to: str = ""
+    zone: str = "UTC"
+
+    def ways(self, kind: str) -> tuple[Way, ...]:
+        """By which ways a notice of this kind goes out."""
+        mail = (Way.EMAIL,) if self.email and kind in self.email_kinds else ()
+        call = (Way.WEBHOOK,) if self.webhook_url and kind in self.webhook_kinds else ()
+        return mail + call
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One notice on its way; without one, the mail that confirms an address. `id` stays the same over all tries."""
+
+    id: str
+    user: str
+    way: Way
+    made_at: datetime
+    due_at: datetime
+    tries: int
+    notice: Notice | None

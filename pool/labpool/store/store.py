@@ -20,6 +20,8 @@ from labpool.store.erasing import Erased
 from labpool.store.errors import told_apart
 from labpool.store.kept import Kept, read
 from labpool.store.models import LeaseRow, NoticeRow, OverrideRow, SlotRow, TicketRow, WithdrawalRow
+from labpool.store.outbox import Outbox
+from labpool.store.preferences import PreferencesBook
 from labpool.store.records import Acts, AuditEntry, EndedRun, Notice, ReservationSeries
 from labpool.store.sqlite import READS_ONLY
 
@@ -211,12 +213,24 @@ class Transaction:
             tuple(each for each in withdrawals if each.id != act), tuple(each for each in overrides if each.id != act)
         )
 
-    def add_notice(self, notice: Notice) -> None:
-        """Keep a notice unless its key was said already."""
+    def add_notice(self, notice: Notice) -> int | None:
+        """Keep a notice and give its number, unless its key was said already."""
         query = select(NoticeRow).where(NoticeRow.ticket == notice.ticket, NoticeRow.key == notice.key)
-        if self._session.scalars(query).first() is None:
-            self._session.add(rows.notice_row(notice))
-            self._session.flush()
+        if self._session.scalars(query).first() is not None:
+            return None
+        self._session.add(row := rows.notice_row(notice))
+        self._session.flush()
+        return row.id
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is to be sent."""
+        return Outbox(self._session)
+
+    @property
+    def preferences(self) -> PreferencesBook:
+        """How users want to be told."""
+        return PreferencesBook(self._session)
 
     def last_notice_of(self, ticket: str) -> Notice | None:
         """What a ticket's owner was told last."""

@@ -1,32 +1,14 @@
 // Making and cancelling reservations on the pool's page; the list itself is kept fresh by overview.js.
 
+import { ask, busy } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { fresh } from "./overview.js";
 
-const UNREACHABLE = { detail: "The pool can't be reached now.", remedy: "Try again in a moment." };
-
-const token = document.querySelector('meta[name="xsrf-token"]').content;
 const form = document.getElementById("reserve-form");
 const dialog = document.getElementById("reservations-confirm");
 const said = document.getElementById("reservations-said");
 const problem = document.getElementById("reservations-problem");
 const { api } = dialog.dataset;
-
-// {answer} of the pool, or {refused}: a problem with detail, remedy and perhaps confirm
-async function ask(method, path, body) {
-  try {
-    const answer = await fetch(api + path, {
-      method,
-      headers: { "X-XSRFToken": token, Accept: "application/json", ...(body && { "Content-Type": "application/json" }) },
-      body: body && JSON.stringify(body),
-      signal: AbortSignal.timeout(60_000),
-    });
-    if (answer.ok) return {};
-    return { refused: await answer.json() };
-  } catch {
-    return { refused: UNREACHABLE };
-  }
-}
 
 function say(words, refused) {
   said.textContent = words;
@@ -53,11 +35,11 @@ function wanted() {
 async function reserve() {
   say("");
   const asked = wanted();
-  let { refused } = await ask("POST", "", asked);
+  let { refused } = await ask("POST", api, asked);
   if (refused?.confirm) {
     const question = refused.detail.replace(/\.$/, ": accept all the same?");
     if (!(await confirmed(dialog, question, "Accept"))) return;
-    ({ refused } = await ask("POST", "", { ...asked, confirm: refused.confirm }));
+    ({ refused } = await ask("POST", api, { ...asked, confirm: refused.confirm }));
   }
   say(refused ? "" : "Reserved.", refused);
   if (!refused) await fresh.again();
@@ -66,7 +48,7 @@ async function reserve() {
 async function cancel(button) {
   if (!(await confirmed(dialog, button.dataset.confirm, "Cancel it"))) return;
   say("");
-  const { refused } = await ask("DELETE", `/${button.dataset.cancel}`);
+  const { refused } = await ask("DELETE", `${api}/${button.dataset.cancel}`);
   say(refused ? "" : "The reservation is cancelled.", refused);
   if (refused) return;
   await fresh.again();
@@ -89,12 +71,6 @@ function nextHour() {
   const at = new Date(Date.now() + 3_600_000);
   const local = new Date(at - at.getTimezoneOffset() * 60_000);
   return `${local.toISOString().slice(0, 13)}:00`;
-}
-
-async function busy(button, work) {
-  button.disabled = true;
-  await work();
-  button.disabled = false;
 }
 
 document.addEventListener("click", (event) => {

@@ -1,0 +1,43 @@
+"""Handing a mail to a mail server that asks for a password, and to one that is not there."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+
+import pytest
+from labpool.service.sending.attempts import NeverSent, NotSent
+from labpool.service.sending.mailing import send_mail
+from labpool.settings import MailServer
+
+from tests.ports import free_ports
+from tests.service.receivers import mail_server
+
+
+def letter() -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "gpu-pool@example.org", "ada@example.org", "Hello"
+    mail.set_content("Hello")
+    return mail
+
+
+def server(port: int, tls: str = "none") -> MailServer:
+    return MailServer("127.0.0.1", port, tls, "gpu-pool@example.org", "gpu-pool")
+
+
+async def test_the_right_password_opens_the_mail_server_and_a_wrong_one_may_be_set_right_later():
+    (port,) = free_ports(1)
+    with mail_server(port, "secret-of-the-pool") as box:
+        await send_mail(letter(), server(port), "secret-of-the-pool")
+        assert box.recipients == ["ada@example.org"]
+        with pytest.raises(NotSent) as refused:
+            await send_mail(letter(), server(port), "another")
+    assert not isinstance(refused.value, NeverSent)
+
+
+async def test_a_mail_server_that_is_not_there_or_can_not_encrypt_is_tried_again():
+    (port,) = free_ports(1)
+    with pytest.raises(NotSent, match=f"127.0.0.1:{port}"):
+        await send_mail(letter(), server(port), "")
+    with mail_server(port) as box, pytest.raises(NotSent):
+        await send_mail(letter(), server(port, "starttls"), "")
+    assert box.tried == []
