@@ -22,6 +22,7 @@ from labpool.hub_signin import HubSignin, SigninSettings
 from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.nearing import Nearing
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
 from labpool.service.sending.post import Post
@@ -191,7 +192,7 @@ class RunningPool:
         viewer = Viewer(desk, reconciler, "workstation")
         tokens = TicketTokens(b"ticket-key")
         post = Post(desk, self._notice_settings, lambda: "", b"ticket-key")
-        return Parts(desk, viewer, reconciler, changes, HubSignin(settings), tokens, SPAWNER_TOKEN, post)
+        return Parts(desk, viewer, reconciler, changes, HubSignin(settings), tokens, SPAWNER_TOKEN, post, Nearing(desk))
 
     def _notice_settings(self) -> NoticeSettings:
         written = watched_pool_file(self.folder / "pool.yaml").current(_LOG).notices

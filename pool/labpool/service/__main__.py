@@ -21,6 +21,7 @@ from labpool.log_lines import log_as_json_lines
 from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.nearing import Nearing
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
 from labpool.service.sending.post import Post
@@ -82,7 +83,7 @@ async def _parts(place: Place, own_url: str) -> Parts:
         lambda: mail_password(os.environ, place),
         place.secret("ticket_key").encode(),
     )
-    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"), post)
+    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"), post, Nearing(desk))
 
 
 def _with_public_url(settings: NoticeSettings, own_url: str) -> NoticeSettings:

@@ -24,7 +24,7 @@ def make_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        activities = [asyncio.create_task(work) for work in (parts.reconciler.run(), parts.post.run())]
+        activities = [asyncio.create_task(each.run()) for each in (parts.reconciler, parts.post, parts.nearing)]
         try:
             yield
         finally:

@@ -9,6 +9,7 @@ from fastapi import Request
 from labpool.hub_signin import HubSignin
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.nearing import Nearing
 from labpool.service.reconciler import Reconciler
 from labpool.service.sending.post import Post
 from labpool.service.ticket_tokens import TicketTokens
@@ -27,6 +28,7 @@ class Parts:
     tokens: TicketTokens
     spawner_token: str
     post: Post
+    nearing: Nearing
 
 
 def parts_of(request: Request) -> Parts:

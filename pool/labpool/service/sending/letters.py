@@ -14,6 +14,7 @@ from labpool.service.spoken_times import in_zone
 from labpool.store import Delivery, Notice
 
 _SUBJECTS = {
+    NoticeKind.NEAR: "Your turn is near",
     NoticeKind.GRANTED: "It is your turn: your GPUs are here",
     NoticeKind.ENDING: "Your GPU hours end soon",
     NoticeKind.TAKEN_BACK: "The GPUs that you borrowed go back",
