@@ -39,6 +39,8 @@ def test_a_grant_is_worth_sending_to_who_waited_for_it():
         (NoticeKind.PROMISE_BROKEN, QUEUED, None, True),
         (NoticeKind.PROMISE_BROKEN, GRANTED, LEASE, False),
         (NoticeKind.LOST, QUEUED, None, True),
+        (NoticeKind.NEAR, QUEUED, None, True),
+        (NoticeKind.NEAR, GRANTED, LEASE, False),
     ],
 )
 def test_what_is_not_true_any_more(kind: NoticeKind, ticket: Ticket, lease: Lease | None, true: bool):

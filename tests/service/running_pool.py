@@ -23,6 +23,7 @@ from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.head_keeper import HeadKeeper
+from labpool.service.nearing import Nearing
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
 from labpool.service.second_place import second_place
@@ -201,7 +202,8 @@ class RunningPool:
         heads = HeadKeeper(desk, second_place(pool_file.audit_heads, place.audit_heads))
         signin, tokens = HubSignin(settings), TicketTokens(b"ticket-key")
         post = Post(desk, self._notice_settings, lambda: "", b"ticket-key")
-        return Parts(desk, viewer, reconciler, changes, signin, tokens, SPAWNER_TOKEN, heads, watched, post)
+        secret, nearing = SPAWNER_TOKEN, Nearing(desk)
+        return Parts(desk, viewer, reconciler, changes, signin, tokens, secret, heads, watched, post, nearing)
 
     def _notice_settings(self) -> NoticeSettings:
         written = watched_pool_file(self.folder / "pool.yaml").current(_LOG).notices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -52,6 +53,14 @@ def test_who_waited_gets_a_mail_with_the_tickets_address_and_how_to_stop_them(
     assert text.startswith(f"Hello {user},\n\nIt is your turn: 1 GPU until ")
     assert "stop these mails: https://hub.example.org/services/pool/preferences" in text
     assert (len(box.mails), box.recipients) == (1, [address(user)])
+
+
+def test_the_times_of_a_mail_are_of_its_readers_zone(lab: Lab, box: Mailbox, new_user: NewUser):
+    user = new_user()
+    chosen(lab, user, zone="Asia/Kolkata")
+    granted_after_waiting(lab, new_user(), user)
+    box.await_mail(address(user))
+    assert re.search(r"1 GPU until (\w{3} \d+ \w{3}, )?\d\d:\d\d IST\.", box.text_to(address(user)))
 
 
 def test_who_got_gpus_at_once_gets_no_mail(lab: Lab, box: Mailbox, new_user: NewUser):

@@ -46,7 +46,7 @@ class LeaseView(_View):
 class NoticeView(_View):
     """What a ticket's owner should know now.
 
-    `kind`: granted, extended, ending, taken_back, requeued, unclaimed, lost, promise_broken, ended_by_admin.
+    `kind`: near, granted, extended, ending, taken_back, requeued, unclaimed, lost, promise_broken, ended_by_admin.
     """
 
     kind: str

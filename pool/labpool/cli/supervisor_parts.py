@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import labpool
-from labpool.settings import Place, Ports, config_folder, pool_file_path
+from labpool.settings import SMTP_PASSWORD, Place, Ports, config_folder, pool_file_path
 
 
 class ProxyMissing(Exception):
@@ -43,8 +43,9 @@ def all_parts(place: Place, ports: Ports, environ: Mapping[str, str]) -> tuple[P
         InvalidSetting: there is no folder with the hub's configuration.
     """
     common = _common_environment(place, ports, environ)
+    own = common | {name: environ[name] for name in (SMTP_PASSWORD,) if name in environ}  # for nobody but the pool
     return (
-        _service("pool", "labpool.service", "/services/pool/", f"{ports.pool_url}/healthz", place, ports, common),
+        _service("pool", "labpool.service", "/services/pool/", f"{ports.pool_url}/healthz", place, ports, own),
         _hub(ports, common, config_folder(environ)),
         _service("logs", "labpool_logs", "/logs/", f"{ports.logs_url}/logs/healthz", place, ports, common),
         _proxy(place, ports, common),
@@ -54,7 +55,7 @@ def all_parts(place: Place, ports: Ports, environ: Mapping[str, str]) -> tuple[P
 def _common_environment(place: Place, ports: Ports, environ: Mapping[str, str]) -> dict[str, str]:
     own_programs = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
     return {
-        **environ,
+        **{name: value for name, value in environ.items() if name != SMTP_PASSWORD},
         **ports.environment(),
         "PATH": own_programs,
         "LABPOOL_DATA": str(place.root),

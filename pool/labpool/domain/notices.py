@@ -15,6 +15,7 @@ AT_ONCE = timedelta(minutes=1)
 class NoticeKind(str, Enum):
     """Closed set of what there is to tell."""
 
+    NEAR = "near"
     GRANTED = "granted"
     ENDING = "ending"
     TAKEN_BACK = "taken_back"
@@ -51,7 +52,7 @@ def still_true(kind: NoticeKind, ends_at: datetime | None, ticket: Ticket, lease
             return _ends(lease, ends_at, now)
         case NoticeKind.UNCLAIMED:
             return ticket.state is State.QUEUED and not ticket.ready
-        case NoticeKind.REQUEUED | NoticeKind.LOST | NoticeKind.PROMISE_BROKEN:
+        case NoticeKind.NEAR | NoticeKind.REQUEUED | NoticeKind.LOST | NoticeKind.PROMISE_BROKEN:
             return ticket.state is State.QUEUED
 
 

@@ -22,6 +22,7 @@ from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.head_keeper import HeadKeeper
+from labpool.service.nearing import Nearing
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
 from labpool.service.second_place import second_place
@@ -86,7 +87,8 @@ async def _parts(place: Place, own_url: str) -> Parts:
         lambda: mail_password(os.environ, place),
         place.secret("ticket_key").encode(),
     )
-    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"), heads, watched, post)
+    secret = place.secret("spawner_token")
+    return Parts(desk, viewer, reconciler, changes, signin, tokens, secret, heads, watched, post, Nearing(desk))
 
 
 def _with_public_url(settings: NoticeSettings, own_url: str) -> NoticeSettings:

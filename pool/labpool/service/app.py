@@ -45,8 +45,8 @@ def make_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        works = (parts.reconciler.run(), parts.post.run(), parts.head_keeper.run())
-        activities = [asyncio.create_task(work) for work in works]
+        works = (parts.reconciler, parts.post, parts.nearing, parts.head_keeper)
+        activities = [asyncio.create_task(each.run()) for each in works]
         try:
             yield
         finally:

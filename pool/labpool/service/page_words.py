@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date, datetime, timezone
+from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -12,10 +11,9 @@ from markupsafe import Markup, escape
 from labpool.api_models import TicketView
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.usage import HOUR
+from labpool.service.spoken_times import spoken_times
 
 _ROUND_HOURS = (0.5, 1, 2, 4, 8, 16)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CLOCK = re.compile(rf"(?:[A-Z][a-z][a-z] (\d{{1,2}}) ({'|'.join(_MONTHS)}), )?([01]\d|2[0-3]):([0-5]\d) UTC")
 
 
 def with_times(sentence: str, now: datetime) -> Markup:
@@ -26,36 +24,11 @@ def with_times(sentence: str, now: datetime) -> Markup:
         now: When the sentence was made: a time without a day is of this one.
     """
     parts, end = [], 0
-    for found in _CLOCK.finditer(sentence):
-        moment = _moment(found, now.astimezone(timezone.utc))
-        if moment is None:
-            continue
-        time = Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), found[0])
-        parts += [escape(sentence[end : found.start()]), time]
-        end = found.end()
+    for said in spoken_times(sentence, now):
+        time = Markup('<time datetime="{}">{}</time>').format(said.moment.isoformat(), sentence[said.start : said.end])
+        parts += [escape(sentence[end : said.start]), time]
+        end = said.end
     return Markup("").join([*parts, escape(sentence[end:])])
-
-
-def _moment(found: re.Match[str], now: datetime) -> datetime | None:
-    """The moment that is meant; None for a day that does not exist, such as somebody's own words may have."""
-    day = now.date()
-    if found[1]:
-        month = _MONTHS.index(found[2]) + 1
-        # no year is said: it is the one that brings the day nearest to now
-        years = (year for year in (now.year - 1, now.year, now.year + 1) if _exists(year, month, int(found[1])))
-        days = [date(year, month, int(found[1])) for year in years]
-        if not days:
-            return None
-        day = min(days, key=lambda each: abs(each - now.date()))
-    return datetime(day.year, day.month, day.day, int(found[3]), int(found[4]), tzinfo=timezone.utc)
-
-
-def _exists(year: int, month: int, day: int) -> bool:
-    try:
-        date(year, month, day)
-    except ValueError:
-        return False
-    return True
 
 
 REPEATS = {

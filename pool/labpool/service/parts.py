@@ -10,6 +10,7 @@ from labpool.hub_signin import HubSignin
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.head_keeper import HeadKeeper
+from labpool.service.nearing import Nearing
 from labpool.service.reconciler import Reconciler
 from labpool.service.sending.post import Post
 from labpool.service.ticket_tokens import TicketTokens
@@ -31,6 +32,7 @@ class Parts:
     head_keeper: HeadKeeper
     pool_file: WatchedPoolFile
     post: Post
+    nearing: Nearing
 
 
 def parts_of(request: Request) -> Parts:

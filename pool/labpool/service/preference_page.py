@@ -7,6 +7,7 @@ from labpool.service.parts import Parts
 from labpool.store import Way
 
 KINDS = (
+    (NoticeKind.NEAR, "My turn is near"),
     (NoticeKind.GRANTED, "It is my turn"),
     (NoticeKind.ENDING, "My GPU hours end soon"),
     (NoticeKind.TAKEN_BACK, "GPUs that I borrowed go back"),

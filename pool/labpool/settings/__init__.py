@@ -4,7 +4,7 @@ from labpool.domain.catalogue import Catalogue, Profile, Project
 from labpool.settings.completion import complete_catalogue, flavour_of_card, hidden_profiles
 from labpool.settings.demo_accounts import DEMO_ACCOUNTS, DemoAccount
 from labpool.settings.findings import Finding, InvalidPoolFile
-from labpool.settings.notices import MailServer, NoticeSettings, mail_password
+from labpool.settings.notices import SMTP_PASSWORD, MailServer, NoticeSettings, mail_password
 from labpool.settings.overcommitment import overcommitted_findings
 from labpool.settings.place import Place, UnusablePlace
 from labpool.settings.pool_database import pool_database, sqlite_url
@@ -14,6 +14,7 @@ from labpool.settings.watched_pool_file import WatchedPoolFile, sound_pool_file,
 
 __all__ = [
     "DEMO_ACCOUNTS",
+    "SMTP_PASSWORD",
     "Catalogue",
     "DemoAccount",
     "Finding",

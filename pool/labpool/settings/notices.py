@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from labpool.settings.notice_sections import NoticesSection
 from labpool.settings.place import Place, UnusablePlace
 
-PASSWORD_VARIABLE = "LABPOOL_SMTP_PASSWORD"  # noqa: S105 (the name of a variable)
-PASSWORD_FILE = "smtp_password"  # noqa: S105 (the name of a file)
+SMTP_PASSWORD = "LABPOOL_SMTP_PASSWORD"  # noqa: S105 (the name of a variable)
+_PASSWORD_FILE = "smtp_password"  # noqa: S105 (the name of a file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ def mail_password(environ: Mapping[str, str], place: Place) -> str:
     Raises:
         UnusablePlace: its file is there and can't be read.
     """
-    path = place.secrets / PASSWORD_FILE
-    if environ.get(PASSWORD_VARIABLE) or not path.exists():
-        return environ.get(PASSWORD_VARIABLE, "")
+    path = place.secrets / _PASSWORD_FILE
+    if environ.get(SMTP_PASSWORD) or not path.exists():
+        return environ.get(SMTP_PASSWORD, "")
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timezone, tzinfo
 from email.message import EmailMessage
 from email.utils import format_datetime
 
 from labpool.domain.notices import NoticeKind
 from labpool.domain.tickets import Ticket
 from labpool.domain.words import clock, server
+from labpool.service.spoken_times import in_zone
 from labpool.store import Delivery, Notice
 
 _SUBJECTS = {
+    NoticeKind.NEAR: "Your turn is near",
     NoticeKind.GRANTED: "It is your turn: your GPUs are here",
     NoticeKind.ENDING: "Your GPU hours end soon",
     NoticeKind.TAKEN_BACK: "The GPUs that you borrowed go back",
@@ -32,18 +34,26 @@ class Letterhead:
     pages: str
 
 
-def notice_letter(head: Letterhead, to: str, delivery: Delivery, notice: Notice, ticket: Ticket) -> EmailMessage:
-    """A notice as a mail, with the address of its ticket."""
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whom a mail is for."""
+
+    address: str
+    zone: tzinfo
+
+
+def notice_letter(head: Letterhead, to: Reader, delivery: Delivery, notice: Notice, ticket: Ticket) -> EmailMessage:
+    """A notice as a mail, with the address of its ticket; its times are those of the reader's clocks."""
     kind = NoticeKind(notice.kind)
     ends = _end(kind, notice)
     body = [
         f"Hello {ticket.user},",
-        " ".join(filter(None, [notice.message, ends])),
+        in_zone(" ".join(filter(None, [notice.message, ends])), notice.at, to.zone),
         f"This is about {server(ticket.name)} in the project {ticket.project}. "
         "How it stands now, and what you can do:\n"
         f"{head.pages}/tickets/{ticket.id}",
     ]
-    return _letter(head, to, _SUBJECTS[kind], body, delivery, notice.at)
+    return _letter(head, to.address, _SUBJECTS[kind], body, delivery, notice.at)
 
 
 def confirmation_letter(head: Letterhead, to: str, delivery: Delivery, token: str) -> EmailMessage:

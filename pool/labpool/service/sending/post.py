@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, timezone
 
 from labpool.domain.leases import Lease
 from labpool.domain.notices import NoticeKind, still_true
@@ -16,7 +16,7 @@ from labpool.domain.quiet_hours import QuietHours
 from labpool.domain.tickets import Ticket
 from labpool.service.desk import Desk
 from labpool.service.sending.attempts import NotSent
-from labpool.service.sending.letters import Letterhead, confirmation_letter, notice_letter
+from labpool.service.sending.letters import Letterhead, Reader, confirmation_letter, notice_letter
 from labpool.service.sending.mailing import send_mail
 from labpool.service.sending.round import PutOff, Round
 from labpool.service.sending.webhooks import call, payload, signed_headers
@@ -85,8 +85,9 @@ class Post:
         self._mind_quiet_hours(known.preferences)
         if known.ticket is None or not self._wanted(delivery.notice, known, Way.EMAIL):
             return Outcome.UNWANTED
-        head = Letterhead(server.sender, self.pages)
-        letter = notice_letter(head, known.preferences.email, delivery, delivery.notice, known.ticket)
+        head, zone = Letterhead(server.sender, self.pages), zone_named(known.preferences.zone) or timezone.utc
+        reader = Reader(known.preferences.email, zone)
+        letter = notice_letter(head, reader, delivery, delivery.notice, known.ticket)
         await send_mail(letter, server, self._password())
         return Outcome.SENT
 

@@ -1,0 +1,23 @@
+"""What the programs of one machine are started with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from labpool.cli.supervisor_parts import all_parts
+from labpool.settings import Place, Ports
+
+from tests.real_hub import REPOSITORY
+
+pytestmark = pytest.mark.hub
+
+
+def test_only_the_pool_gets_the_mail_servers_password(tmp_path: Path):
+    environ = {
+        "LABPOOL_DATA": str(tmp_path),
+        "LABPOOL_CONFIG": str(REPOSITORY / "hub_config"),
+        "LABPOOL_SMTP_PASSWORD": "secret-of-the-pool",
+    }
+    parts = all_parts(Place.open(environ), Ports(), environ)
+    assert [part.name for part in parts if "secret-of-the-pool" in part.environment.values()] == ["pool"]
