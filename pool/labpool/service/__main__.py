@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
+import signal
+import socket
 import sys
 from datetime import datetime, timezone
 
@@ -20,6 +23,7 @@ from labpool.log_lines import log_as_json_lines
 from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.leading import Leading
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
 from labpool.service.setting import Setting
@@ -36,7 +40,7 @@ from labpool.settings import (
     pool_file_path,
     watched_pool_file,
 )
-from labpool.store import Store, UnusableDatabase, connect, migrate
+from labpool.store import Store, UnusableDatabase, connect, leadership, migrate
 
 _LOG = logging.getLogger("labpool.service")
 
@@ -52,7 +56,12 @@ def _given(variable: str) -> str:
     return value
 
 
-async def _parts(place: Place) -> Parts:
+def _own_name(ports: Ports) -> str:
+    """A name that no other process has, and that tells an admin where to look."""
+    return f"{socket.gethostname()}:{ports.pool}, process {os.getpid()}, {secrets.token_hex(4)}"
+
+
+async def _parts(place: Place, ports: Ports) -> Parts:
     watched = watched_pool_file(pool_file_path(os.environ))
     pool_file = watched.current(_LOG)
     engine = WorkstationEngine(pool_file, place, place.pool_id)
@@ -66,19 +75,21 @@ async def _parts(place: Place) -> Parts:
     changes = Changes()
     database = connect(pool_database(os.environ, place))
     migrate(database)
-    desk = Desk(Store(database), Setting(inventory, rules(inventory)), _utc_now, changes)
+    part = leadership(database, _own_name(ports))
+    desk = Desk(Store(database, part), Setting(inventory, rules(inventory)), _utc_now, changes)
     hub_url, token = _given("JUPYTERHUB_API_URL"), _given("JUPYTERHUB_API_TOKEN")
     hub = HubClient(hub_url, token)
     reconciler = Reconciler(desk, engine, hub, rules, pool_file.reconcile_seconds)
     signin = HubSignin(SigninSettings("pool", f"{PREFIX}/", hub_url, token, bytes.fromhex(place.secret("signin_key"))))
     tokens = TicketTokens(place.secret("ticket_key").encode())
     viewer = Viewer(desk, reconciler, pool_file.engine)
-    return Parts(desk, viewer, reconciler, changes, signin, tokens, place.secret("spawner_token"))
+    leading = Leading(part, reconciler, end=lambda: signal.raise_signal(signal.SIGTERM))
+    return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, place.secret("spawner_token"))
 
 
 async def _serve() -> None:
     place, ports = Place.open(os.environ), Ports.read(os.environ)
-    app = make_app(await _parts(place))
+    app = make_app(await _parts(place, ports))
     config = server_config(app, "127.0.0.1", ports.pool)
     await uvicorn.Server(config).serve()
 

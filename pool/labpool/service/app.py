@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from labpool.service import pages, reservation_routes, spawner_routes, ticket_routes
 from labpool.service.body_limit import BodyLimit
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
 from labpool.service.problems import install_problems
+from labpool.service.stand_by import StandBy, health
 from labpool.service.unavailable import install_unavailable
 from labpool.service.viewing import PREFIX
 
@@ -20,17 +20,15 @@ __all__ = ["PREFIX", "make_app"]
 
 
 def make_app(parts: Parts) -> FastAPI:
-    """The application of one pool; it reconciles for as long as it is served."""
+    """The application of one pool; it decides for as long as it is served and leads."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        reconciling = asyncio.create_task(parts.reconciler.run())
+        await parts.leading.start()
         try:
             yield
         finally:
-            reconciling.cancel()
-            with suppress(asyncio.CancelledError):
-                await reconciling
+            await parts.leading.stop()
 
     app = FastAPI(
         title="labpool",
@@ -43,22 +41,14 @@ def make_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.add_middleware(BodyLimit)
+    app.add_middleware(StandBy, leading=parts.leading, signin=parts.signin)
     parts.signin.install(app, pages.refusal_page)
     install_problems(app, parts.signin)
-    install_unavailable(app, parts.signin)
+    install_unavailable(app, parts.signin, parts.leading)
     app.include_router(spawner_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(ticket_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(reservation_routes.routes, prefix=f"{PREFIX}/api/v1")
-    app.include_router(_health, prefix=PREFIX)
+    app.include_router(health, prefix=PREFIX)
     app.mount(f"{PREFIX}/static", PageFiles(), name="static")
     app.include_router(pages.routes, prefix=PREFIX)
     return app
-
-
-_health = APIRouter(tags=["health"])
-
-
-@_health.get("/healthz", summary="Whether the pool answers")
-async def healthz() -> dict[str, str]:
-    """Answers without sign-in."""
-    return {"status": "ok"}

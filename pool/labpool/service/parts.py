@@ -9,6 +9,7 @@ from fastapi import Request
 from labpool.hub_signin import HubSignin
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.leading import Leading
 from labpool.service.reconciler import Reconciler
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
@@ -21,6 +22,7 @@ class Parts:
     desk: Desk
     viewer: Viewer
     reconciler: Reconciler
+    leading: Leading
     changes: Changes
     signin: HubSignin
     tokens: TicketTokens

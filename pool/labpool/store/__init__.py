@@ -2,6 +2,7 @@
 
 from labpool.store.database import connect, migrate, name_of
 from labpool.store.errors import StoreUnavailable, UnusableDatabase
+from labpool.store.leadership import Leadership, NotLeading, Seat, leadership
 from labpool.store.past import UnreadableStore, read_past
 from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
 from labpool.store.store import Store, Transaction
@@ -9,14 +10,18 @@ from labpool.store.store import Store, Transaction
 __all__ = [
     "AuditEntry",
     "EndedRun",
+    "Leadership",
+    "NotLeading",
     "Notice",
     "ReservationSeries",
+    "Seat",
     "Store",
     "StoreUnavailable",
     "Transaction",
     "UnreadableStore",
     "UnusableDatabase",
     "connect",
+    "leadership",
     "migrate",
     "name_of",
     "read_past",

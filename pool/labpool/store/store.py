@@ -14,6 +14,7 @@ from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
 from labpool.store.errors import told_apart
 from labpool.store.kept import Kept, read
+from labpool.store.leadership import Leadership
 from labpool.store.models import AuditRow, LeaseRow, NoticeRow, SlotRow, TicketRow
 from labpool.store.records import AuditEntry, EndedRun, Notice, ReservationSeries
 from labpool.store.sqlite import READS_ONLY
@@ -23,10 +24,14 @@ class Store:
     """All the pool remembers, in one database that nobody else writes.
 
     What every decision looks at stays in memory between transactions; after a failed one it is read anew.
+
+    Args:
+        engine: The database.
+        leadership: Says in each transaction whether this process leads; None where nobody else can.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, leadership: Leadership | None = None) -> None:
+        self._engine, self._leadership = engine, leadership
         self._kept: Kept | None = None
 
     @contextmanager
@@ -37,9 +42,11 @@ class Store:
 
         Raises:
             StoreUnavailable: the database is down, locked, full or too slow.
+            NotLeading: another process decides.
         """
         try:
             with told_apart(), Session(self._engine) as session, session.begin():
+                self._check(session)
                 kept = self._kept.copy() if self._kept else read(session)
                 yield Transaction(session, kept)
         except BaseException:
@@ -53,10 +60,16 @@ class Store:
 
         Raises:
             StoreUnavailable: the database is down or too slow.
+            NotLeading: another process decides, so what this one remembers may be wrong.
         """
         known = self._kept
         with told_apart(), Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
+            self._check(session)
             yield Transaction(session, known or read(session))
+
+    def _check(self, session: Session) -> None:
+        if self._leadership is not None:
+            self._leadership.check(session)
 
     def close(self) -> None:
         """Give the connections back."""
