@@ -12,11 +12,13 @@ from rich.console import Console
 
 from labpool.cli.check import check_file
 from labpool.cli.check_output import as_text, print_tables
+from labpool.cli.database import database
 from labpool.cli.simulate import simulate
 from labpool.cli.simulate_files import UnusableFile
 from labpool.settings import InvalidSetting, pool_file_path
 from labpool.settings.reference import NoReferenceHere, with_reference
 from labpool.settings.schema import schema_text
+from labpool.store import BackupFailed, UnusableDatabase
 
 app = typer.Typer(
     name="labpool",
@@ -27,13 +29,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(simulate, name="simulate")
+app.add_typer(database, name="db")
 
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done; 1 what was asked can't be done; 2 a wrong command line."""
     try:
         app()
-    except (InvalidSetting, UnusableFile) as error:
+    except (BackupFailed, InvalidSetting, UnusableDatabase, UnusableFile) as error:
         _refuse(str(error))
 
 

@@ -1,5 +1,7 @@
 """What the pool remembers: tickets, slots, leases, reservations, notices and the audit trail in SQL."""
 
+from labpool.store.backup_errors import BackupFailed
+from labpool.store.backups import restore_backup, write_backup
 from labpool.store.database import connect, migrate, name_of
 from labpool.store.errors import StoreUnavailable, UnusableDatabase
 from labpool.store.leadership import Leadership, NotLeading, Seat, leadership
@@ -9,6 +11,7 @@ from labpool.store.store import Store, Transaction
 
 __all__ = [
     "AuditEntry",
+    "BackupFailed",
     "EndedRun",
     "Leadership",
     "NotLeading",
@@ -25,4 +28,6 @@ __all__ = [
     "migrate",
     "name_of",
     "read_past",
+    "restore_backup",
+    "write_backup",
 ]

@@ -70,12 +70,16 @@ def refuse_newer(connection: Connection) -> None:
         UnusableDatabase: the schema is that of a newer release.
     """
     found = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in known_revisions():
         raise UnusableDatabase(
             f"{name_of(connection.engine.url)} has the schema {found}, which this release of labpool doesn't know: a "
             "newer one made it. Install that release again, or restore a backup from before it."
         )
+
+
+def known_revisions() -> frozenset[str]:
+    """All schemas that this release can bring up to date."""
+    return frozenset(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
 
 def alembic_config(connection: Connection) -> Config:
