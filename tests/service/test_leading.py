@@ -13,9 +13,12 @@ from labpool.domain.leases import Lease
 from labpool.store import Store, connect
 
 from tests.ports import free_ports
+from tests.postgres import RunningPostgres
 from tests.real_hub import NAVIGATION, wait_until
 from tests.service.pool_process import PoolProcess
+from tests.service.severed import Link, severable_postgres
 
+pytestmark = pytest.mark.long
 Two = tuple[PoolProcess, PoolProcess]
 
 
@@ -30,6 +33,12 @@ def two(database_url: str, tmp_path: Path) -> Iterator[Two]:
     finally:
         first.end()
         second.end()
+
+
+@pytest.fixture
+def severed() -> Iterator[tuple[RunningPostgres, Link, Link]]:
+    with severable_postgres() as parts:
+        yield parts
 
 
 def leases_in(url: str) -> tuple[Lease, ...]:
@@ -98,3 +107,30 @@ def test_paused_leader_is_replaced_and_does_nothing_once_it_goes_on(two: Two, da
     assert other.home("mia").tickets == ()
     leader.start()
     assert (leader.role(), other.role()) == ("stand-by", "leader")
+
+
+@pytest.mark.postgresql
+@pytest.mark.root
+def test_leader_whose_packets_are_lost_is_replaced_and_grants_nothing(
+    severed: tuple[RunningPostgres, Link, Link], tmp_path: Path
+):
+    server, cut, whole = severed
+    url = server.new_database()
+    leader, other = (PoolProcess(tmp_path, port, url) for port in free_ports(2))
+    leader.database = url.replace(whole.there, cut.there)
+    try:
+        leader.start()
+        other.start()
+        assert (leader.role(), other.role()) == ("leader", "stand-by")
+        granted = leader.ask("ada", "gpu-4")
+        cut.lose_everything()
+        wait_until(other.leads, "the other one's lead", 30)
+        assert leader.ask("bert").status_code == 503
+        assert other.ask("bert").status_code == 202
+        assert other.ask("ada", "gpu-4").json()["ticket"] == granted.json()["ticket"]
+        cut.mend()
+        leader.process.wait(60)
+        assert len(leases_in(url)) == 1
+    finally:
+        leader.end()
+        other.end()

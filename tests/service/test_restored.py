@@ -18,7 +18,7 @@ from labpool.store import Store, connect, migrate, restore_backup, write_backup
 from tests.real_hub import wait_until
 from tests.service.lab import Lab
 
-pytestmark = pytest.mark.hub
+pytestmark = [pytest.mark.hub, pytest.mark.long]
 NewUser = Callable[[], str]
 
 

@@ -71,6 +71,14 @@ def test_who_gives_up_is_followed_at_once_and_writes_nothing_any_more(process: C
     assert open_tickets(second_store) == []
 
 
+def test_who_gave_up_does_not_lead_again_by_a_late_sign_of_life(process: Callable[[str], Process]):
+    (first, _), (second, _) = process("a"), process("b")
+    first.seek()
+    first.give_up()
+    assert not first.seek().leads
+    assert second.seek() == Seat(True, "b")
+
+
 @pytest.fixture
 def on_postgres(postgres: RunningPostgres) -> Iterator[tuple[str, Process, Process]]:
     """A database with two processes, of which the first leads."""
@@ -110,6 +118,17 @@ def test_leader_without_a_sign_of_life_is_replaced_and_can_neither_write_nor_rea
         open_tickets(first_store)
     assert first.seek() == Seat(False, "b")
     assert open_tickets(second_store) == ["t1"]
+
+
+@pytest.mark.postgresql
+def test_who_was_replaced_never_leads_again_for_what_it_remembers_is_old(on_postgres: tuple[str, Process, Process]):
+    url, (first, first_store), (second, _) = on_postgres
+    let_its_time_pass(url)
+    second.seek()
+    let_its_time_pass(url)
+    assert first.seek() == Seat(False, "b")
+    with pytest.raises(NotLeading):
+        open_tickets(first_store)
 
 
 @pytest.mark.postgresql

@@ -69,6 +69,8 @@ class Leading:
                 await self._seek()
             except StoreUnavailable as error:
                 _LOG.warning("whether this pool leads can't be asked: %s", error)
+            except Exception:
+                _LOG.exception("asking whether this pool leads failed; trying again")
 
     async def _seek(self) -> None:
         before, self._seat = self._seat, await asyncio.to_thread(self._leadership.seek)

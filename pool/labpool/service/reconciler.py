@@ -103,7 +103,8 @@ class Reconciler:
             waiting.cancel()
 
     async def begin(self) -> None:
-        """Before anything is granted: end what runs without a lease."""
+        """Before anything is granted: see the devices and rules of now, and end what runs without a lease."""
+        await self._see_devices([lease for _, lease in await self._desk.view(_held)])
         await end_uncovered(self._desk, self._engine, await self._engine.processes())
 
     async def look(self) -> float:
@@ -114,8 +115,7 @@ class Reconciler:
     async def _look(self) -> float:
         held = await self._desk.view(_held)
         leases = [lease for _, lease in held]
-        inventory = await self._engine.inventory(leases)
-        self._desk.setting = Setting(inventory, self._rules(inventory))
+        await self._see_devices(leases)
         await self._see(held)
         await self._apart(self._note_trespassers(leases))
         leftovers = set(self.sighting.processes) - {ticket.id for ticket, _ in held}
@@ -171,7 +171,8 @@ class Reconciler:
         """
         if ticket.state not in HOLDING:
             raise NotNow(f"This ticket is {ticket.state.value} and holds no GPU to give back.")
-        await self._desk.stopping(ticket.id, actor, _reason_of(ticket, actor))
+        reason = EndReason.STOPPED if actor == ticket.user else EndReason.ENDED_BY_ADMIN
+        await self._desk.stopping(ticket.id, actor, reason)
         if self.sighting.listed(ticket):
             await self._tell_hub(ticket)
         await self._engine.terminate(ticket.id)
@@ -182,6 +183,10 @@ class Reconciler:
             await self._hub.stop(ticket.user, ticket.name)
         except HubError as error:
             raise NotNow(f"The hub could not stop the server: {error}. Try again in a minute.") from error
+
+    async def _see_devices(self, leases: list[Lease]) -> None:
+        inventory = await self._engine.inventory(leases)
+        self._desk.setting = Setting(inventory, self._rules(inventory))
 
     async def _see(self, held: list[Held]) -> None:
         tickets = {ticket.id: ticket for ticket, _ in held}
@@ -291,7 +296,3 @@ class Reconciler:
 def _held(view: Transaction) -> list[Held]:
     leases = {lease.ticket: lease for lease in view.live_leases()}
     return [(ticket, leases[ticket.id]) for ticket in view.open_tickets() if ticket.id in leases]
-
-
-def _reason_of(ticket: Ticket, actor: str) -> EndReason:
-    return EndReason.STOPPED if actor == ticket.user else EndReason.ENDED_BY_ADMIN

@@ -43,7 +43,7 @@ class Leadership(ABC):
 
     @abstractmethod
     def seek(self) -> Seat:
-        """Lead on, or begin to where nobody does.
+        """Lead on, or begin to where nobody does. Who was replaced, or gave up, never leads again.
 
         Raises:
             StoreUnavailable: the database is down or too slow.
@@ -72,10 +72,10 @@ def leadership(engine: Engine, holder: str) -> Leadership:
 class _ByFile(Leadership):
     def __init__(self, database: Path, holder: str) -> None:
         self._lock, self._holder = FileLock(database), holder
-        self._leads = False
+        self._leads = self._gave_up = False
 
     def seek(self) -> Seat:
-        self._leads = self._lock.take(self._holder)
+        self._leads = not self._gave_up and self._lock.take(self._holder)
         return Seat(self._leads, self._holder if self._leads else self._lock.holder())
 
     def check(self, session: Session) -> None:
@@ -83,7 +83,7 @@ class _ByFile(Leadership):
             raise NotLeading
 
     def give_up(self) -> None:
-        self._leads = False
+        self._leads, self._gave_up = False, True
         self._lock.give_back()
 
 
@@ -91,6 +91,7 @@ class _ByRow(Leadership):
     def __init__(self, engine: Engine, holder: str) -> None:
         self._engine, self._holder = engine, holder
         self._epoch: int | None = None
+        self._gave_up = False
 
     def seek(self) -> Seat:
         with told_apart(), Session(self._engine.execution_options(**{READS_ONLY: True})) as session:
@@ -103,19 +104,22 @@ class _ByRow(Leadership):
     def check(self, session: Session) -> None:
         found = session.execute(select(LeaderRow.epoch, LeaderRow.holder)).first()
         # the holder too, for after a restore the epochs are counted anew
-        if found is None or tuple(found) != (self._epoch, self._holder):
+        if self._gave_up or found is None or tuple(found) != (self._epoch, self._holder):
             raise NotLeading
 
     def give_up(self) -> None:
+        self._gave_up = True
         with told_apart(), Session(self._engine) as session, session.begin():
             row = session.get(LeaderRow, _ONLY)
             if row is not None and row.holder == self._holder:
                 row.expires_at = func.clock_timestamp()
-        self._epoch = None
 
     def _take(self, session: Session) -> Seat:
         row = session.get(LeaderRow, _ONLY) or LeaderRow(id=_ONLY, epoch=0, holder="")
-        if row.holder != self._holder:
+        led_before = self._epoch is not None
+        if self._gave_up or (led_before and (row.epoch, row.holder) != (self._epoch, self._holder)):
+            return Seat(False, row.holder)
+        if not led_before:
             if (other := session.scalars(select(LeaderRow).where(_holds())).first()) is not None:
                 return Seat(False, other.holder)
             row.epoch, row.holder = row.epoch + 1, self._holder

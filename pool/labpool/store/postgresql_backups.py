@@ -18,6 +18,7 @@ from labpool.store.postgresql import APPLICATION, WRITER, postgresql_engine
 
 _REVISION = re.compile(r"^COPY \S*alembic_version \(version_num\) FROM stdin;\n(\S+)\n\\\.$", re.MULTILINE)
 
+_MAGIC = b"PGDMP"
 _IN_USE = "labpool: in use"
 _ALONE = f"""
 SELECT pg_advisory_xact_lock({WRITER});
@@ -45,8 +46,9 @@ def restore(url: URL, source: Path) -> None:
     Raises:
         BackupFailed: a pool uses the database, `source` can't be restored, or a program of PostgreSQL's is missing.
     """
-    if not source.read_bytes()[:5] == b"PGDMP":
-        raise no_backup(source, "it is no dump of a PostgreSQL database")
+    with source.open("rb") as dump:
+        if dump.read(len(_MAGIC)) != _MAGIC:
+            raise no_backup(source, "it is no dump of a PostgreSQL database")
     _refuse_newer(url, source)
     script = _run("pg_restore", url, "--no-owner", "--no-privileges", "--file=-", str(source))
     whole = f"{_ALONE}{_drop_tables(url)}{script}"

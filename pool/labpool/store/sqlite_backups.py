@@ -37,15 +37,17 @@ def restore(database: Path, source: Path) -> None:
     """
     _check(source)
     lock = FileLock(database)
-    if not lock.take("labpool db restore"):
-        raise in_use(str(database), f"the pool of {lock.holder()}")
     try:
+        if not lock.take("labpool db restore"):
+            raise in_use(str(database), f"the pool of {lock.holder()}")
         with closing(_opened(source, "ro")) as backup, closing(_opened(database, "rwc")) as target:
             target.execute("PRAGMA journal_mode=WAL")
             target.execute("PRAGMA synchronous=FULL")
             backup.backup(target)
-    except sqlite3.Error as error:
-        raise BackupFailed(f"{database} was left as it was: {error}. Is there room, and does nobody use it?") from error
+    except (OSError, sqlite3.Error) as error:
+        raise BackupFailed(
+            f"{database} was left as it was: {error}. Expected a file of yours, with room, that nobody uses."
+        ) from error
     finally:
         lock.give_back()
 
