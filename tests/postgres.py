@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -34,6 +34,8 @@ class RunningPostgres:
 
     folder: Path
     port: int
+    host: str = "127.0.0.1"
+    within: Sequence[str] = ()
     _server: subprocess.Popen[bytes] | None = None
 
     def new_database(self) -> str:
@@ -45,19 +47,31 @@ class RunningPostgres:
 
     def url(self, database: str) -> str:
         """What LABPOOL_DATABASE would name."""
-        return f"postgresql://labpool:{URL_PASSWORD}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://labpool:{URL_PASSWORD}@{self.host}:{self.port}/{database}"
 
     def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
         """A connection of its own, each statement a transaction."""
         return psycopg.connect(
-            host="127.0.0.1", port=self.port, user="labpool", password=PASSWORD, dbname=database, autocommit=True
+            host=self.host, port=self.port, user="labpool", password=PASSWORD, dbname=database, autocommit=True
         )
 
     def start(self) -> None:
         """Start the server on what an earlier start left."""
-        options = ("-D", str(self.folder / "data"), "-p", str(self.port), "-k", "", "-h", "127.0.0.1", *_NEVER_ON_DISK)
+        options = (
+            "-D",
+            str(self.folder / "data"),
+            "-p",
+            str(self.port),
+            "-k",
+            "",
+            "-h",
+            self._listens(),
+            *_NEVER_ON_DISK,
+        )
         with (self.folder / "log").open("ab") as log:
-            self._server = subprocess.Popen([*_run("postgres"), *options], stdout=log, stderr=log, cwd=self.folder)
+            self._server = subprocess.Popen(
+                [*self.within, *_run("postgres"), *options], stdout=log, stderr=log, cwd=self.folder
+            )
         wait_until(self._answers, f"PostgreSQL's first answer (log: {self.folder}/log)")
 
     def stop(self) -> None:
@@ -66,6 +80,9 @@ class RunningPostgres:
             self._server.send_signal(signal.SIGINT)  # its fast shutdown
             self._server.wait(30)
             self._server = None
+
+    def _listens(self) -> str:
+        return "*" if self.within else self.host
 
     def _answers(self) -> bool:
         try:
@@ -79,10 +96,15 @@ _numbers = count(1)
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[RunningPostgres]:
-    """A new server. PostgreSQL refuses to run as root, so root runs it as Debian's user postgres."""
+def running_postgres(host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterator[RunningPostgres]:
+    """A new server. PostgreSQL refuses to run as root, so root runs it as Debian's user postgres.
+
+    Args:
+        host: Where the test reaches it.
+        within: Command that starts another one in a network namespace; there it listens on all addresses.
+    """
     folder = Path(tempfile.mkdtemp(prefix="labpool-postgres-"))  # pytest's own folders are closed to other users
-    server = RunningPostgres(folder, free_ports(1)[0])
+    server = RunningPostgres(folder, free_ports(1)[0], host, within)
     try:
         (folder / "password").write_text(PASSWORD)
         if os.geteuid() == 0:
@@ -92,6 +114,8 @@ def running_postgres() -> Iterator[RunningPostgres]:
         plain = ("--encoding=UTF8", "--locale=C.UTF-8")
         command = [*_run("initdb"), "-D", str(folder / "data"), *asked, *plain]
         subprocess.run(command, check=True, capture_output=True, cwd=folder)
+        with (folder / "data/pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet scram-sha-256\n")
         server.start()
         yield server
     finally:

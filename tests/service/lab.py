@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 from labpool.api_models import TicketView
+from labpool.engines.proc import ProcessTable
 
 from tests.real_hub import RealHub, wait_until
 from tests.service.running_pool import RunningPool, server_path
@@ -38,6 +39,10 @@ class Lab:
 
     def pids(self, ticket: TicketView) -> tuple[int, ...]:
         return self.pool.call(self.pool.engine.processes()).get(ticket.id, ())
+
+    def pids_anywhere(self, ticket: TicketView) -> tuple[int, ...]:
+        """Also where the pool does not run."""
+        return ProcessTable(self.pool.place().pool_id).by_ticket().get(ticket.id, ())
 
     def until(self, ticket: TicketView, state: str, reason: str | None = None) -> TicketView:
         wait_until(lambda: self.pool.ticket(ticket.id).state == state, f"{state} for {ticket.id}")

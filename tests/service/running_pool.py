@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.head_keeper import HeadKeeper
+from labpool.service.leading import Leading
 from labpool.service.nearing import Nearing
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
@@ -32,9 +34,9 @@ from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
 from labpool.settings import NoticeSettings, Place, complete_catalogue, sqlite_url, watched_pool_file
-from labpool.store import AuditEntry, Store, connect, migrate
+from labpool.store import AuditEntry, Store, connect, leadership, migrate
 
-from tests.real_hub import wait_until
+from tests.real_hub import is_healthy, wait_until
 from tests.running_lab import TINY_SERVER
 
 Done = TypeVar("Done")
@@ -86,6 +88,7 @@ class RunningPool:
     _stop: Callable[[], None] | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _parts: Parts | None = None
+    _store: Store | None = None
     _engine: WorkstationEngine | None = None
 
     @property
@@ -93,7 +96,7 @@ class RunningPool:
         return f"http://127.0.0.1:{self.port}{PREFIX}"
 
     @property
-    def store_url(self) -> str:
+    def database_url(self) -> str:
         """The pool's database."""
         return self.database or sqlite_url(self.place().pool_db)
 
@@ -112,14 +115,17 @@ class RunningPool:
 
     def start(self) -> None:
         """Serve in a thread of its own, on the data of an earlier start."""
-        ready = threading.Event()
-        threading.Thread(target=lambda: asyncio.run(self._serve(ready)), daemon=True).start()
-        assert ready.wait(20), "the pool did not start"
+        threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
+        wait_until(lambda: is_healthy(f"{self.url}/healthz"), "the pool's start")
 
     def stop(self) -> None:
         assert self._stop is not None
         self._stop()
         wait_until(lambda: self._loop is None, "the pool's end")
+
+    def _stop_serving(self) -> None:
+        assert self._stop is not None
+        self._stop()
 
     def call(self, work: Coroutine[object, object, Done]) -> Done:
         """Run something in the pool's loop."""
@@ -167,14 +173,14 @@ class RunningPool:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self.parts.reconciler.look_soon)
 
-    async def _serve(self, ready: threading.Event) -> None:
+    async def _serve(self) -> None:
         self._parts = await self._make_parts()
         server = uvicorn.Server(server_config(make_app(self._parts), "127.0.0.1", self.port))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # not in a thread
         self._loop = asyncio.get_running_loop()
         self._stop = lambda: setattr(server, "should_exit", True)
-        self._loop.call_later(0.3, ready.set)
         await server.serve()
+        self._store.close()
         self._loop = None
 
     async def _make_parts(self) -> Parts:
@@ -183,11 +189,13 @@ class RunningPool:
         watched = watched_pool_file(self.folder / "pool.yaml")
         pool_file = watched.current(_LOG)
         self._engine = engine = WorkstationEngine(pool_file, place, place.pool_id)
-        database = connect(self.store_url)
+        database = connect(self.database_url)
         migrate(database)
+        part = leadership(database, secrets.token_hex())
+        self._store = Store(database, part)
         changes = Changes()
         setting = Setting(await engine.inventory(), pool_file.catalogue)
-        desk = Desk(Store(database), setting, self.clock, changes)
+        desk = Desk(self._store, setting, self.clock, changes)
         reconciler = Reconciler(
             desk,
             engine,
@@ -202,8 +210,10 @@ class RunningPool:
         heads = HeadKeeper(desk, second_place(pool_file.audit_heads, place.audit_heads))
         signin, tokens = HubSignin(settings), TicketTokens(b"ticket-key")
         post = Post(desk, self._notice_settings, lambda: "", b"ticket-key")
-        secret, nearing = SPAWNER_TOKEN, Nearing(desk)
-        return Parts(desk, viewer, reconciler, changes, signin, tokens, secret, heads, watched, post, nearing)
+        activities = (post, Nearing(desk), heads)
+        leading = Leading(part, reconciler, activities, end=self._stop_serving)
+        secret = SPAWNER_TOKEN
+        return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, secret, heads, watched, post)
 
     def _notice_settings(self) -> NoticeSettings:
         written = watched_pool_file(self.folder / "pool.yaml").current(_LOG).notices

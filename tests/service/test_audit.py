@@ -43,7 +43,7 @@ def test_head_is_written_hourly_and_at_a_clean_stop_and_the_trail_fits_it(lab: L
     pool.stop()
     assert len(heads(pool)) == count + 1
     assert heads(pool)[-1].link.number >= rows
-    found = verify_audit(pool.store_url, heads(pool))
+    found = verify_audit(pool.database_url, heads(pool))
     assert (found.rows, found.broken) == (heads(pool)[-1].link.number, None)
     pool.start()
 

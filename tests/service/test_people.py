@@ -27,7 +27,7 @@ def erase(lab: Lab, name: str, token: str | None = None) -> httpx.Response:
 
 def stands_in_store(lab: Lab, name: str) -> bool:
     """Whether the name is anywhere in the database: in its files too where these are at hand."""
-    with reading(lab.pool.store_url) as session:
+    with reading(lab.pool.database_url) as session:
         kept = repr([session.execute(select(table)).all() for table in Base.metadata.sorted_tables]).encode()
     database = lab.pool.place().pool_db
     files = b"".join(file.read_bytes() for file in sorted(database.parent.glob(f"{database.name}*")))
@@ -63,7 +63,7 @@ def test_person_is_erased_once_nothing_of_theirs_is_open(lab: Lab, new_user: New
         erased["pseudonym"]
     }
     heads = heads_in(lab.pool.place().audit_heads.read_text().splitlines())
-    assert verify_audit(lab.pool.store_url, heads).broken is None
+    assert verify_audit(lab.pool.database_url, heads).broken is None
     assert erase(lab, user).json()["reason"] == "no_such_person"
     assert lab.running(user).state == "running"  # back again, as somebody new
 

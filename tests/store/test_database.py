@@ -48,6 +48,12 @@ def test_sqlite_file_in_a_folder_that_is_not_there_is_refused(tmp_path: Path):
         migrate(connect(f"sqlite:///{tmp_path}/nowhere/pool.sqlite"))
 
 
+def test_sqlite_file_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("labpool.store.database.network_file_system", lambda folder: "nfs4")
+    with pytest.raises(UnusableDatabase, match=r"lies on a network file system \(nfs4\), where SQLite can lose data"):
+        migrate(connect(f"sqlite:///{tmp_path}/pool.sqlite"))
+
+
 @pytest.mark.postgresql
 def test_wrong_password_is_refused_and_never_told(postgres: RunningPostgres):
     wrong = f"postgresql://labpool:{SECRET}@127.0.0.1:{postgres.port}/postgres"

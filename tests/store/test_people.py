@@ -35,7 +35,7 @@ NO_PERSON = {
     *("notices.ticket", "notices.key", "notices.kind", "audit.actor", "audit.ticket", "audit.event", "audit.detail"),
     *("audit.hash", "people.name", "people.pseudonym", "withdrawals.id", "withdrawals.act", "withdrawals.node"),
     *("withdrawals.device", "overrides.id", "overrides.rule", "overrides.flavour", "deliveries.id", "deliveries.way"),
-    *("deliveries.outcome", "preferences.email", "preferences.unconfirmed", "preferences.webhook_url"),
+    *("leader.holder", "deliveries.outcome", "preferences.email", "preferences.unconfirmed", "preferences.webhook_url"),
     *("preferences.webhook_secret", "preferences.quiet_from", "preferences.quiet_to", "preferences.zone"),
 }
 """Columns of text without a person's name; those of the key table, the trail, and of preferences, which are deleted."""

@@ -13,6 +13,7 @@ from rich.console import Console
 from labpool.cli.audit import audit
 from labpool.cli.check import check_file
 from labpool.cli.check_output import as_text, print_tables
+from labpool.cli.database import database
 from labpool.cli.simulate import simulate
 from labpool.cli.simulate_files import UnusableFile
 from labpool.cli.users import users
@@ -20,6 +21,7 @@ from labpool.client import PoolError
 from labpool.settings import InvalidSetting, pool_file_path
 from labpool.settings.reference import NoReferenceHere, with_reference
 from labpool.settings.schema import schema_text
+from labpool.store import BackupFailed, UnusableDatabase
 
 app = typer.Typer(
     name="labpool",
@@ -32,13 +34,14 @@ app = typer.Typer(
 app.add_typer(audit, name="audit")
 app.add_typer(simulate, name="simulate")
 app.add_typer(users, name="users")
+app.add_typer(database, name="db")
 
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done; 1 what was asked can't be done; 2 a wrong command line."""
     try:
         app()
-    except (InvalidSetting, PoolError, UnusableFile) as error:
+    except (BackupFailed, InvalidSetting, PoolError, UnusableDatabase, UnusableFile) as error:
         _refuse(str(error))
 
 

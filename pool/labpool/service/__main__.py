@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
+import signal
+import socket
 import sys
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -22,6 +25,7 @@ from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.head_keeper import HeadKeeper
+from labpool.service.leading import Leading
 from labpool.service.nearing import Nearing
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
@@ -43,7 +47,7 @@ from labpool.settings import (
     pool_file_path,
     watched_pool_file,
 )
-from labpool.store import Store, UnusableDatabase, connect, migrate
+from labpool.store import Store, UnusableDatabase, connect, leadership, migrate
 
 _LOG = logging.getLogger("labpool.service")
 
@@ -59,7 +63,12 @@ def _given(variable: str) -> str:
     return value
 
 
-async def _parts(place: Place, own_url: str) -> Parts:
+def _own_name(ports: Ports) -> str:
+    """A name that no other process has, and that tells an admin where to look."""
+    return f"{socket.gethostname()}:{ports.pool}, process {os.getpid()}, {secrets.token_hex(4)}"
+
+
+async def _parts(place: Place, ports: Ports) -> Parts:
     watched = watched_pool_file(pool_file_path(os.environ))
     pool_file = watched.current(_LOG)
     engine = WorkstationEngine(pool_file, place, place.pool_id)
@@ -73,7 +82,8 @@ async def _parts(place: Place, own_url: str) -> Parts:
     changes = Changes()
     database = connect(pool_database(os.environ, place))
     migrate(database)
-    desk = Desk(Store(database), Setting(inventory, rules(inventory)), _utc_now, changes)
+    part = leadership(database, _own_name(ports))
+    desk = Desk(Store(database, part), Setting(inventory, rules(inventory)), _utc_now, changes)
     hub_url, token = _given("JUPYTERHUB_API_URL"), _given("JUPYTERHUB_API_TOKEN")
     hub = HubClient(hub_url, token)
     reconciler = Reconciler(desk, engine, hub, rules, pool_file.reconcile_seconds)
@@ -83,12 +93,14 @@ async def _parts(place: Place, own_url: str) -> Parts:
     heads = HeadKeeper(desk, second_place(pool_file.audit_heads, place.audit_heads))
     post = Post(
         desk,
-        lambda: _with_public_url(watched.current(_LOG).notices, own_url),
+        lambda: _with_public_url(watched.current(_LOG).notices, ports.public_url),
         lambda: mail_password(os.environ, place),
         place.secret("ticket_key").encode(),
     )
+    activities = (post, Nearing(desk), heads)
+    leading = Leading(part, reconciler, activities, end=lambda: signal.raise_signal(signal.SIGTERM))
     secret = place.secret("spawner_token")
-    return Parts(desk, viewer, reconciler, changes, signin, tokens, secret, heads, watched, post, Nearing(desk))
+    return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, secret, heads, watched, post)
 
 
 def _with_public_url(settings: NoticeSettings, own_url: str) -> NoticeSettings:
@@ -97,7 +109,7 @@ def _with_public_url(settings: NoticeSettings, own_url: str) -> NoticeSettings:
 
 async def _serve() -> None:
     place, ports = Place.open(os.environ), Ports.read(os.environ)
-    app = make_app(await _parts(place, ports.public_url))
+    app = make_app(await _parts(place, ports))
     config = server_config(app, "127.0.0.1", ports.pool)
     await uvicorn.Server(config).serve()
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from labpool.service import (
     admin_routes,
@@ -24,6 +23,7 @@ from labpool.service.openapi import describe
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
 from labpool.service.problems import install_problems
+from labpool.service.stand_by import StandBy, health
 from labpool.service.unavailable import install_unavailable
 from labpool.service.viewing import PREFIX
 
@@ -41,20 +41,15 @@ _API = (
 
 
 def make_app(parts: Parts) -> FastAPI:
-    """The application of one pool; it reconciles and sends notices for as long as it is served."""
+    """The application of one pool; it decides and sends notices for as long as it is served and leads."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        works = (parts.reconciler, parts.post, parts.nearing, parts.head_keeper)
-        activities = [asyncio.create_task(each.run()) for each in works]
+        await parts.leading.start()
         try:
             yield
         finally:
-            for activity in activities:
-                activity.cancel()
-                with suppress(asyncio.CancelledError):
-                    await activity
-            await parts.head_keeper.write()
+            await parts.leading.stop()
 
     app = FastAPI(
         title="labpool",
@@ -67,23 +62,15 @@ def make_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.add_middleware(BodyLimit)
+    app.add_middleware(StandBy, leading=parts.leading, signin=parts.signin)
     parts.signin.install(app, pages.refusal_page)
     install_problems(app, parts.signin)
-    install_unavailable(app, parts.signin)
+    install_unavailable(app, parts.signin, parts.leading)
     for part in _API:
         app.include_router(part.routes, prefix=f"{PREFIX}/api/v1")
-    app.include_router(_health, prefix=PREFIX)
+    app.include_router(health, prefix=PREFIX)
     app.include_router(metric_routes.routes, prefix=PREFIX)
     app.mount(f"{PREFIX}/static", PageFiles(), name="static")
     app.include_router(pages.routes, prefix=PREFIX)
     describe(app)
     return app
-
-
-_health = APIRouter(tags=["health"])
-
-
-@_health.get("/healthz", summary="Whether the pool answers")
-async def healthz() -> dict[str, str]:
-    """Answers without sign-in."""
-    return {"status": "ok"}

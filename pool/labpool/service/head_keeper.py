@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from labpool.service.desk import Desk
 from labpool.service.second_place import SecondPlace
-from labpool.store import Head, head_line
+from labpool.store import Head, NotLeading, StoreUnavailable, head_line
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,7 +31,14 @@ class HeadKeeper:
         self._due_at: datetime | None = None
 
     async def run(self) -> None:
-        """Write the head as soon as there is one and then hourly, until cancelled."""
+        """Write the head as soon as there is one, then hourly, and at last when cancelled."""
+        try:
+            await self._keep_writing()
+        finally:
+            with suppress(NotLeading, StoreUnavailable):
+                await self.write()
+
+    async def _keep_writing(self) -> None:
         count = 0
         while True:
             now = self._desk.clock()

@@ -10,7 +10,7 @@ from labpool.hub_signin import HubSignin
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.head_keeper import HeadKeeper
-from labpool.service.nearing import Nearing
+from labpool.service.leading import Leading
 from labpool.service.reconciler import Reconciler
 from labpool.service.sending.post import Post
 from labpool.service.ticket_tokens import TicketTokens
@@ -25,6 +25,7 @@ class Parts:
     desk: Desk
     viewer: Viewer
     reconciler: Reconciler
+    leading: Leading
     changes: Changes
     signin: HubSignin
     tokens: TicketTokens
@@ -32,7 +33,6 @@ class Parts:
     head_keeper: HeadKeeper
     pool_file: WatchedPoolFile
     post: Post
-    nearing: Nearing
 
 
 def parts_of(request: Request) -> Parts:

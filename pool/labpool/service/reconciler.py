@@ -36,6 +36,7 @@ from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
 from labpool.service.trail import unnamed
 from labpool.service.trespassing import note_trespassers
+from labpool.service.uncovered import end_uncovered, end_unless_changed
 from labpool.store import Part, Transaction
 
 _LOG = logging.getLogger(__name__)
@@ -103,6 +104,11 @@ class Reconciler:
         finally:
             waiting.cancel()
 
+    async def begin(self) -> None:
+        """Before anything is granted: see the devices and rules of now, and end what runs without a lease."""
+        await self._see_devices([lease for _, lease in await self._desk.view(_held)])
+        await end_uncovered(self._desk, self._engine, await self._engine.processes())
+
     async def look(self) -> float:
         """Compare, do what is due, decide anew; give the seconds until the next look is due."""
         async with self._one_look:
@@ -111,11 +117,11 @@ class Reconciler:
     async def _look(self) -> float:
         held = await self._desk.view(_held)
         leases = [lease for _, lease in held]
-        inventory = await self._engine.inventory(leases)
-        self._desk.found = Setting(inventory, self._rules(inventory))
+        await self._see_devices(leases)
         await self._see(held)
         await self._apart(self._note_trespassers(leases))
-        await self._apart(self._end_leftovers(held))
+        leftovers = set(self.sighting.processes) - {ticket.id for ticket, _ in held}
+        await self._apart(end_uncovered(self._desk, self._engine, leftovers))
         to_record = [(each, action) for each in held if (action := await self._carry_out(*each))]
         await self._desk.change(lambda change: self._record_all(change, to_record))
         for (ticket, _), action in to_record:
@@ -179,6 +185,10 @@ class Reconciler:
         except HubError as error:
             raise NotNow(f"The hub could not stop the server: {error}. Try again in a minute.") from error
 
+    async def _see_devices(self, leases: list[Lease]) -> None:
+        inventory = await self._engine.inventory(leases)
+        self._desk.found = Setting(inventory, self._rules(inventory))
+
     async def _see(self, held: list[Held]) -> None:
         tickets = {ticket.id: ticket for ticket, _ in held}
         try:
@@ -203,9 +213,9 @@ class Reconciler:
                 await self._stop(ticket, lease)
             case Kill():
                 _LOG.warning("ending a server that did not stop in time", extra={"ticket": ticket.id})
-                await self._engine.kill(ticket.id)
+                await end_unless_changed(self._desk, self._engine, ticket, lease)
             case Start() | TakeBack() | Requeue() | End() if self.sighting.runs(ticket.id):
-                await self._engine.kill(ticket.id)
+                await end_unless_changed(self._desk, self._engine, ticket, lease)
                 self.look_soon()
             case Start() if self.sighting.in_the_way(ticket, self._desk.catalogue.limits):
                 return action
@@ -283,15 +293,6 @@ class Reconciler:
         if new := seen - self.trespassers:
             await self._desk.change(lambda change: note_trespassers(change, new, self._desk.clock()), replan=False)
         self.trespassers = seen
-
-    async def _end_leftovers(self, held: list[Held]) -> None:
-        """End processes of tickets that hold nothing any more, before their devices work for somebody else."""
-        holding = {ticket.id for ticket, _ in held}
-        for ticket_id in set(self.sighting.processes) - holding:
-            ticket = await self._desk.find(ticket_id)
-            if ticket is not None and ticket.state not in HOLDING:
-                _LOG.warning("ending a process of a ticket that holds nothing", extra={"ticket": ticket_id})
-                await self._engine.kill(ticket_id)
 
 
 def _held(view: Transaction) -> list[Held]:

@@ -1,9 +1,12 @@
 """What the pool remembers: tickets, slots, leases, reservations, notices and the audit trail in SQL."""
 
 from labpool.store.audit_check import Head, head_line
+from labpool.store.backup_errors import BackupFailed
+from labpool.store.backups import restore_backup, write_backup
 from labpool.store.database import connect, migrate, name_of
 from labpool.store.erasing import Erased
 from labpool.store.errors import StoreUnavailable, UnusableDatabase
+from labpool.store.leadership import Leadership, NotLeading, Seat, leadership
 from labpool.store.past import read_past
 from labpool.store.reading import UnreadableStore
 from labpool.store.records import (
@@ -23,15 +26,19 @@ from labpool.store.store import Store, Transaction
 __all__ = [
     "Acts",
     "AuditEntry",
+    "BackupFailed",
     "Delivery",
     "EndedRun",
     "Erased",
     "Head",
+    "Leadership",
+    "NotLeading",
     "Notice",
     "Outcome",
     "Part",
     "Preferences",
     "ReservationSeries",
+    "Seat",
     "Store",
     "StoreUnavailable",
     "Transaction",
@@ -40,7 +47,10 @@ __all__ = [
     "Way",
     "connect",
     "head_line",
+    "leadership",
     "migrate",
     "name_of",
     "read_past",
+    "restore_backup",
+    "write_backup",
 ]

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from labpool.settings.file_systems import network_file_system
 from labpool.store.errors import UnusableDatabase, first_line
 from labpool.store.postgresql import OLDEST, postgresql_engine
 from labpool.store.sqlite import sqlite_engine
@@ -53,6 +54,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     Raises:
         UnusableDatabase: it can't be opened, or its schema is that of a newer release.
     """
+    _refuse_network(engine.url)
     try:
         with engine.begin() as connection:
             refuse_newer(connection)
@@ -71,12 +73,16 @@ def refuse_newer(connection: Connection) -> None:
         UnusableDatabase: the schema is that of a newer release.
     """
     found = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in known_revisions():
         raise UnusableDatabase(
             f"{name_of(connection.engine.url)} has the schema {found}, which this release of labpool doesn't know: a "
             "newer one made it. Install that release again, or restore a backup from before it."
         )
+
+
+def known_revisions() -> frozenset[str]:
+    """All schemas that this release can bring up to date."""
+    return frozenset(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
 
 def compact(engine: Engine) -> None:
@@ -110,6 +116,17 @@ def _parsed(url: str) -> URL:
     if not parsed.database:
         raise UnusableDatabase(f"LABPOOL_DATABASE names no database, only where one would be; {_EXPECTED}.")
     return parsed
+
+
+def _refuse_network(url: URL) -> None:
+    if url.get_backend_name() != "sqlite":
+        return
+    kind = network_file_system(Path(url.database or "").absolute().parent)
+    if kind is not None:
+        raise UnusableDatabase(
+            f"{url.database} lies on a network file system ({kind}), where SQLite can lose data. Expected a local "
+            "disk. Set LABPOOL_DATABASE to a file on one, or to a PostgreSQL database."
+        )
 
 
 def _expected(engine: Engine) -> str:

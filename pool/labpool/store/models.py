@@ -238,3 +238,14 @@ class AuditRow(Base):
     event: Mapped[str] = mapped_column(String(64))
     detail: Mapped[str] = mapped_column(Text)
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class LeaderRow(Base):
+    """The one pool process that decides; a single row. `expires_at` is by the database's clock."""
+
+    __tablename__ = "leader"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    epoch: Mapped[int]
+    holder: Mapped[str] = mapped_column(String(255))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

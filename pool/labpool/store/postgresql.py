@@ -10,7 +10,10 @@ from labpool.store.sqlite import READS_ONLY
 OLDEST = 15
 """The oldest release that is tested."""
 
-_WRITER = 0x6C6162706F6F6C
+APPLICATION = "labpool"
+"""By what name the server knows our connections."""
+
+WRITER = 0x6C6162706F6F6C
 """"labpool" as a number: the advisory lock of whoever writes. Such locks are apart for each database."""
 
 _SESSION = {
@@ -20,7 +23,7 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "15s",
 }
 _CONNECTION = {
-    "application_name": "labpool",
+    "application_name": APPLICATION,
     "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
     "connect_timeout": 5,
     # A server that is gone without a word is noticed in seconds, as is one behind a dropped connection.
@@ -52,4 +55,4 @@ def _begin(connection: Connection) -> None:
     if connection.get_execution_options().get(READS_ONLY, False):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # as at one moment
     else:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER})")

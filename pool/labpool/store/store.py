@@ -19,6 +19,7 @@ from labpool.store.database import compact
 from labpool.store.erasing import Erased
 from labpool.store.errors import told_apart
 from labpool.store.kept import Kept, read
+from labpool.store.leadership import Leadership
 from labpool.store.models import LeaseRow, NoticeRow, OverrideRow, SlotRow, TicketRow, WithdrawalRow
 from labpool.store.outbox import Outbox
 from labpool.store.preferences import PreferencesBook
@@ -30,10 +31,14 @@ class Store:
     """All the pool remembers, in one database that nobody else writes.
 
     What every decision looks at stays in memory between transactions; after a failed one it is read anew.
+
+    Args:
+        engine: The database.
+        leadership: Says in each transaction whether this process leads; None where nobody else can.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, leadership: Leadership | None = None) -> None:
+        self._engine, self._leadership = engine, leadership
         self._kept: Kept | None = None
 
     @contextmanager
@@ -44,9 +49,11 @@ class Store:
 
         Raises:
             StoreUnavailable: the database is down, locked, full or too slow.
+            NotLeading: another process decides.
         """
         try:
             with told_apart(), Session(self._engine) as session, session.begin():
+                self._check(session)
                 kept = self._kept.copy() if self._kept else read(session)
                 change = Transaction(session, kept)
                 yield change
@@ -64,15 +71,21 @@ class Store:
 
         Raises:
             StoreUnavailable: the database is down or too slow.
+            NotLeading: another process decides, so what this one remembers may be wrong.
         """
         known = self._kept
         with told_apart(), Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
+            self._check(session)
             yield Transaction(session, known or read(session))
 
     def acts(self) -> Acts:
         """What admins said and nobody has ended, as the last transaction left it."""
         with self.view() as view:
             return view.acts()
+
+    def _check(self, session: Session) -> None:
+        if self._leadership is not None:
+            self._leadership.check(session)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -9,7 +9,7 @@ from labpool.store.audit_chain import BEGINNING, hash_of
 from labpool.store.models import UtcDateTime
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

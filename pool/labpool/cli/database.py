@@ -1,0 +1,50 @@
+"""`labpool db`: backups of the pool's store, and the way back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labpool.settings import Place, pool_database
+from labpool.store import name_of, restore_backup, write_backup
+
+database = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Back the pool's store up and restore it: see docs/database.md."
+)
+
+BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
+
+
+@database.command("backup")
+def back_up(file: BackupFile) -> None:
+    """Write the whole store, as at one moment, into a new file. The pool may be running.
+
+    Exit code: 0 done, 1 when nothing was written, 2 for a wrong command line.
+    """
+    url = _url()
+    write_backup(url, file)
+    typer.echo(f"{file}: a backup of {name_of(url)}. It names people; keep it where only you can read it.")
+
+
+@database.command()
+def restore(
+    file: BackupFile,
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also where the store holds tickets; they are lost.")
+    ] = False,
+) -> None:
+    """Make the store what it was when the backup was made. The pool must not be running.
+
+    Exit code: 0 done, 1 when nothing was changed, 2 for a wrong command line.
+    """
+    url = _url()
+    restore_backup(url, file, replace)
+    typer.echo(f"{name_of(url)} is as it was in {file}. At its start the pool ends what runs without a lease.")
+
+
+def _url() -> str:
+    return pool_database(os.environ, Place.named(os.environ))

@@ -1,0 +1,58 @@
+"""What a pool answers that does not lead: who does, and to try again."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from labpool.hub_signin import HubSignin, Refusal
+from labpool.service.access import ThePool
+from labpool.service.leading import Leading
+from labpool.service.viewing import PREFIX
+
+_RETRY_SECONDS = 2
+health = APIRouter(tags=["health"])
+_ALWAYS = tuple(f"{PREFIX}/{path}" for path in ("healthz", "readyz", "openapi.json", "static/"))
+
+
+class StandBy:
+    """Middleware that lets requests through while this pool leads; a stand-by only tells how it is."""
+
+    def __init__(self, app: ASGIApp, leading: Leading, signin: HubSignin) -> None:
+        self._app, self._leading, self._signin = app, leading, signin
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 503 in the place of a pool that stands by."""
+        if scope["type"] != "http" or self._leading.leads or scope["path"].startswith(_ALWAYS):
+            await self._app(scope, receive, send)
+            return
+        response = self._signin.refuse(Request(scope), stands_by(self._leading.leader))
+        await response(scope, receive, send)
+
+
+def stands_by(leader: str) -> Refusal:
+    """The answer of a pool that does not lead."""
+    return Refusal(
+        503,
+        "stands_by",
+        "This pool stands by",
+        f"Another one decides: {leader}." if leader else "Who decides is being settled.",
+        "Try again in a moment.",
+        retry_after=_RETRY_SECONDS,
+    )
+
+
+@health.get("/healthz", summary="Whether the pool answers")
+async def healthz(pool: ThePool) -> dict[str, str]:
+    """Answers without sign-in: whether this process leads or stands by, and who leads."""
+    return {"status": "ok", "role": "leader" if pool.leading.leads else "stand-by", "leader": pool.leading.leader}
+
+
+@health.get(
+    "/readyz", status_code=204, summary="Whether the pool decides", responses={503: {"description": "Stands by."}}
+)
+async def readyz(pool: ThePool, response: Response) -> None:
+    """Answers without sign-in: 204 where this process leads, for a balancer that finds the leader by it."""
+    if not pool.leading.leads:
+        response.status_code = 503
