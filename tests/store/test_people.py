@@ -32,7 +32,15 @@ NO_PERSON = {
     *("leases.stopping_for", "leased_devices.device", "slots.ticket", "slots.node", "reservations.id"),
     *("reservations.project", "reservations.flavour", "reservations.node", "reservations.zone", "reservations.repeat"),
     *("notices.ticket", "notices.key", "notices.kind", "audit.actor", "audit.ticket", "audit.event", "audit.detail"),
-    *("audit.hash", "people.name", "people.pseudonym"),
+    *(
+        "ledger.kind",
+        "ledger.person",
+        "ledger.project",
+        "ledger.flavour",
+        "audit.hash",
+        "people.name",
+        "people.pseudonym",
+    ),
 }
 """Columns of text that never hold a person's name, and those of the key table and of the trail."""
 

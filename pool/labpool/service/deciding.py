@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from labpool.domain.catalogue import Catalogue
 from labpool.domain.leases import Lease
 from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
 from labpool.domain.sentences import TAKEN_BACK, broken_sentence
@@ -14,14 +15,14 @@ from labpool.service.trail import note
 from labpool.store import Notice, Part, Transaction
 
 
-def apply_plan(change: Transaction, decided: Plan, now: datetime) -> None:
+def apply_plan(change: Transaction, decided: Plan, catalogue: Catalogue, now: datetime) -> None:
     """Write a plan: grants become leases, first slots become promises, broken ones are counted with their cause."""
     for ticket_id, starts_by in decided.promises.items():
         _promise(change, ticket_id, starts_by)
     for broken in decided.broken:
         _note_broken(change, broken, now)
     for grant in decided.grants:
-        _grant(change, grant, now)
+        _grant(change, grant, catalogue, now)
     for taken in decided.taken:
         _take_back(change, taken, now)
     change.replace_slots(decided.slots)
@@ -41,15 +42,14 @@ def _note_broken(change: Transaction, broken: BrokenPromise, now: datetime) -> N
     change.add_notice(Notice(broken.ticket, key, "promise_broken", now, broken_sentence(broken, timezone.utc, now)))
 
 
-def _grant(change: Transaction, grant: Grant, now: datetime) -> None:
+def _grant(change: Transaction, grant: Grant, catalogue: Catalogue, now: datetime) -> None:
     ticket = change.ticket(grant.ticket)
     if ticket is None:
         return
     change.save_ticket(ticket.after(Event.GRANT, now))
-    lease = Lease(
-        ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour, grant.devices, grant.starts, grant.ends
-    )
-    change.save_lease(lease)
+    who = (ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour)
+    charge = catalogue.charge_of(ticket.flavour)
+    change.save_lease(Lease(*who, grant.devices, grant.starts, grant.ends, charge=charge))
     note(change, now, Part.PLANNER, "granted", ticket.id, f"devices {', '.join(grant.devices)}")
     message = f"It is your turn: {count(len(grant.devices), 'GPU')} until {clock(grant.ends, timezone.utc, now)}."
     change.add_notice(Notice(ticket.id, f"{grant.starts.isoformat()}/granted", "granted", now, message, grant.ends))

@@ -215,7 +215,7 @@ class Desk:
         now = self.clock()
         world = self.occurrences.release_unused(change, self.world(change), now)
         decided = self._planner.plan(world, now, first)
-        apply_plan(change, decided, now)
+        apply_plan(change, decided, world.catalogue, now)
         self.looks_at = self.occurrences.look_by(decided.looks_at, now)
         self._looked_at = now
 
@@ -232,10 +232,21 @@ class Desk:
         """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""
         return self._likely.of(ticket, world, view.ended_runs(), self.clock())
 
-    def finish(self, change: Transaction, ticket: Ticket, event: Event, reason: EndReason | None, actor: str) -> Ticket:
-        """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running."""
+    def finish(
+        self,
+        change: Transaction,
+        ticket: Ticket,
+        event: Event,
+        reason: EndReason | None,
+        actor: str,
+        used_until: datetime | None = None,
+    ) -> Ticket:
+        """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running.
+
+        What came after `used_until` is not booked.
+        """
         now = self.clock()
-        change.end_lease(ticket.id, now)
+        change.end_lease(ticket.id, used_until or now)
         return self.save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)
 
     def put_back(self, change: Transaction, ticket: Ticket, step: Requeue, actor: str) -> Ticket:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from labpool.domain.budgets import work
+
 
 class Part(str, Enum):
     """What acts by itself in labpool. In the audit trail it has its own name, unlike people, who have pseudonyms."""
@@ -55,7 +57,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What a lease used that is over: so many devices from `starts` to `ends`, never past the hours `asked` for."""
+    """What a lease used that is over: so many devices from `starts` to `ends`, never past the hours `asked` for.
+
+    `charge` is that of the flavour when the lease began.
+    """
 
     project: str
     flavour: str
@@ -65,6 +70,12 @@ class EndedRun:
     user: str = ""
     profile: str = ""
     asked: timedelta = timedelta(0)
+    charge: float = 1.0
+
+    @property
+    def rate(self) -> int:
+        """What it used of a budget in a microsecond, in units of work."""
+        return work(self.devices, self.charge)
 
 
 @dataclass(frozen=True, slots=True)
