@@ -13,6 +13,7 @@ from labpool.domain.ends import Action, End, due, due_in_queue
 from labpool.domain.sentences import ended_sentence
 from labpool.domain.tickets import EndReason, State
 from labpool.service.asking import Waits
+from labpool.service.in_line import leave_line
 
 from tests.domain.counter import Counter
 from tests.domain.lab import NINE, at, catalogue, lease, ticket
@@ -42,7 +43,7 @@ def left_by(actor: str, folder: Path) -> Action:
     counter.ask(user="lin")
     waits = counter.ask()
     assert isinstance(waits, Waits)
-    asyncio.run(counter.desk.leave(waits.ticket.id, actor))
+    asyncio.run(leave_line(counter.desk, waits.ticket.id, actor))
     ended = asyncio.run(counter.desk.find(waits.ticket.id))
     assert ended
     assert ended.end_reason

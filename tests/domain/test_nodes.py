@@ -157,11 +157,11 @@ def test_a_silent_machine_that_answers_in_time_keeps_its_leases():
 def test_near_its_end_a_lease_on_a_silent_machine_waits_no_longer_than_to_its_end():
     late = replace(HELD, absent_since=at(3) + 57 * MINUTE)
     assert step(SILENT, 238, late, since=237) == Nothing()
-    assert step(SILENT, 239, late, since=237) == End(EndReason.LOST)  # next to nothing was left
+    assert step(SILENT, 239, late, since=237) == End(EndReason.LOST, at(3) + 57 * MINUTE)  # next to nothing was left
 
 
 def test_who_does_not_want_to_start_again_has_lost_the_server():
-    assert step(FAILED, 90, whose=replace(RUNNING, starts_again=False)) == End(EndReason.LOST)
+    assert step(FAILED, 90, whose=replace(RUNNING, starts_again=False)) == End(EndReason.LOST, at(1))
 
 
 def test_what_nobody_has_used_yet_goes_back_with_all_its_hours_and_keeps_its_place():

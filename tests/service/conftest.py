@@ -11,6 +11,7 @@ import pytest
 from labpool.domain.inventory import Condition, Inventory
 from labpool.domain.tickets import State
 from labpool.service.desk import NotNow
+from labpool.service.in_line import leave_line
 
 from tests.conftest import DATABASES
 from tests.ports import free_ports
@@ -70,7 +71,7 @@ def pool(pool_and_hub: tuple[RunningPool, RealHub]) -> Iterator[RunningPool]:
 def give_everything_back(pool: RunningPool, hub: RealHub) -> None:
     """Leave nothing queued, leased or running."""
     for ticket in [ticket for ticket in pool.open_tickets() if ticket.state is State.QUEUED]:
-        pool.call(pool.parts.desk.leave(ticket.id, ticket.user))
+        pool.call(leave_line(pool.parts.desk, ticket.id, ticket.user))
     for ticket in pool.open_tickets():
         hub.api("DELETE", server_path(ticket.user, ticket.name))
         with contextlib.suppress(NotNow):

@@ -35,15 +35,8 @@ def test_another_half_life_counts_all_anew():
     assert share.usage(RUNS, shorter) == FairShare().usage(RUNS, shorter)
 
 
-def test_other_charges_count_all_anew():
-    share = FairShare()
-    share.usage(RUNS, RULES)
-    dear = replace(RULES, flavours={"gpu": replace(RULES.flavours["gpu"], charge=3.0)})
-    assert share.usage(RUNS, dear) == FairShare().usage(RUNS, dear)
-
-
-def test_use_is_booked_at_the_flavours_charge():
-    dear = replace(RULES, flavours={"gpu": replace(RULES.flavours["gpu"], charge=3.0)})
-    assert FairShare().usage(RUNS[:1], dear).of("vision", at(3)) == Usage().after("vision", 6, at(0), at(3)).of(
+def test_use_is_booked_at_the_charge_that_a_run_began_with():
+    dear = replace(RUNS[0], charge=3.0)
+    assert FairShare().usage([dear], RULES).of("vision", at(3)) == Usage().after("vision", 6, at(0), at(3)).of(
         "vision", at(3)
     )

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import psutil
 from labpool.api_models import TicketView
+from labpool.service.in_line import say_ready
 
 from tests.real_hub import wait_until
 from tests.service.lab import Lab, process_of
@@ -83,7 +84,7 @@ def test_unused_grant_goes_back_to_the_queue_once_and_expires_the_second_time(la
     back = lab.until(ticket, "queued")
     assert (back.needs_ready, back.starts_by, lab.pids(ticket)) == (True, None, ())
     assert (back.notice and back.notice.kind) == "unclaimed"
-    lab.pool.call(lab.pool.parts.desk.ready(ticket.id, user))
+    lab.pool.call(say_ready(lab.pool.parts.desk, ticket.id, user))
     lab.until_ready(user)
     lab.pool.pass_time(timedelta(minutes=30, seconds=1))
     lab.until(ticket, "ended", "expired")

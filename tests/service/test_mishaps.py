@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
+from labpool.service.in_line import leave_line, say_ready
 
 from tests.real_hub import wait_until
 from tests.service.lab import SLEEP, Lab, process_of
@@ -52,7 +53,7 @@ def test_leaving_the_queue_moves_the_others_up(lab: Lab, new_user: NewUser):
     lab.start(second)
     lab.start(third)
     assert lab.ticket_of(third).place == 2
-    lab.pool.call(lab.pool.parts.desk.leave(lab.ticket_of(second).id, second))
+    lab.pool.call(leave_line(lab.pool.parts.desk, lab.ticket_of(second).id, second))
     assert lab.ticket_of(third).place == 1
     assert lab.pool.tickets(second) == ()
 
@@ -72,7 +73,7 @@ def test_lease_that_an_admin_ends_says_so(lab: Lab, new_user: NewUser):
     ticket = lab.running(running, "gpu-4")
     lab.start(waiting)
     queued = lab.ticket_of(waiting)
-    lab.pool.call(lab.pool.parts.desk.leave(queued.id, "the-admin"))
+    lab.pool.call(leave_line(lab.pool.parts.desk, queued.id, "the-admin"))
     lab.until(queued, "ended", "ended_by_admin")
     lab.pool.call(lab.pool.parts.reconciler.give_back(lab.pool.call(lab.pool.parts.desk.find(ticket.id)), "the-admin"))
     lab.until(ticket, "ended", "ended_by_admin")
@@ -123,7 +124,7 @@ def test_token_of_an_unclaimed_start_does_not_claim_the_next_one(lab: Lab, new_u
     old = lab.pool.token(ticket.id)
     lab.pool.pass_time(timedelta(minutes=30, seconds=1))
     lab.until(ticket, "queued")
-    lab.pool.call(lab.pool.parts.desk.ready(ticket.id, user))
+    lab.pool.call(say_ready(lab.pool.parts.desk, ticket.id, user))
     lab.until_ready(user)
     headers = {"Authorization": f"Bearer {old}"}
     answer = httpx.post(f"{lab.pool.url}/api/v1/tickets/{ticket.id}/claim", headers=headers, trust_env=False)

@@ -20,6 +20,7 @@ import pytest
 from labpool.domain.ends import stop_at
 from labpool.domain.leases import Lease
 from labpool.domain.tickets import State, Ticket
+from labpool.service.in_line import leave_line
 from labpool.store import Transaction
 
 from tests.cli.conftest import run_labpool
@@ -126,7 +127,7 @@ class Story:
         """Who joined the line last leaves it."""
         self.wait_for_quiet()
         ticket = [ticket for ticket, lease in self._open() if lease is None][-1]
-        self.lab.pool.call(self.lab.pool.parts.desk.leave(ticket.id, ticket.user))
+        self.lab.pool.call(leave_line(self.lab.pool.parts.desk, ticket.id, ticket.user))
 
     def waiting(self) -> int:
         """How many are in line."""

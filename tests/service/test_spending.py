@@ -22,11 +22,10 @@ RUNS = [
 ]
 
 
-def limited(budget: Budget | None, charge: float = 1.0) -> Catalogue:
+def limited(budget: Budget | None) -> Catalogue:
     rules = catalogue({"vision": (2, 2), "speech": (2, 2)})
-    flavours = {"gpu": replace(rules.flavours["gpu"], charge=charge)}
     vision = replace(rules.projects["vision"], budget=budget)
-    return replace(rules, flavours=flavours, projects={**rules.projects, "vision": vision})
+    return replace(rules, projects={**rules.projects, "vision": vision})
 
 
 DAILY = limited(Budget(10, Per.DAY))
@@ -39,6 +38,10 @@ def booked(spending: Spending, runs: list[EndedRun], rules: Catalogue = DAILY) -
 def test_runs_count_in_their_projects_budget_and_in_the_period_in_which_they_lie():
     tomorrow = TODAY + timedelta(days=1)
     assert booked(Spending(), RUNS) == {("vision", TODAY): 7, ("vision", tomorrow): 2}
+
+
+def test_run_counts_at_the_charge_that_it_began_with():
+    assert booked(Spending(), [replace(RUNS[0], charge=2.5)]) == {("vision", TODAY): 15}
 
 
 def test_runs_are_counted_once_however_often_one_looks():
@@ -57,12 +60,11 @@ def test_run_of_a_transaction_that_was_undone_counts_no_more():
 @pytest.mark.parametrize(
     "changed",
     [
-        limited(Budget(10, Per.DAY), charge=3),
         limited(Budget(10, Per.WEEK)),
         limited(Budget(10, Per.DAY, ZoneInfo("Asia/Tokyo"))),
         limited(None),
     ],
-    ids=["charge", "period", "time zone", "no budget any more"],
+    ids=["period", "time zone", "no budget any more"],
 )
 def test_other_rules_count_all_anew(changed: Catalogue):
     spending = Spending()

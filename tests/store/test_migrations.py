@@ -133,3 +133,48 @@ def test_going_back_forgets_what_admins_said_and_keeps_the_tickets(engine: Engin
     with Store(engine).view() as view:
         assert view.acts() == Acts()
         assert [ticket.id for ticket in view.open_tickets()] == ["t1", "t2"]
+
+
+LEASE = """
+INSERT INTO leases (id, ticket, "user", name, project, flavour, starts, ends, start_tries, ended_at)
+VALUES (:id, 't1', 'ada', '', 'vision', 'gpu', :starts, :ends, 0, :ended)
+"""
+DEVICE = "INSERT INTO leased_devices (lease, position, device, live) VALUES (:lease, :position, :device, :live)"
+
+
+def test_leases_that_exist_are_booked_and_what_they_used_stays_the_same(engine: Engine):
+    migrate(engine, "0004")
+    times = {"starts": "2026-03-29 01:00:00.000000", "ends": "2026-03-29 03:00:00.000000"}
+    ends = {1: "2026-03-29 02:00:00.500000", 2: "2026-03-29 03:00:01.000000", 3: None}
+    with engine.begin() as connection:
+        for lease, ended in ends.items():
+            connection.execute(text(LEASE), {"id": lease, "ended": ended, **times})
+            for position in range(2):
+                row = {"lease": lease, "position": position, "device": f"{lease}-{position}", "live": ended is None}
+                connection.execute(text(DEVICE), row)
+    migrate(engine)
+    rows = "SELECT lease, kind, devices, rate, amount FROM ledger ORDER BY id"
+    with engine.begin() as connection:
+        booked = [tuple(row) for row in connection.execute(text(rows)).all()]
+        assert set(connection.execute(text("SELECT person FROM ledger")).scalars()) == set(
+            connection.execute(text("SELECT pseudonym FROM people WHERE name = 'ada'")).scalars()
+        )
+    hour = 3_600_000
+    assert booked == [
+        (1, "hold", 2, 2000, 4 * hour),
+        (1, "settlement", 2, 2000, 2 * hour + 1000),
+        (1, "refund", 2, 2000, 2 * hour - 1000),
+        (2, "hold", 2, 2000, 4 * hour),
+        (2, "settlement", 2, 2000, 4 * hour),
+        (2, "overrun", 2, 2000, 2000),
+        (3, "hold", 2, 2000, 4 * hour),
+    ]
+    with Store(engine).view() as view:
+        assert [(run.devices, run.ends - run.starts, run.charge) for run in view.ended_runs()] == [
+            (2, timedelta(hours=1, seconds=0.5), 1.0),
+            (2, timedelta(hours=2), 1.0),
+        ]
+        assert [lease.charge for lease in view.live_leases()] == [1.0]
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0004")
+        assert len(connection.execute(text("SELECT id FROM leases")).all()) == 3

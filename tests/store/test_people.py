@@ -33,6 +33,7 @@ NO_PERSON = {
     *("leases.stopping_for", "leased_devices.device", "slots.ticket", "slots.node", "reservations.id"),
     *("reservations.project", "reservations.flavour", "reservations.node", "reservations.zone", "reservations.repeat"),
     *("notices.ticket", "notices.key", "notices.kind", "audit.actor", "audit.ticket", "audit.event", "audit.detail"),
+    *("ledger.kind", "ledger.person", "ledger.project", "ledger.flavour"),
     *("audit.hash", "people.name", "people.pseudonym", "withdrawals.id", "withdrawals.act", "withdrawals.node"),
     *("withdrawals.device", "overrides.id", "overrides.rule", "overrides.flavour", "deliveries.id", "deliveries.way"),
     *("leader.holder", "deliveries.outcome", "preferences.email", "preferences.unconfirmed", "preferences.webhook_url"),

@@ -48,7 +48,6 @@ def _stand(world: World, project: str, budget: Budget, left: float, now: datetim
     used = world.spent.of.get(account, 0)
     for lease in world.leases:
         if lease.project == project:
-            rate = world.catalogue.rate(lease.flavour, len(lease.devices))
-            used += dict(costs(project, budget, rate, lease.starts, min(lease.ends, now))).get(account, 0)
+            used += dict(costs(project, budget, lease.rate, lease.starts, min(lease.ends, now))).get(account, 0)
     set_aside = max(hours(budget.work) - hours(used) - left, 0.0)
     return BudgetStand(project, budget, hours(used), set_aside, left, budget.period(now).end)

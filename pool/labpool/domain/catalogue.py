@@ -196,10 +196,6 @@ class Catalogue:
         """What so many devices use of a budget in a microsecond, in units of work."""
         return work(devices, self.charge_of(flavour))
 
-    def charges(self) -> dict[str, float]:
-        """GPU-hours booked for one hour of one device, by flavour."""
-        return {name: flavour.charge for name, flavour in self.flavours.items()}
-
     def charge_of(self, flavour: str) -> float:
         """GPU-hours booked for one hour of one device; those of a flavour that is gone cost 1."""
         return self.flavours[flavour].charge if flavour in self.flavours else 1.0

@@ -52,9 +52,13 @@ class TakeBack:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Drop the lease, if there is one, and end the ticket."""
+    """Drop the lease, if there is one, and end the ticket.
+
+    `used_until` is given where the devices were lost: what came after is nobody's use.
+    """
 
     reason: EndReason
+    used_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ def _while_lost(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, 
         return Requeue(ticket.duration, lease.starts)  # its user had nothing of it yet: that is not a start "again"
     left = ticket.duration - (lost_at - lease.starts)
     again = ticket.starts_again and left >= rules.shortest
-    return Requeue(left, lost_at) if again else End(EndReason.LOST)
+    return Requeue(left, lost_at) if again else End(EndReason.LOST, lost_at)
 
 
 def _while_granted(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, alive: bool) -> Action:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from labpool.domain.bookings import Booking, Name
-from labpool.domain.budgets import Accounts, Cost
+from labpool.domain.budgets import Accounts
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.guarantees import Guarantees, Share
 from labpool.domain.kept_devices import kept_for
@@ -48,8 +48,9 @@ class Entries:
         start, on_node = max(place.start, now), need.on(place.node)
         end = start + need.duration
         shares = self.guarantees.shares(need.project, place.node, ((flavour_key(need.flavour), need.gpus), *on_node))
+        rate = self.catalogue.rate(need.flavour, need.gpus)
         amounts = (*((cap.key, cap.amount) for cap in need.caps), *on_node)
-        return Booking(start, end, amounts, rank, shares, self._costs(need, need.gpus, start, end))
+        return Booking(start, end, amounts, rank, shares, self.accounts.costs(need.project, rate, start, end))
 
     def of_lease(self, lease: Lease, host: tuple[int, int], now: datetime) -> Booking:
         """A live lease holds its devices now, whatever the clock says about its start and end.
@@ -69,12 +70,12 @@ class Entries:
         shares = self.guarantees.shares(
             lease.project, nodes[0] if nodes else "", ((flavour_key(lease.flavour), len(nodes)), *on_nodes)
         )
-        costs = self._costs(lease, held, lease.starts, lease.ends)
+        costs = self.accounts.costs(lease.project, lease.rate, lease.starts, lease.ends)
         return Booking(now, max(lease.ends, now + INSTANT), tuple(amounts), shares=shares, costs=costs)
 
     def of_lost(self, lease: Lease, now: datetime) -> Booking:
         """A lease that is lost with its node holds nothing, but what is set aside for it stays so until it is over."""
-        costs = self._costs(lease, len(lease.devices), lease.starts, lease.ends)
+        costs = self.accounts.costs(lease.project, lease.rate, lease.starts, lease.ends)
         return Booking(now, max(lease.ends, now + INSTANT), (), costs=costs)
 
     def of_reservation(self, each: Reservation, now: datetime, kept: Mapping[Key, int]) -> Booking:
@@ -90,8 +91,3 @@ class Entries:
         shares = tuple(Share(thing, owner, reserved=kept[thing]) for owner, thing in owners)
         amounts = ((("project", each.project, each.flavour), -each.devices),)
         return Booking(start, each.end + self.lateness, amounts, shares=shares)
-
-    def _costs(self, whose: Need | Lease, devices: int, start: datetime, end: datetime) -> tuple[Cost, ...]:
-        if whose.project not in self.accounts.budgets:
-            return ()
-        return self.accounts.costs(whose.project, self.catalogue.rate(whose.flavour, devices), start, end)

@@ -48,5 +48,5 @@ class Held:
         self.of["server", lease.user, lease.name] += sign
         self.of["user", lease.user] += sign * devices
         self.of["project", lease.project, lease.flavour] += sign * devices
-        hours = booked_hours(devices, self._rules.charge_of(lease.flavour), lease.ends - lease.starts)
+        hours = booked_hours(devices, lease.charge, lease.ends - lease.starts)
         self.set_aside[lease.project] += sign * hours

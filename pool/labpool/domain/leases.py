@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from labpool.domain.budgets import work
 from labpool.domain.tickets import EndReason
 
 
@@ -14,7 +15,8 @@ class Lease:
     """What a granted ticket holds.
 
     The devices are this ticket's from `starts` to `ends`, however its server fares in between. `absent_since` is when
-    nothing of it was found running; `ready_at` when its server first answered.
+    nothing of it was found running; `ready_at` when its server first answered. `charge` is that of its flavour when it
+    began, and stays so: GPU-hours booked for one hour of one device.
     """
 
     ticket: str
@@ -30,6 +32,12 @@ class Lease:
     start_tries: int = 0
     stopping_since: datetime | None = None
     stopping_for: EndReason | None = None
+    charge: float = 1.0
+
+    @property
+    def rate(self) -> int:
+        """What it uses of a budget in a microsecond, in units of work."""
+        return work(len(self.devices), self.charge)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,7 @@ class _Paid:
         self._accounts = Accounts(world.catalogue.budgets(), world.spent)
         self._booked: Counter[Account] = Counter()
         for lease in world.counted:
-            rate = self._rules.rate(lease.flavour, len(lease.devices))
-            self._booked.update(dict(self._accounts.costs(lease.project, rate, lease.starts, lease.ends)))
+            self._booked.update(dict(self._accounts.costs(lease.project, lease.rate, lease.starts, lease.ends)))
 
     def for_now(self, ticket: Ticket) -> bool:
         """Whether its project could pay for a ticket that started now."""

@@ -207,7 +207,8 @@ class Outlook:
         ticket = self.line.tickets[name]
         devices = tuple(self.schedule.unleased(ticket.flavour, node)[: ticket.gpus])
         who = (name, ticket.user, ticket.name, ticket.project, ticket.flavour)
-        lease = Lease(*who, devices, self.now, self.now + ticket.duration)
+        charge = self.world.catalogue.charge_of(ticket.flavour)
+        lease = Lease(*who, devices, self.now, self.now + ticket.duration, charge=charge)
         self.leave(name)
         self.hold(lease, ticket)
         self.leases[name] = lease

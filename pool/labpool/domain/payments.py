@@ -60,8 +60,8 @@ class Payments:
 
     def paid_until(self, whose: Need | Lease, since: datetime) -> datetime:
         """Until when a project could pay for such devices from `since` on, beside what is booked."""
-        devices = whose.gpus if isinstance(whose, Need) else len(whose.devices)
-        rate, booked = self.catalogue.rate(whose.flavour, devices), self.bookings.layer().booked
+        rate = whose.rate if isinstance(whose, Lease) else self.catalogue.rate(whose.flavour, whose.gpus)
+        booked = self.bookings.layer().booked
         return self.bookings.accounts.longest(booked, whose.project, rate, since)
 
     @property

@@ -41,7 +41,8 @@ async def let_start(desk: Desk, ticket_id: str, confirm: Confirmation | None, wh
         harm = Consequences(found.broken)
         if (asks := question(confirm, harm)) is None:
             lease = found.lease
-            write_grant(change, Grant(ticket.id, lease.devices, lease.starts, lease.ends), now, user.name)
+            grant = Grant(ticket.id, lease.devices, lease.starts, lease.ends)
+            write_grant(change, grant, desk.catalogue, now, user.name)
             note(change, now, user.name, "granted_first", ticket.id, f"{why}{accepted(harm)}")
         return asks
 

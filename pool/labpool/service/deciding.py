@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from labpool.domain.catalogue import Catalogue
 from labpool.domain.leases import Lease
 from labpool.domain.notices import NoticeKind
 from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
@@ -16,14 +17,14 @@ from labpool.service.trail import note
 from labpool.store import Notice, Part, Transaction
 
 
-def apply_plan(change: Transaction, decided: Plan, now: datetime) -> None:
+def apply_plan(change: Transaction, decided: Plan, catalogue: Catalogue, now: datetime) -> None:
     """Write a plan: grants become leases, first slots become promises, broken ones are counted with their cause."""
     for ticket_id, starts_by in decided.promises.items():
         _promise(change, ticket_id, starts_by)
     for broken in decided.broken:
         _note_broken(change, broken, now)
     for grant in decided.grants:
-        write_grant(change, grant, now)
+        write_grant(change, grant, catalogue, now)
     for taken in decided.taken:
         _take_back(change, taken, now)
     change.replace_slots(decided.slots)
@@ -44,16 +45,17 @@ def _note_broken(change: Transaction, broken: BrokenPromise, now: datetime) -> N
     tell(change, Notice(broken.ticket, key, NoticeKind.PROMISE_BROKEN.value, now, said))
 
 
-def write_grant(change: Transaction, grant: Grant, now: datetime, actor: str = Part.PLANNER) -> None:
+def write_grant(
+    change: Transaction, grant: Grant, catalogue: Catalogue, now: datetime, actor: str = Part.PLANNER
+) -> None:
     """Make a lease of a grant, by the planner or by an admin, and tell the ticket's owner."""
     ticket = change.ticket(grant.ticket)
     if ticket is None:
         return
     change.save_ticket(ticket.after(Event.GRANT, now))
-    lease = Lease(
-        ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour, grant.devices, grant.starts, grant.ends
-    )
-    change.save_lease(lease)
+    who = (ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour)
+    charge = catalogue.charge_of(ticket.flavour)
+    change.save_lease(Lease(*who, grant.devices, grant.starts, grant.ends, charge=charge))
     note(change, now, actor, "granted", ticket.id, f"devices {', '.join(grant.devices)}")
     message = f"It is your turn: {count(len(grant.devices), 'GPU')} until {clock(grant.ends, timezone.utc, now)}."
     key = f"{grant.starts.isoformat()}/granted"

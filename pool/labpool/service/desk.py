@@ -152,39 +152,6 @@ class Desk:
 
         await self.change(use)
 
-    async def leave(self, ticket_id: str, actor: str) -> None:
-        """Take a queued ticket out of the queue.
-
-        Raises:
-            NoSuchTicket: no ticket has this id.
-            NotNow: the ticket isn't queued.
-        """
-
-        def cancel(change: Transaction) -> None:
-            ticket = self.get(change, ticket_id)
-            if ticket.state is not State.QUEUED:
-                raise NotNow(f"This ticket is {ticket.state.value}; only one that waits can leave the queue.")
-            reason = EndReason.CANCELLED if actor == ticket.user else EndReason.ENDED_BY_ADMIN
-            self.finish(change, ticket, Event.END, reason, actor)
-
-        await self.change(cancel)
-
-    async def ready(self, ticket_id: str, actor: str) -> None:
-        """Let a ticket whose last grant went unclaimed be granted again.
-
-        Raises:
-            NoSuchTicket: no ticket has this id.
-            NotNow: the ticket doesn't wait for that.
-        """
-
-        def say_ready(change: Transaction) -> None:
-            ticket = self.get(change, ticket_id)
-            if ticket.state is not State.QUEUED or ticket.ready:
-                raise NotNow("Only a ticket whose GPUs were kept and not used waits for you to say ready.")
-            self.save(change, ticket.said_ready(self.clock()), actor, "ready")
-
-        await self.change(say_ready)
-
     async def find(self, ticket_id: str) -> Ticket | None:
         """A ticket, open or ended."""
         return await self.view(lambda view: view.ticket(ticket_id))
@@ -224,7 +191,7 @@ class Desk:
         end_overdue(change, self.found, now)
         world = self.occurrences.release_unused(change, self.world(change), now)
         decided = self._planner.plan(world, now, first)
-        apply_plan(change, decided, now)
+        apply_plan(change, decided, world.catalogue, now)
         self.looks_at = self.occurrences.look_by(look_by(change.acts(), decided.looks_at, now), now)
         self._looked_at = now
 
@@ -241,10 +208,21 @@ class Desk:
         """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""
         return self._likely.of(ticket, world, view.ended_runs(), self.clock())
 
-    def finish(self, change: Transaction, ticket: Ticket, event: Event, reason: EndReason | None, actor: str) -> Ticket:
-        """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running."""
+    def finish(
+        self,
+        change: Transaction,
+        ticket: Ticket,
+        event: Event,
+        reason: EndReason | None,
+        actor: str,
+        used_until: datetime | None = None,
+    ) -> Ticket:
+        """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running.
+
+        What came after `used_until` is not booked.
+        """
         now = self.clock()
-        change.end_lease(ticket.id, now)
+        change.end_lease(ticket.id, used_until or now)
         if event is Event.UNCLAIMED:
             tell_unclaimed(change, ticket, self.catalogue.queue, now)
         return self.save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)

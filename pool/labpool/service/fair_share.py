@@ -17,13 +17,12 @@ class FairShare:
         self._tally = Tally[Usage]()
 
     def usage(self, ended: Sequence[EndedRun], catalogue: Catalogue) -> Usage:
-        """The use that `ended` comes to under the half-life and charges of `catalogue`."""
+        """The use that `ended` comes to under the half-life of `catalogue`, each run at the charge it began with."""
 
         def with_runs(usage: Usage, runs: Sequence[EndedRun]) -> Usage:
             for run in runs:
-                rate = run.devices * catalogue.charge_of(run.flavour)
-                usage = usage.after(run.project, rate, run.starts, run.ends)
+                usage = usage.after(run.project, run.devices * run.charge, run.starts, run.ends)
             return usage
 
         half_life = catalogue.queue.half_life
-        return self._tally.of(ended, (half_life, catalogue.charges()), lambda: Usage(half_life=half_life), with_runs)
+        return self._tally.of(ended, half_life, lambda: Usage(half_life=half_life), with_runs)

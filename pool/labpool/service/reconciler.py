@@ -253,8 +253,8 @@ class Reconciler:
         match action:
             case End() | TakeBack() | Requeue() | NoteAbsent() if lease != seen[1]:
                 self.look_soon()  # its server was started again, say
-            case End(reason=reason):
-                self._desk.finish(change, ticket, Event.END, reason, Part.POOL)
+            case End():
+                self._desk.finish(change, ticket, Event.END, action.reason, Part.POOL, action.used_until)
             case TakeBack():
                 self._desk.finish(change, ticket, Event.UNCLAIMED, None, Part.POOL)
             case Requeue():

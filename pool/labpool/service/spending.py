@@ -18,15 +18,14 @@ class Spending:
         self._tally = Tally[Spent]()
 
     def spent(self, ended: Sequence[EndedRun], catalogue: Catalogue) -> Spent:
-        """What `ended` comes to under the budgets and charges of `catalogue`."""
+        """What `ended` comes to under the budgets of `catalogue`, each run at the charge that it began with."""
         budgets = catalogue.budgets()
 
         def with_runs(spent: Spent, runs: Sequence[EndedRun]) -> Spent:
             used: Counter[Account] = Counter(spent.of)
             for run in runs:
                 if run.project in budgets:
-                    rate = catalogue.rate(run.flavour, run.devices)
-                    used.update(dict(costs(run.project, budgets[run.project], rate, run.starts, run.ends)))
+                    used.update(dict(costs(run.project, budgets[run.project], run.rate, run.starts, run.ends)))
             return Spent(used)
 
-        return self._tally.of(ended, (budgets, catalogue.charges()), Spent, with_runs)
+        return self._tally.of(ended, budgets, Spent, with_runs)

@@ -24,6 +24,7 @@ from labpool.service.access import (
 )
 from labpool.service.by_admin import tell_why_ended
 from labpool.service.extending import extend_lease
+from labpool.service.in_line import leave_line, say_ready
 from labpool.service.instead import take_instead
 from labpool.service.starting_again import wish_to_start_again
 from labpool.service.watching import notices_of
@@ -62,7 +63,7 @@ async def leave(ticket: str, user: Person, pool: ThePool) -> TicketView:
     """End a queued ticket; those behind it move up."""
     needs(user, WRITE)
     found = await own_ticket(ticket, user, pool)
-    await pool.desk.leave(found.id, user.name)
+    await leave_line(pool.desk, found.id, user.name)
     return await pool.viewer.ticket(found.id)
 
 
@@ -71,7 +72,7 @@ async def ready(ticket: str, user: Person, pool: ThePool) -> TicketView:
     """Say that one is there now: a ticket whose grant went unclaimed takes part again."""
     needs(user, WRITE)
     found = await own_ticket(ticket, user, pool)
-    await pool.desk.ready(found.id, user.name)
+    await say_ready(pool.desk, found.id, user.name)
     pool.reconciler.look_soon()
     return await pool.viewer.ticket(found.id)
 

@@ -9,13 +9,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
+from labpool.domain.ledger import Kind
 from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
 from labpool.store.audit_chain import BEGINNING, Link
 from labpool.store.models import (
     AuditRow,
-    LeasedDeviceRow,
     LeaseRow,
+    LedgerRow,
     OverrideRow,
     PersonRow,
     ReservationRow,
@@ -100,25 +101,24 @@ def _ended(session: Session) -> list[EndedRun]:
     last = session.scalar(select(func.max(LeaseRow.ended_at)))
     if last is None:
         return []
-    count = func.count(LeasedDeviceRow.device)
     query = (
         select(
-            LeaseRow.project,
-            LeaseRow.flavour,
-            count,
-            LeaseRow.starts,
-            LeaseRow.ends,
-            LeaseRow.ended_at,
+            LedgerRow.project,
+            LedgerRow.flavour,
+            LedgerRow.devices,
+            LedgerRow.start,
+            LedgerRow.end,
             LeaseRow.user,
             TicketRow.profile,
+            LeaseRow.ends,
+            LeaseRow.charge,
         )
+        .join(LeaseRow, LeaseRow.id == LedgerRow.lease)
         .join(TicketRow, TicketRow.id == LeaseRow.ticket)
-        .join(LeasedDeviceRow, LeasedDeviceRow.lease == LeaseRow.id)
-        .where(LeaseRow.ended_at > last - REMEMBERED)
-        .group_by(LeaseRow.id, TicketRow.profile)
+        .where(LedgerRow.kind == Kind.SETTLEMENT.value, LeaseRow.ended_at > last - REMEMBERED)
         .order_by(LeaseRow.ended_at, LeaseRow.id)
     )
     return [
-        EndedRun(project, flavour, devices, starts, min(ends, ended_at or ends), user, profile, ends - starts)
-        for project, flavour, devices, starts, ends, ended_at, user, profile in session.execute(query).all()
+        EndedRun(project, flavour, devices, start, end, user, profile, ends - start, charge)
+        for project, flavour, devices, start, end, user, profile, ends, charge in session.execute(query).all()
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from sqlalchemy import JSON, DateTime, Double, ForeignKey, Index, Integer, String, Text, text, true
+from sqlalchemy import JSON, BigInteger, DateTime, Double, ForeignKey, Index, Integer, String, Text, text, true
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -98,6 +98,7 @@ class LeaseRow(Base):
     name: Mapped[str] = mapped_column(String(255), info=FREE_TEXT)
     project: Mapped[str] = mapped_column(String(255))
     flavour: Mapped[str] = mapped_column(String(255))
+    charge: Mapped[float] = mapped_column(Double, server_default="1")
     starts: Mapped[datetime] = mapped_column(UtcDateTime)
     ends: Mapped[datetime] = mapped_column(UtcDateTime)
     absent_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -129,6 +130,28 @@ class LeasedDeviceRow(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     device: Mapped[str] = mapped_column(String(255))
     live: Mapped[bool]
+
+
+class LedgerRow(Base):
+    """Hours of a lease moved from one account to another (`domain.ledger`). Rows are only ever added.
+
+    `rate` is devices times charge in thousandths, `amount` that times seconds. `person` is a pseudonym.
+    """
+
+    __tablename__ = "ledger"
+    __table_args__ = (Index("ledger_by_time", "kind", "start", "end"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    lease: Mapped[int] = mapped_column(ForeignKey("leases.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    person: Mapped[str] = mapped_column(String(32))
+    project: Mapped[str] = mapped_column(String(255))
+    flavour: Mapped[str] = mapped_column(String(255))
+    devices: Mapped[int]
+    rate: Mapped[int] = mapped_column(BigInteger)
+    start: Mapped[datetime] = mapped_column(UtcDateTime)
+    end: Mapped[datetime] = mapped_column(UtcDateTime)
+    amount: Mapped[int] = mapped_column(BigInteger)
 
 
 class SlotRow(Base):

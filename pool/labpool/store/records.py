@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
+from labpool.domain.budgets import work
 from labpool.domain.notices import USUALLY_SENT
 from labpool.domain.overrides import Override
 from labpool.domain.withdrawals import Withdrawal
@@ -69,7 +70,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What a lease used that is over: so many devices from `starts` to `ends`, never past the hours `asked` for."""
+    """What a lease used that is over: so many devices from `starts` to `ends`, never past the hours `asked` for.
+
+    `charge` is that of the flavour when the lease began.
+    """
 
     project: str
     flavour: str
@@ -79,6 +83,12 @@ class EndedRun:
     user: str = ""
     profile: str = ""
     asked: timedelta = timedelta(0)
+    charge: float = 1.0
+
+    @property
+    def rate(self) -> int:
+        """What it used of a budget in a microsecond, in units of work."""
+        return work(self.devices, self.charge)
 
 
 @dataclass(frozen=True, slots=True)

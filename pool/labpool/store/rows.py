@@ -6,12 +6,14 @@ from dataclasses import fields
 from datetime import timedelta
 
 from labpool.domain.leases import Lease, Slot
+from labpool.domain.ledger import Posting
 from labpool.domain.overrides import Override, Rule
 from labpool.domain.tickets import EndReason, Priority, State, Ticket, TicketKind
 from labpool.domain.withdrawals import Act, Withdrawal
 from labpool.store.models import (
     LeasedDeviceRow,
     LeaseRow,
+    LedgerRow,
     NoticeRow,
     OverrideRow,
     ReservationRow,
@@ -79,6 +81,7 @@ def ticket_from(row: TicketRow) -> Ticket:
 def lease_row(lease: Lease) -> LeaseRow:
     """A new lease's row, its devices live."""
     row = LeaseRow(ticket=lease.ticket, user=lease.user, name=lease.name, project=lease.project, flavour=lease.flavour)
+    row.charge = lease.charge
     row.devices = [
         LeasedDeviceRow(position=position, device=device, live=True) for position, device in enumerate(lease.devices)
     ]
@@ -110,6 +113,23 @@ def lease_from(row: LeaseRow) -> Lease:
         start_tries=row.start_tries,
         stopping_since=row.stopping_since,
         stopping_for=EndReason(row.stopping_for) if row.stopping_for else None,
+        charge=row.charge,
+    )
+
+
+def ledger_row(lease_id: int, lease: Lease, person: str, posting: Posting) -> LedgerRow:
+    """The row of a posting for a lease, of a person under a pseudonym."""
+    return LedgerRow(
+        lease=lease_id,
+        kind=posting.kind.value,
+        person=person,
+        project=lease.project,
+        flavour=lease.flavour,
+        devices=len(lease.devices),
+        rate=lease.rate,
+        start=posting.start,
+        end=posting.end,
+        amount=posting.amount,
     )
 
 

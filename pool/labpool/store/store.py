@@ -10,6 +10,7 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
+from labpool.domain.ledger import Posting, closed, moved, opened
 from labpool.domain.overrides import Override
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.withdrawals import Withdrawal
@@ -133,22 +134,31 @@ class Transaction:
         return self._kept.leases.get(ticket)
 
     def save_lease(self, lease: Lease) -> None:
-        """Add a lease, or write a live one's new values. Its devices never change.
+        """Add a lease, or write a live one's new values. Its devices, start and charge never change.
+
+        The ledger gets what that sets aside.
 
         Raises:
             sqlalchemy.exc.IntegrityError: a device is in another live lease; the transaction is undone.
         """
-        if self._kept.leases.get(lease.ticket) == lease:
+        before, row = self._kept.leases.get(lease.ticket), self._live_lease(lease.ticket)
+        if before == lease:
             return
-        if row := self._live_lease(lease.ticket):
-            rows.update_lease(row, lease)
+        if row is None or before is None:
+            row, postings = rows.lease_row(lease), opened(lease)
+            self._session.add(row)
         else:
-            self._session.add(rows.lease_row(lease))
+            postings = moved(before, lease.ends)
+            rows.update_lease(row, lease)
         self._session.flush()
+        self._book(row, lease, postings)
         self._kept.leases[lease.ticket] = lease
 
     def end_lease(self, ticket: str, at: datetime) -> None:
-        """Free the devices of a ticket's live lease; nothing happens where it has none."""
+        """Free the devices of a ticket's live lease, used until `at`; nothing happens where it has none.
+
+        The ledger gets what was used and what comes back.
+        """
         row = self._live_lease(ticket)
         if row is None:
             return
@@ -157,10 +167,11 @@ class Transaction:
             device.live = False
         self._session.flush()
         lease = self._kept.leases.pop(ticket)
-        ends = min(lease.ends, at)
-        profile = self._kept.tickets[ticket].profile
-        used = (lease.project, lease.flavour, len(lease.devices), lease.starts, ends)
-        self._kept.ended.append(EndedRun(*used, lease.user, profile, lease.ends - lease.starts))
+        used, *rest = closed(lease, at)
+        self._book(row, lease, (used, *rest))
+        profile, asked = self._kept.tickets[ticket].profile, lease.ends - lease.starts
+        what = (lease.project, lease.flavour, len(lease.devices), used.start, used.end)
+        self._kept.ended.append(EndedRun(*what, lease.user, profile, asked, lease.charge))
 
     def ended_runs(self) -> Sequence[EndedRun]:
         """What leases used that are over, oldest end first; of those before the pool started, the last year's."""
@@ -275,6 +286,12 @@ class Transaction:
         found = erasing.erase(self._session, self._kept, person)
         self.erased = found is not None
         return found
+
+    def _book(self, row: LeaseRow, lease: Lease, postings: Sequence[Posting]) -> None:
+        if postings:
+            person = self.pseudonym(lease.user)
+            self._session.add_all(rows.ledger_row(row.id, lease, person, posting) for posting in postings)
+            self._session.flush()
 
     def _live_lease(self, ticket: str) -> LeaseRow | None:
         if ticket not in self._kept.leases:

@@ -181,12 +181,10 @@ class _Replay:
         return max(self.catalogue.queue.turnover, PUNCTUAL)
 
     def _count(self, over: Lease) -> None:
-        rate = len(over.devices) * self.catalogue.charge_of(over.flavour)
-        self.usage = self.usage.after(over.project, rate, over.starts, self.now)
+        self.usage = self.usage.after(over.project, len(over.devices) * over.charge, over.starts, self.now)
         budget = self.catalogue.budgets().get(over.project)
         if budget:
-            rate = self.catalogue.rate(over.flavour, len(over.devices))
-            self.spent = self.spent.with_run(budget, over.project, rate, over.starts, self.now)
+            self.spent = self.spent.with_run(budget, over.project, over.rate, over.starts, self.now)
 
     def _ask(self, arrival: Arrival) -> None:
         name = f"t{self.come + 1:07}"
@@ -248,7 +246,9 @@ class _Replay:
         ticket = self.tickets[grant.ticket]
         self.tickets[ticket.id] = ticket.after(Event.GRANT, self.now).after(Event.FIRST_USE, self.now)
         who = (ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour)
-        self.leases[ticket.id] = Lease(*who, grant.devices, grant.starts, grant.ends)
+        self.leases[ticket.id] = Lease(
+            *who, grant.devices, grant.starts, grant.ends, charge=self.catalogue.charge_of(ticket.flavour)
+        )
         ends = self._end_of(ticket.id)
         heappush(self.ends, (ends, ticket.id))
         promised = _seconds(ticket.starts_by) if ticket.starts_by else None
