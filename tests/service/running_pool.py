@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from labpool.api_models import HomeView, TicketView
 from labpool.domain.tickets import Ticket
 from labpool.engines import WorkstationEngine
@@ -23,6 +24,7 @@ from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.parts import Parts
+from labpool.service.rates import Rates
 from labpool.service.reconciler import Reconciler
 from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
@@ -80,6 +82,7 @@ class RunningPool:
     _stop: Callable[[], None] | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _parts: Parts | None = None
+    _app: FastAPI | None = None
     _engine: WorkstationEngine | None = None
 
     @property
@@ -109,6 +112,11 @@ class RunningPool:
         assert self._stop is not None
         self._stop()
         wait_until(lambda: self._loop is None, "the pool's end")
+
+    def use(self, parts: Parts) -> None:
+        """Let the pool that is served answer with other parts."""
+        assert self._app is not None
+        self._parts = self._app.state.parts = parts
 
     def call(self, work: Coroutine[object, object, Done]) -> Done:
         """Run something in the pool's loop."""
@@ -158,7 +166,8 @@ class RunningPool:
 
     async def _serve(self, ready: threading.Event) -> None:
         self._parts = await self._make_parts()
-        server = uvicorn.Server(server_config(make_app(self._parts), "127.0.0.1", self.port))
+        self._app = make_app(self._parts)
+        server = uvicorn.Server(server_config(self._app, "127.0.0.1", self.port))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # not in a thread
         self._loop = asyncio.get_running_loop()
         self._stop = lambda: setattr(server, "should_exit", True)
@@ -189,7 +198,7 @@ class RunningPool:
         settings = SigninSettings("pool", f"{PREFIX}/", self.hub_api_url, POOL_TOKEN, b"k" * 32)
         viewer = Viewer(desk, reconciler, "workstation")
         signin, tokens = HubSignin(settings), TicketTokens(b"ticket-key")
-        return Parts(desk, viewer, reconciler, changes, signin, tokens, SPAWNER_TOKEN, watched)
+        return Parts(desk, viewer, reconciler, changes, signin, tokens, SPAWNER_TOKEN, watched, Rates(60_000))
 
 
 def server_path(user: str, name: str = "") -> str:

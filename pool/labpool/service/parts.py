@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
 from labpool.hub_signin import HubSignin
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.rates import Rates
 from labpool.service.reconciler import Reconciler
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
@@ -27,6 +28,7 @@ class Parts:
     tokens: TicketTokens
     spawner_token: str
     pool_file: WatchedPoolFile
+    rates: Rates = field(default_factory=Rates)
 
 
 def parts_of(request: Request) -> Parts:

@@ -19,7 +19,7 @@ from labpool.store.models import (
     TicketRow,
     WithdrawalRow,
 )
-from labpool.store.records import AuditEntry, Notice, ReservationSeries
+from labpool.store.records import AskedOnce, AuditEntry, Notice, ReservationSeries
 
 
 def ticket_row(ticket: Ticket) -> TicketRow:
@@ -160,6 +160,6 @@ def notice_row(notice: Notice) -> NoticeRow:
     return NoticeRow(**as_columns(notice))
 
 
-def as_columns(value: Notice | AuditEntry | ReservationSeries | Withdrawal | Override) -> dict[str, object]:
+def as_columns(value: Notice | AuditEntry | ReservationSeries | Withdrawal | Override | AskedOnce) -> dict[str, object]:
     """A flat value's fields under their columns' names, which are the same."""
     return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -16,8 +16,18 @@ from labpool.domain.withdrawals import Withdrawal
 from labpool.store import rows
 from labpool.store.database import READS_ONLY
 from labpool.store.kept import Kept, read
-from labpool.store.models import AuditRow, LeaseRow, NoticeRow, OverrideRow, SlotRow, TicketRow, WithdrawalRow
-from labpool.store.records import Acts, AuditEntry, EndedRun, Notice, ReservationSeries
+from labpool.store.listing import Wanted, newest_tickets
+from labpool.store.models import (
+    AskedOnceRow,
+    AuditRow,
+    LeaseRow,
+    NoticeRow,
+    OverrideRow,
+    SlotRow,
+    TicketRow,
+    WithdrawalRow,
+)
+from labpool.store.records import Acts, AskedOnce, AuditEntry, EndedRun, Notice, ReservationSeries
 
 
 class Store:
@@ -80,6 +90,22 @@ class Transaction:
         """A user's newest tickets, open and ended, newest first."""
         query = select(TicketRow).where(TicketRow.user == user).order_by(TicketRow.requested_at.desc()).limit(limit)
         return tuple(rows.ticket_from(row) for row in self._session.scalars(query))
+
+    def newest_tickets(self, wanted: Wanted) -> tuple[Ticket, ...]:
+        """A page of tickets, open and ended, newest first."""
+        return newest_tickets(self._session, wanted)
+
+    def asked_once(self, user: str, key: str, since: datetime) -> AskedOnce | None:
+        """What a user's request with this key came to, if that was after `since`."""
+        row = self._session.get(AskedOnceRow, (user, key))
+        known = row is not None and row.at > since
+        return AskedOnce(row.user, row.key, row.ticket, row.digest, row.at) if row and known else None
+
+    def remember_asked(self, asked: AskedOnce, forget: datetime) -> None:
+        """Keep what a request with a key came to, and forget those from before `forget`."""
+        self._session.execute(delete(AskedOnceRow).where(AskedOnceRow.at <= forget))
+        self._session.add(AskedOnceRow(**rows.as_columns(asked)))
+        self._session.flush()
 
     def save_ticket(self, ticket: Ticket) -> None:
         """Add a ticket, or write a known one's new state."""
