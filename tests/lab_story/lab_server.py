@@ -78,8 +78,10 @@ class LabServer:
         """The user's tickets as the pool's API shows them to the user, newest first; ended ones too."""
         address = f"{self.lab.url}/services/pool/api/v1/tickets"
         headers = {"Authorization": f"token {self.token}"}
-        answer = httpx.get(address, headers=headers, timeout=20, trust_env=False).raise_for_status()
-        return [TicketView.model_validate(each) for each in answer.json()]
+        with httpx.Client(headers=headers, timeout=20, trust_env=False) as client:
+            found = client.get(address).raise_for_status().json()["tickets"]
+            each = [client.get(f"{address}/{ticket['id']}").raise_for_status() for ticket in found]
+        return [TicketView.model_validate_json(answer.content) for answer in each]
 
     def ticket(self) -> TicketView:
         """The user's newest ticket."""

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from labpool.api_models import HomeView, TicketView
 from labpool.domain.tickets import Ticket
 from labpool.engines import WorkstationEngine
@@ -27,6 +28,7 @@ from labpool.service.head_keeper import HeadKeeper
 from labpool.service.leading import Leading
 from labpool.service.nearing import Nearing
 from labpool.service.parts import Parts
+from labpool.service.rates import Rates
 from labpool.service.reconciler import Reconciler
 from labpool.service.second_place import second_place
 from labpool.service.sending.post import Post
@@ -89,6 +91,7 @@ class RunningPool:
     _loop: asyncio.AbstractEventLoop | None = None
     _parts: Parts | None = None
     _store: Store | None = None
+    _app: FastAPI | None = None
     _engine: WorkstationEngine | None = None
 
     @property
@@ -126,6 +129,11 @@ class RunningPool:
     def _stop_serving(self) -> None:
         assert self._stop is not None
         self._stop()
+
+    def use(self, parts: Parts) -> None:
+        """Let the pool that is served answer with other parts."""
+        assert self._app is not None
+        self._parts = self._app.state.parts = parts
 
     def call(self, work: Coroutine[object, object, Done]) -> Done:
         """Run something in the pool's loop."""
@@ -175,7 +183,8 @@ class RunningPool:
 
     async def _serve(self) -> None:
         self._parts = await self._make_parts()
-        server = uvicorn.Server(server_config(make_app(self._parts), "127.0.0.1", self.port))
+        self._app = make_app(self._parts)
+        server = uvicorn.Server(server_config(self._app, "127.0.0.1", self.port))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # not in a thread
         self._loop = asyncio.get_running_loop()
         self._stop = lambda: setattr(server, "should_exit", True)
@@ -212,8 +221,8 @@ class RunningPool:
         post = Post(desk, self._notice_settings, lambda: "", b"ticket-key")
         activities = (post, Nearing(desk), heads)
         leading = Leading(part, reconciler, activities, end=self._stop_serving)
-        secret = SPAWNER_TOKEN
-        return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, secret, heads, watched, post)
+        kept = (SPAWNER_TOKEN, heads, watched, post, Rates(60_000))
+        return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, *kept)
 
     def _notice_settings(self) -> NoticeSettings:
         written = watched_pool_file(self.folder / "pool.yaml").current(_LOG).notices

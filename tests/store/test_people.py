@@ -36,6 +36,7 @@ NO_PERSON = {
     *("ledger.kind", "ledger.person", "ledger.project", "ledger.flavour"),
     *("audit.hash", "people.name", "people.pseudonym", "withdrawals.id", "withdrawals.act", "withdrawals.node"),
     *("withdrawals.device", "overrides.id", "overrides.rule", "overrides.flavour", "deliveries.id", "deliveries.way"),
+    *("asked_once.ticket", "asked_once.digest", "asked_once.key"),
     *("leader.holder", "deliveries.outcome", "preferences.email", "preferences.unconfirmed", "preferences.webhook_url"),
     *("preferences.webhook_secret", "preferences.quiet_from", "preferences.quiet_to", "preferences.zone"),
 }

@@ -27,6 +27,7 @@ from labpool.api_models.spawns import (
     StartsAgain,
     Waiting,
 )
+from labpool.api_models.tickets import ServerAsked, TicketPage, TicketSummary
 from labpool.api_models.views import (
     BudgetView,
     DeviceTroubleView,
@@ -81,10 +82,13 @@ __all__ = [
     "ReloadView",
     "ReservationAsked",
     "ReservationView",
+    "ServerAsked",
     "ServerStopped",
     "SpawnAnswer",
     "SpawnAsked",
     "StartsAgain",
+    "TicketPage",
+    "TicketSummary",
     "TicketView",
     "WaitView",
     "Waiting",

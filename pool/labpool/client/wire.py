@@ -14,7 +14,6 @@ from labpool.api_models import (
     ErasedView,
     FormView,
     HomeView,
-    MoreHours,
     NoticeView,
     Problem,
     ReservationAsked,
@@ -22,7 +21,6 @@ from labpool.api_models import (
     ServerStopped,
     SpawnAnswer,
     SpawnAsked,
-    TicketView,
 )
 from labpool.client.errors import PoolRefused, PoolUnavailable
 
@@ -40,10 +38,11 @@ class Call(Generic[Answer]):
     parse: Callable[[bytes], Answer]
     body: BaseModel | None = None
     query: Mapping[str, Sequence[str]] | None = None
+    headers: Mapping[str, str] | None = None
 
     def request(self, root: str, token: str) -> httpx.Request:
         """The request below `root` (an address without a trailing slash), signed with `token`."""
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **(self.headers or {})}
         content = self.body.model_dump_json() if self.body is not None else None
         params = {key: list(values) for key, values in (self.query or {}).items()}
         return httpx.Request(self.method, root + self.path, params=params, headers=headers, content=content)
@@ -55,14 +54,24 @@ class Call(Generic[Answer]):
             PoolUnavailable: the pool failed inside, or its answer has another form than this version knows.
             PoolRefused: the pool said no and why.
         """
-        if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-            raise PoolUnavailable(f"the pool failed on {self.path} with status {response.status_code}")
-        if response.status_code >= httpx.codes.BAD_REQUEST:
-            raise PoolRefused(_problem(response))
+        self.check(response)
         try:
             return self.parse(response.content)
         except ValidationError as error:
             raise PoolUnavailable(f"the pool's answer on {self.path} has an unknown form: {error}") from error
+
+    def check(self, response: httpx.Response) -> None:
+        """Go on where the pool did what was asked.
+
+        Raises:
+            PoolUnavailable: the pool failed inside.
+            PoolRefused: the pool said no and why.
+        """
+        if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+            said = _problem(response).detail
+            raise PoolUnavailable(f"the pool failed on {self.path} with status {response.status_code}: {said}")
+        if response.status_code >= httpx.codes.BAD_REQUEST:
+            raise PoolRefused(_problem(response))
 
 
 def apply(asked: SpawnAsked) -> Call[SpawnAnswer]:
@@ -72,34 +81,28 @@ def apply(asked: SpawnAsked) -> Call[SpawnAnswer]:
 
 def stopped(server: ServerStopped) -> Call[None]:
     """Report a server that a person stopped."""
-    return Call("POST", "/api/v1/spawns/stopped", _nothing, body=server)
+    return Call("POST", "/api/v1/spawns/stopped", nothing, body=server)
 
 
 def form(user: str, groups: Sequence[str]) -> Call[FormView]:
     """Ask what a user's profiles would meet now."""
-    path = f"/api/v1/users/{_segment(user)}/form"
+    path = f"/api/v1/users/{segment(user)}/form"
     return Call("GET", path, FormView.model_validate_json, query={"groups": groups})
 
 
 def home(user: str) -> Call[HomeView]:
     """Ask for a user's open tickets."""
-    return Call("GET", f"/api/v1/users/{_segment(user)}/home", HomeView.model_validate_json)
+    return Call("GET", f"/api/v1/users/{segment(user)}/home", HomeView.model_validate_json)
 
 
 def claim(ticket: str) -> Call[None]:
     """Report the first use of a ticket's server."""
-    return Call("POST", f"/api/v1/tickets/{_segment(ticket)}/claim", _nothing)
+    return Call("POST", f"/api/v1/tickets/{segment(ticket)}/claim", nothing)
 
 
 def notice(ticket: str) -> Call[NoticeView | None]:
     """Ask for a ticket's current notice."""
-    return Call("GET", f"/api/v1/tickets/{_segment(ticket)}/notice", _notice_or_none)
-
-
-def extend(ticket: str, hours: float) -> Call[TicketView]:
-    """Ask for more hours on a running ticket."""
-    path, more = f"/api/v1/tickets/{_segment(ticket)}/extend", MoreHours(hours=hours)
-    return Call("POST", path, TicketView.model_validate_json, body=more)
+    return Call("GET", f"/api/v1/tickets/{segment(ticket)}/notice", _notice_or_none)
 
 
 def reservations() -> Call[list[ReservationView]]:
@@ -114,12 +117,12 @@ def reserve(asked: ReservationAsked) -> Call[ReservationView]:
 
 def cancel_reservation(reservation: str) -> Call[None]:
     """Ask for a reservation's end."""
-    return Call("DELETE", f"/api/v1/reservations/{_segment(reservation)}", _nothing)
+    return Call("DELETE", f"/api/v1/reservations/{segment(reservation)}", nothing)
 
 
 def erase_person(name: str) -> Call[ErasedView]:
     """Ask that a person be erased."""
-    return Call("DELETE", f"/api/v1/people/{_segment(name)}", ErasedView.model_validate_json)
+    return Call("DELETE", f"/api/v1/people/{segment(name)}", ErasedView.model_validate_json)
 
 
 def unavailable(url: str, error: Exception) -> PoolUnavailable:
@@ -127,7 +130,8 @@ def unavailable(url: str, error: Exception) -> PoolUnavailable:
     return PoolUnavailable(f"the pool at {url} gives no answer ({type(error).__name__}: {error})")
 
 
-def _nothing(content: bytes) -> None:
+def nothing(content: bytes) -> None:
+    """Read an answer that has no body, or none that matters."""
     del content
 
 
@@ -143,5 +147,6 @@ def _problem(response: httpx.Response) -> Problem:
         return Problem(title=title, status=response.status_code, detail=f"{title}.", reason="unexpected_answer")
 
 
-def _segment(text: str) -> str:
+def segment(text: str) -> str:
+    """A name as a part of a path."""
     return quote(text, safe="")

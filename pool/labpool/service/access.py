@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from math import ceil
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -66,13 +67,33 @@ async def only_the_server(ticket: str, request: Request, pool: ThePool) -> Ticke
 
 
 async def person(request: Request, pool: ThePool) -> SignedIn:
-    """The signed-in person behind a page or an API call."""
-    return await pool.signin.require_user(request)
+    """The signed-in person behind a page or an API call.
+
+    Raises:
+        Rejected: too many calls in a short time.
+    """
+    user = await pool.signin.require_user(request)
+    wait = pool.rates.take(f"{user.kind} {user.name}")
+    if wait:
+        raise Rejected(_too_many(wait))
+    return user
 
 
 async def person_watching(request: Request, pool: ThePool) -> SignedIn:
     """The signed-in person behind an EventSource, which can send no header."""
     return await pool.signin.require_user_for_fetch(request)
+
+
+def _too_many(wait: float) -> Refusal:
+    seconds = ceil(wait)
+    return Refusal(
+        429,
+        "too_many_requests",
+        "Too many requests",
+        "More requests came from you within a minute than any page or program needs.",
+        "Try again after the seconds that Retry-After says; a program that follows a ticket uses its event stream.",
+        retry_after=seconds,
+    )
 
 
 def needs(user: SignedIn, scope: str) -> None:
@@ -91,6 +112,19 @@ def needs(user: SignedIn, scope: str) -> None:
                 "Make a token with this scope on the hub's token page.",
             )
         )
+
+
+async def seen_ticket(ticket: str, user: SignedIn, pool: Parts) -> Ticket:
+    """A ticket that `user` may look at: their own, their project's for an owner, any for an admin.
+
+    Raises:
+        Rejected: no such ticket, or one that they may not; the answer doesn't tell which.
+    """
+    found = await pool.desk.find(ticket)
+    project = pool.desk.catalogue.projects.get(found.project) if found else None
+    if found and project and user.kind == "user" and project.has_owner(user.name, user.groups):
+        return found
+    return await own_ticket(ticket, user, pool)
 
 
 async def own_ticket(ticket: str, user: SignedIn, pool: Parts) -> Ticket:

@@ -53,8 +53,7 @@ class Desk:
 
     def __init__(self, store: Store, setting: Setting, clock: Callable[[], datetime], changes: Changes) -> None:
         self.found = setting
-        self.clock = clock
-        self.changes = changes
+        self.clock, self.changes = clock, changes
         self.looks_at: datetime | None = None
         self.hub_answers = False
         self._looked_at: datetime | None = None
@@ -84,7 +83,7 @@ class Desk:
 
     async def ask(self, asked: SpawnAsked) -> Holds | Waits | Refusal:
         """The lease of (user, server); a ticket where there is none yet; a refusal where there can be none."""
-        return await self.change(lambda change: self._ask(change, asked), replan=False)  # what it files is planned
+        return await self.change(lambda change: self.answer(change, asked), replan=False)  # what it files is planned
 
     async def stopped(self, ticket_id: str, actor: str) -> None:
         """End a ticket whose server a person stopped; its process is gone. A queued ticket stays queued."""
@@ -236,7 +235,8 @@ class Desk:
         tell_of_requeue(change, ticket, step, now)
         return self.save(change, ticket.requeued(now, step.left), actor, "requeued")
 
-    def _ask(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
+    def answer(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
+        """The answer to `ask`, as a part of a transaction."""
         match answer(asked, change, self.world(change), self.clock()):
             case Files(ticket=ticket):
                 self.hub_answers = True  # it is the hub that asks

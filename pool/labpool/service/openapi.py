@@ -12,7 +12,8 @@ from labpool.api_models import PROBLEM_MEDIA_TYPE
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _NOT_OURS = ("HTTPValidationError", "ValidationError")
 _ANYWHERE = {
-    "503": "The hub can't be asked who this is, or the pool is just starting: try again after Retry-After seconds."
+    "429": "Too many requests from one person: try again after Retry-After seconds.",
+    "503": "The hub can't be asked who this is, or the pool is just starting: try again after Retry-After seconds.",
 }
 _WITH_A_BODY = {
     "400": "The body can not be read at all.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
@@ -11,6 +11,7 @@ from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.head_keeper import HeadKeeper
 from labpool.service.leading import Leading
+from labpool.service.rates import Rates
 from labpool.service.reconciler import Reconciler
 from labpool.service.sending.post import Post
 from labpool.service.ticket_tokens import TicketTokens
@@ -33,6 +34,7 @@ class Parts:
     head_keeper: HeadKeeper
     pool_file: WatchedPoolFile
     post: Post
+    rates: Rates = field(default_factory=Rates)
 
 
 def parts_of(request: Request) -> Parts:

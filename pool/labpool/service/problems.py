@@ -9,11 +9,21 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from labpool.domain.reasons import Refusal as Refused
+from labpool.domain.reasons import RefusalReason
 from labpool.hub_signin import HubSignin, Refusal
 from labpool.service.desk import NoSuchTicket, NotNow
 
 _LOG = logging.getLogger(__name__)
 
+_CONFLICTS = frozenset(
+    {
+        RefusalReason.SERVER_HOLDS_OTHER_LEASE,
+        RefusalReason.SERVER_WAITS_FOR_OTHER,
+        RefusalReason.SERVER_IS_ENDING,
+        RefusalReason.SERVER_IS_LOST,
+    }
+)
 _TICKETS = "Your tickets are listed at /services/pool/."
 _DESCRIPTION = "What may be asked, and how, is described at /services/pool/openapi.json."
 
@@ -41,6 +51,13 @@ def install_problems(app: FastAPI, signin: HubSignin) -> None:
     for kind in (Rejected, NotNow, NoSuchTicket, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(Exception, answer_unexpected)
+
+
+def as_problem(refused: Refused) -> Refusal:
+    """The problem of a request that can not be met as it was asked."""
+    status = 409 if refused.reason in _CONFLICTS else 422
+    title = "Not with these options" if status == 422 else "Not now"
+    return Refusal(status, refused.reason.value, title, refused.message, refused.remedy)
 
 
 def _refusal(error: Exception) -> Refusal:

@@ -15,21 +15,12 @@ from labpool.api_models import (
     SpawnAsked,
     Waiting,
 )
-from labpool.domain.reasons import Refusal, RefusalReason
+from labpool.domain.reasons import Refusal
 from labpool.hub_signin import Refusal as Refused
 from labpool.service.access import ThePool, only_the_spawner
 from labpool.service.asking import Holds, Waits
 from labpool.service.parts import Parts
-from labpool.service.problems import Rejected
-
-_CONFLICTS = frozenset(
-    {
-        RefusalReason.SERVER_HOLDS_OTHER_LEASE,
-        RefusalReason.SERVER_WAITS_FOR_OTHER,
-        RefusalReason.SERVER_IS_ENDING,
-        RefusalReason.SERVER_IS_LOST,
-    }
-)
+from labpool.service.problems import Rejected, as_problem
 
 routes = APIRouter(tags=["spawner"], dependencies=[Depends(only_the_spawner)], responses={401: {"model": Problem}})
 
@@ -67,7 +58,7 @@ async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToAp
             response.status_code = status.HTTP_202_ACCEPTED
             return await _waiting(ticket.id, pool)
         case Refusal() as refusal:
-            raise Rejected(_as_problem(refusal))
+            raise Rejected(as_problem(refusal))
 
 
 @routes.post("/spawns/stopped", status_code=204, summary="A person stopped a leased server")
@@ -102,9 +93,3 @@ def _device_gone() -> Refused:
         "A GPU of this server's lease is no longer in the pool.",
         "Give the lease back on the page of its ticket, and ask again.",
     )
-
-
-def _as_problem(refusal: Refusal) -> Refused:
-    status_code = 409 if refusal.reason in _CONFLICTS else 422
-    title = "Not with these options" if status_code == 422 else "Not now"
-    return Refused(status_code, refusal.reason.value, title, refusal.message, refusal.remedy)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response, status
+from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from labpool.api_models import EndAsked, MoreHours, NoticeView, OfferTaken, PoolView, Problem, StartsAgain, TicketView
-from labpool.domain.tickets import OPEN
+from labpool.api_models import (
+    EndAsked,
+    FormView,
+    MoreHours,
+    NoticeView,
+    OfferTaken,
+    PoolView,
+    Problem,
+    ServerAsked,
+    StartsAgain,
+    TicketPage,
+    TicketView,
+)
+from labpool.domain.tickets import OPEN, State
 from labpool.service.access import (
     ADMIN,
     READ,
@@ -21,11 +33,14 @@ from labpool.service.access import (
     TheServersTicket,
     needs,
     own_ticket,
+    seen_ticket,
 )
 from labpool.service.by_admin import tell_why_ended
 from labpool.service.extending import extend_lease
 from labpool.service.in_line import leave_line, say_ready
 from labpool.service.instead import take_instead
+from labpool.service.listing import page_of
+from labpool.service.requesting import request_server
 from labpool.service.starting_again import wish_to_start_again
 from labpool.service.watching import notices_of
 
@@ -44,18 +59,58 @@ async def pool_state(user: Person, pool: ThePool) -> PoolView:
     return await pool.viewer.pool()
 
 
-@routes.get("/tickets", responses=_REFUSALS, summary="My tickets, newest first")
-async def tickets(user: Person, pool: ThePool) -> list[TicketView]:
-    """Open and ended ones, 50 at the most."""
+@routes.get("/profiles", responses=_REFUSALS, summary="What each profile of my projects would meet now")
+async def profiles(user: Person, pool: ThePool) -> FormView:
+    """With how many are free, when it would start with its longest hours, and for how many it would start at once."""
     needs(user, READ)
-    return await pool.viewer.tickets_of(user.name) if user.kind == "user" else []
+    return await pool.viewer.form(user.name if user.kind == "user" else "", user.groups)
+
+
+@routes.get("/tickets", responses=_REFUSALS, summary="Tickets that I may see, newest first")
+async def tickets(
+    user: Person,
+    pool: ThePool,
+    state: Annotated[list[State] | None, Query()] = None,
+    project: Annotated[str | None, Query(max_length=255)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=255)] = None,
+) -> TicketPage:
+    """One's own and those of one's projects, others' without names; an owner's with names; all for an admin.
+
+    Without `state` open and ended ones.
+    """
+    needs(user, READ)
+    return await page_of(pool.desk, user, state or (), project, limit, cursor)
+
+
+@routes.post(
+    "/tickets",
+    status_code=status.HTTP_201_CREATED,
+    responses=_REFUSALS | {409: {"model": Problem}},
+    summary="Ask for a server with GPUs, as the form does",
+)
+async def ask(
+    asked: ServerAsked,
+    user: Person,
+    pool: ThePool,
+    idempotency_key: Annotated[str, Header(max_length=255)] = "",
+) -> TicketView:
+    """The server starts by itself when its turn comes.
+
+    Of one server there is one open ticket: asked for again, it is the answer. Repeated with the same Idempotency-Key
+    within a day, the answer is the same ticket though it has ended.
+    """
+    needs(user, WRITE)
+    ticket = await request_server(pool.desk, asked, idempotency_key, user)
+    pool.reconciler.look_soon()
+    return await pool.viewer.ticket(ticket)
 
 
 @routes.get("/tickets/{ticket}", responses=_ABOUT_ONE, summary="One ticket")
 async def ticket(ticket: str, user: Person, pool: ThePool) -> TicketView:
-    """A ticket of one's own."""
+    """A ticket of one's own, or of a project that one owns."""
     needs(user, READ)
-    return await pool.viewer.ticket((await own_ticket(ticket, user, pool)).id)
+    return await pool.viewer.ticket((await seen_ticket(ticket, user, pool)).id)
 
 
 @routes.post("/tickets/{ticket}/leave", responses=_ACTIONS, summary="Leave the queue")

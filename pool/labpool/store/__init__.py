@@ -7,10 +7,12 @@ from labpool.store.database import connect, migrate, name_of
 from labpool.store.erasing import Erased
 from labpool.store.errors import StoreUnavailable, UnusableDatabase
 from labpool.store.leadership import Leadership, NotLeading, Seat, leadership
+from labpool.store.listing import Wanted
 from labpool.store.past import read_past
 from labpool.store.reading import UnreadableStore
 from labpool.store.records import (
     Acts,
+    AskedOnce,
     AuditEntry,
     Delivery,
     EndedRun,
@@ -21,10 +23,12 @@ from labpool.store.records import (
     ReservationSeries,
     Way,
 )
-from labpool.store.store import Store, Transaction
+from labpool.store.store import Store
+from labpool.store.transaction import Transaction
 
 __all__ = [
     "Acts",
+    "AskedOnce",
     "AuditEntry",
     "BackupFailed",
     "Delivery",
@@ -44,6 +48,7 @@ __all__ = [
     "Transaction",
     "UnreadableStore",
     "UnusableDatabase",
+    "Wanted",
     "Way",
     "connect",
     "head_line",

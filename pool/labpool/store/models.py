@@ -53,6 +53,7 @@ class TicketRow(Base):
             postgresql_where=text("state != 'ended'"),
         ),
         Index("tickets_by_state", "state"),
+        Index("tickets_by_request", "requested_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -220,6 +221,19 @@ class OverrideRow(Base):
     until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_by: Mapped[str | None] = mapped_column(String(255), info=PERSON)
+
+
+class AskedOnceRow(Base):
+    """The ticket that a program's request with a key of its own came to."""
+
+    __tablename__ = "asked_once"
+    __table_args__ = (Index("asked_once_by_time", "at"),)
+
+    user: Mapped[str] = mapped_column(String(255), primary_key=True, info=PERSON)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    ticket: Mapped[str] = mapped_column(String(32))
+    digest: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class NoticeRow(Base):

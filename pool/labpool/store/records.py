@@ -57,6 +57,17 @@ class ReservationSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedOnce:
+    """A request that a program named with a `key`: the ticket it came to, and a digest of what was asked for."""
+
+    user: str
+    key: str
+    ticket: str
+    digest: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something a ticket's owner is told once. `key` tells it from the ticket's other notices."""
 

@@ -21,7 +21,7 @@ from labpool.store.models import (
     TicketRow,
     WithdrawalRow,
 )
-from labpool.store.records import Notice, ReservationSeries
+from labpool.store.records import AskedOnce, Notice, ReservationSeries
 
 
 def ticket_row(ticket: Ticket) -> TicketRow:
@@ -180,6 +180,6 @@ def notice_row(notice: Notice) -> NoticeRow:
     return NoticeRow(**as_columns(notice))
 
 
-def as_columns(value: Notice | ReservationSeries | Withdrawal | Override) -> dict[str, object]:
+def as_columns(value: Notice | ReservationSeries | Withdrawal | Override | AskedOnce) -> dict[str, object]:
     """A flat value's fields under their columns' names, which are the same."""
     return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -1,4 +1,4 @@
-"""What admins said of machines and GPUs (drained, or fenced), and what they changed of the rules."""
+"""What admins said of machines and of the rules; keys of repeated requests; an index for lists."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -40,9 +40,23 @@ def upgrade() -> None:
         sa.Column("ended_by", sa.String(length=255), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "asked_once",
+        sa.Column("user", sa.String(length=255), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("ticket", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("user", "key"),
+    )
+    op.create_index("asked_once_by_time", "asked_once", ["at"])
+    op.create_index("tickets_by_request", "tickets", ["requested_at", "id"])
 
 
 def downgrade() -> None:
     """Go back. What was drained is in service again, and the file's rules hold."""
+    op.drop_index("tickets_by_request", table_name="tickets")
+    op.drop_index("asked_once_by_time", table_name="asked_once")
+    op.drop_table("asked_once")
     op.drop_table("overrides")
     op.drop_table("withdrawals")

@@ -1,0 +1,243 @@
+"""The client for async code."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+
+import httpx
+
+from labpool.api_models import (
+    AddressConfirmed,
+    DeviceView,
+    DrainAsked,
+    ErasedView,
+    FenceAsked,
+    FormView,
+    GrantAsked,
+    HomeView,
+    NoticeView,
+    OfferTaken,
+    OverrideAsked,
+    OverrideView,
+    PoolView,
+    PreferencesAsked,
+    PreferencesSaved,
+    PreferencesView,
+    ReloadView,
+    ReservationAsked,
+    ReservationView,
+    ServerAsked,
+    ServerStopped,
+    SpawnAnswer,
+    SpawnAsked,
+    TicketPage,
+    TicketView,
+    WithdrawalView,
+)
+from labpool.client import admin_calls, preference_calls, ticket_calls, wire
+from labpool.client.streams import PATIENCE, Notices
+
+
+class PoolClient:
+    """Ask the pool from async code.
+
+    Args:
+        url: The service's address without a trailing slash, such as http://127.0.0.1:8100/services/pool.
+        token: Spawner token, ticket token or hub token; which calls it allows is the pool's to say.
+        timeout: Longest wait for an answer in seconds.
+
+    Every call raises `PoolUnavailable` where no usable answer came and `PoolRefused` where the pool said no.
+    """
+
+    def __init__(self, url: str, token: str, timeout: float = 5.0) -> None:
+        self._url, self._token = url.rstrip("/"), token
+        self._http = httpx.AsyncClient(timeout=timeout, trust_env=False)
+
+    async def __aenter__(self) -> PoolClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def apply(self, asked: SpawnAsked) -> SpawnAnswer:
+        """The lease of (user, server), or the ticket that was filed for it; by the spawner."""
+        return await self._send(wire.apply(asked))
+
+    async def stopped(self, stopped: ServerStopped) -> None:
+        """Say that a person stopped a leased server: its lease ends; by the spawner."""
+        await self._send(wire.stopped(stopped))
+
+    async def form(self, user: str, groups: Sequence[str]) -> FormView:
+        """The live part of a user's spawn form; by the spawner."""
+        return await self._send(wire.form(user, groups))
+
+    async def home(self, user: str) -> HomeView:
+        """A user's open tickets and leases; by the spawner."""
+        return await self._send(wire.home(user))
+
+    async def claim(self, ticket: str) -> None:
+        """Say that a person used the ticket's server; by that server."""
+        await self._send(wire.claim(ticket))
+
+    async def notice(self, ticket: str) -> NoticeView | None:
+        """The ticket's current notice; by its server."""
+        return await self._send(wire.notice(ticket))
+
+    async def pool(self) -> PoolView:
+        """What is free, what is out of service and how many wait."""
+        return await self._send(ticket_calls.pool())
+
+    async def profiles(self) -> FormView:
+        """What each profile of one's projects would meet now."""
+        return await self._send(ticket_calls.profiles())
+
+    async def tickets(
+        self, states: Sequence[str] = (), project: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> TicketPage:
+        """Tickets that one may see, newest first; go on with the page's `cursor`."""
+        return await self._send(ticket_calls.tickets(states, project, limit, cursor))
+
+    async def ticket(self, ticket: str) -> TicketView:
+        """One ticket."""
+        return await self._send(ticket_calls.ticket(ticket))
+
+    async def ask(self, asked: ServerAsked, key: str = "") -> TicketView:
+        """Ask for a server of one's own; repeated with the same `key` within a day it is the same ticket."""
+        return await self._send(ticket_calls.ask(asked, key))
+
+    async def leave(self, ticket: str) -> TicketView:
+        """Leave the queue."""
+        return await self._send(ticket_calls.leave(ticket))
+
+    async def ready(self, ticket: str) -> TicketView:
+        """Be granted again after a missed turn."""
+        return await self._send(ticket_calls.ready(ticket))
+
+    async def switch(self, ticket: str) -> TicketView:
+        """Stop the CPU server of the ticket's name, so that the one with GPUs starts."""
+        return await self._send(ticket_calls.switch(ticket))
+
+    async def instead(self, ticket: str, offer: OfferTaken) -> TicketView:
+        """Take one of a waiting ticket's `sooner` in its place."""
+        return await self._send(ticket_calls.instead(ticket, offer))
+
+    async def again(self, ticket: str, starts_again: bool) -> TicketView:
+        """Say whether it starts again by itself when its GPUs are taken back."""
+        return await self._send(ticket_calls.again(ticket, starts_again))
+
+    async def extend(self, ticket: str, hours: float) -> TicketView:
+        """Let the ticket's lease end so many hours later; give the ticket as it is then."""
+        return await self._send(ticket_calls.extend(ticket, hours))
+
+    async def end(self, ticket: str, why: str = "") -> TicketView:
+        """Give the GPUs back now; `why` is for admins, and its owner is told."""
+        return await self._send(ticket_calls.end(ticket, why))
+
+    async def reservations(self) -> list[ReservationView]:
+        """Reservations of one's own projects and maintenance; all for an admin."""
+        return await self._send(wire.reservations())
+
+    async def reserve(self, asked: ReservationAsked) -> ReservationView:
+        """Reserve, or close a machine; where that does harm, the refusal's `problem.confirm` says how much."""
+        return await self._send(wire.reserve(asked))
+
+    async def cancel_reservation(self, reservation: str) -> None:
+        """Cancel a reservation: all its times to come, and what is left of one that is on."""
+        await self._send(wire.cancel_reservation(reservation))
+
+    async def erase_person(self, name: str) -> ErasedView:
+        """Keep a person's records under a pseudonym that leads to nobody; for admins, and never undone."""
+        return await self._send(wire.erase_person(name))
+
+    async def preferences(self) -> PreferencesView:
+        """How the token's user is told of what happens to a ticket."""
+        return await self._send(preference_calls.preferences())
+
+    async def save_preferences(self, asked: PreferencesAsked) -> PreferencesSaved:
+        """Say all of how one wants to be told. Told just now: the secret of a webhook that is new."""
+        return await self._send(preference_calls.save_preferences(asked))
+
+    async def ask_confirmation(self) -> PreferencesView:
+        """Have the mail that confirms an address sent again; the link in the earlier one is void."""
+        return await self._send(preference_calls.ask_confirmation())
+
+    async def confirm_address(self, link: AddressConfirmed) -> PreferencesView:
+        """Confirm an address by the token that was mailed to it."""
+        return await self._send(preference_calls.confirm_address(link))
+
+    async def renew_webhook_secret(self) -> PreferencesSaved:
+        """Have the webhook signed with a new secret; the old one is void at once."""
+        return await self._send(preference_calls.renew_webhook_secret())
+
+    async def grant(self, ticket: str, asked: GrantAsked) -> TicketView:
+        """Let a waiting ticket start ahead of all others; harm as in `reserve`."""
+        return await self._send(admin_calls.grant(ticket, asked))
+
+    async def devices(self) -> list[DeviceView]:
+        """All GPUs, and who holds which."""
+        return await self._send(admin_calls.devices())
+
+    async def drains(self) -> list[WithdrawalView]:
+        """What is out of service by an admin's word."""
+        return await self._send(admin_calls.drains())
+
+    async def drain(self, asked: DrainAsked) -> WithdrawalView:
+        """Let nothing new start on a machine or a GPU; harm as in `reserve`."""
+        return await self._send(admin_calls.drain(asked))
+
+    async def undrain(self, drain: str) -> None:
+        """Put it into service again."""
+        await self._send(admin_calls.undrain(drain))
+
+    async def fence(self, asked: FenceAsked) -> WithdrawalView:
+        """Confirm that nothing of before runs on a silent machine."""
+        return await self._send(admin_calls.fence(asked))
+
+    async def overrides(self) -> list[OverrideView]:
+        """Rules that differ from pool.yaml's, with the file's values."""
+        return await self._send(admin_calls.overrides())
+
+    async def override(self, asked: OverrideAsked) -> OverrideView:
+        """Change a rule; harm as in `reserve`."""
+        return await self._send(admin_calls.override(asked))
+
+    async def end_override(self, override: str, broken: int = 0) -> None:
+        """Let the file's value hold again, although up to so many promises break."""
+        await self._send(admin_calls.end_override(override, broken))
+
+    async def reload(self) -> ReloadView:
+        """Read pool.yaml again now."""
+        return await self._send(admin_calls.reload())
+
+    async def notices(self) -> AsyncIterator[NoticeView]:
+        """One's own notices as they come, until the pool ends the stream."""
+        notices = Notices()
+        async for line in self._lines(ticket_calls.notices()):
+            if notice := notices.after(line):
+                yield notice
+
+    async def _lines(self, call: wire.Call[None]) -> AsyncIterator[str]:
+        asked = call.request(self._url, self._token)
+        try:
+            async with self._http.stream(asked.method, asked.url, headers=asked.headers, timeout=PATIENCE) as response:
+                if response.is_error:
+                    await response.aread()
+                call.check(response)
+                async for line in response.aiter_lines():
+                    yield line
+        except httpx.HTTPError as error:
+            raise wire.unavailable(self._url, error) from error
+
+    async def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
+        try:
+            response = await self._http.send(call.request(self._url, self._token))
+        except httpx.HTTPError as error:
+            raise wire.unavailable(self._url, error) from error
+        return call.read(response)

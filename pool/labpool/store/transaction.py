@@ -1,0 +1,255 @@
+"""What a decision reads and writes within one transaction, as domain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from labpool.domain.leases import Lease, Slot
+from labpool.domain.ledger import Posting, closed, moved, opened
+from labpool.domain.overrides import Override
+from labpool.domain.tickets import State, Ticket
+from labpool.domain.withdrawals import Withdrawal
+from labpool.store import auditing, erasing, people, rows
+from labpool.store.audit_chain import Link
+from labpool.store.erasing import Erased
+from labpool.store.kept import Kept
+from labpool.store.listing import Wanted, newest_tickets
+from labpool.store.models import (
+    AskedOnceRow,
+    LeaseRow,
+    NoticeRow,
+    OverrideRow,
+    SlotRow,
+    TicketRow,
+    WithdrawalRow,
+)
+from labpool.store.outbox import Outbox
+from labpool.store.preferences import PreferencesBook
+from labpool.store.records import Acts, AskedOnce, AuditEntry, EndedRun, Notice, ReservationSeries
+
+
+class Transaction:
+    """Reading and writing domain values; only a `Store` makes one."""
+
+    def __init__(self, session: Session, kept: Kept) -> None:
+        self._session, self._kept = session, kept
+        self.erased = False
+
+    def ticket(self, ticket: str) -> Ticket | None:
+        """One ticket, open or ended."""
+        if ticket in self._kept.tickets:
+            return self._kept.tickets[ticket]
+        row = self._session.get(TicketRow, ticket)
+        return rows.ticket_from(row) if row else None
+
+    def open_tickets(self) -> tuple[Ticket, ...]:
+        """All tickets that have not ended, oldest request first."""
+        return tuple(self._kept.tickets.values())
+
+    def tickets_of(self, user: str, limit: int = 50) -> tuple[Ticket, ...]:
+        """A user's newest tickets, open and ended, newest first."""
+        query = select(TicketRow).where(TicketRow.user == user).order_by(TicketRow.requested_at.desc()).limit(limit)
+        return tuple(rows.ticket_from(row) for row in self._session.scalars(query))
+
+    def newest_tickets(self, wanted: Wanted) -> tuple[Ticket, ...]:
+        """A page of tickets, open and ended, newest first."""
+        return newest_tickets(self._session, wanted)
+
+    def asked_once(self, user: str, key: str, since: datetime) -> AskedOnce | None:
+        """What a user's request with this key came to, if that was after `since`."""
+        row = self._session.get(AskedOnceRow, (user, key))
+        known = row is not None and row.at > since
+        return AskedOnce(row.user, row.key, row.ticket, row.digest, row.at) if row and known else None
+
+    def remember_asked(self, asked: AskedOnce, forget: datetime) -> None:
+        """Keep what a request with a key came to, and forget those from before `forget`."""
+        self._session.execute(delete(AskedOnceRow).where(AskedOnceRow.at <= forget))
+        self._session.add(AskedOnceRow(**rows.as_columns(asked)))
+        self._session.flush()
+
+    def save_ticket(self, ticket: Ticket) -> None:
+        """Add a ticket, or write a known one's new state."""
+        self._session.merge(rows.ticket_row(ticket))
+        self._session.flush()
+        if ticket.state is State.ENDED:
+            self._kept.tickets.pop(ticket.id, None)
+        else:
+            self._kept.tickets[ticket.id] = ticket
+
+    def live_leases(self) -> tuple[Lease, ...]:
+        """All leases whose devices are held, oldest first."""
+        return tuple(self._kept.leases.values())
+
+    def lease_of(self, ticket: str) -> Lease | None:
+        """A ticket's live lease."""
+        return self._kept.leases.get(ticket)
+
+    def save_lease(self, lease: Lease) -> None:
+        """Add a lease, or write a live one's new values. Its devices, start and charge never change.
+
+        The ledger gets what that sets aside.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: a device is in another live lease; the transaction is undone.
+        """
+        before, row = self._kept.leases.get(lease.ticket), self._live_lease(lease.ticket)
+        if before == lease:
+            return
+        if row is None or before is None:
+            row, postings = rows.lease_row(lease), opened(lease)
+            self._session.add(row)
+        else:
+            postings = moved(before, lease.ends)
+            rows.update_lease(row, lease)
+        self._session.flush()
+        self._book(row, lease, postings)
+        self._kept.leases[lease.ticket] = lease
+
+    def end_lease(self, ticket: str, at: datetime) -> None:
+        """Free the devices of a ticket's live lease, used until `at`; nothing happens where it has none.
+
+        The ledger gets what was used and what comes back.
+        """
+        row = self._live_lease(ticket)
+        if row is None:
+            return
+        row.ended_at = at
+        for device in row.devices:
+            device.live = False
+        self._session.flush()
+        lease = self._kept.leases.pop(ticket)
+        used, *rest = closed(lease, at)
+        self._book(row, lease, (used, *rest))
+        profile, asked = self._kept.tickets[ticket].profile, lease.ends - lease.starts
+        what = (lease.project, lease.flavour, len(lease.devices), used.start, used.end)
+        self._kept.ended.append(EndedRun(*what, lease.user, profile, asked, lease.charge))
+
+    def ended_runs(self) -> Sequence[EndedRun]:
+        """What leases used that are over, oldest end first; of those before the pool started, the last year's."""
+        return self._kept.ended
+
+    def slots(self) -> tuple[Slot, ...]:
+        """The stored slots of queued tickets."""
+        return tuple(self._kept.slots.values())
+
+    def replace_slots(self, slots: Iterable[Slot]) -> None:
+        """Make `slots` the stored ones; only those that differ are written."""
+        wanted = {slot.ticket: slot for slot in slots}
+        stored = self._kept.slots
+        gone = [ticket for ticket in stored if ticket not in wanted]
+        if gone:
+            self._session.execute(delete(SlotRow).where(SlotRow.ticket.in_(gone)))
+        for slot in wanted.values():
+            known = stored.get(slot.ticket)
+            if known is not slot and known != slot:
+                self._session.merge(rows.slot_row(slot))
+        self._session.flush()
+        stored.clear()
+        stored.update(wanted)
+
+    def reservations(self) -> tuple[ReservationSeries, ...]:
+        """Reservations that nobody cancelled; the same tuple until one is made or cancelled."""
+        return self._kept.reservations
+
+    def save_reservation(self, series: ReservationSeries) -> None:
+        """Add a reservation, or write that one was cancelled."""
+        self._session.merge(rows.reservation_row(series))
+        self._session.flush()
+        others = tuple(each for each in self._kept.reservations if each.id != series.id)
+        self._kept.reservations = others if series.cancelled_at else (*others, series)
+
+    def acts(self) -> Acts:
+        """What admins said and nobody has ended; the same tuples until something is added or ended."""
+        return self._kept.acts
+
+    def add_withdrawal(self, withdrawal: Withdrawal) -> None:
+        """Keep what an admin drained or fenced."""
+        self._session.add(rows.withdrawal_row(withdrawal))
+        self._session.flush()
+        acts = self._kept.acts
+        self._kept.acts = acts._replace(withdrawals=(*acts.withdrawals, withdrawal))
+
+    def add_override(self, override: Override) -> None:
+        """Keep what an admin changed of the rules."""
+        self._session.add(rows.override_row(override))
+        self._session.flush()
+        acts = self._kept.acts
+        self._kept.acts = acts._replace(overrides=(*acts.overrides, override))
+
+    def end_act(self, act: str, at: datetime, by: str) -> None:
+        """Note that a withdrawal or an override is over, and who ended it; nothing happens where it was before."""
+        row = self._session.get(WithdrawalRow, act) or self._session.get(OverrideRow, act)
+        if row is None or row.ended_at is not None:
+            return
+        row.ended_at, row.ended_by = at, by
+        self._session.flush()
+        withdrawals, overrides = self._kept.acts
+        self._kept.acts = Acts(
+            tuple(each for each in withdrawals if each.id != act), tuple(each for each in overrides if each.id != act)
+        )
+
+    def add_notice(self, notice: Notice) -> int | None:
+        """Keep a notice and give its number, unless its key was said already."""
+        query = select(NoticeRow).where(NoticeRow.ticket == notice.ticket, NoticeRow.key == notice.key)
+        if self._session.scalars(query).first() is not None:
+            return None
+        self._session.add(row := rows.notice_row(notice))
+        self._session.flush()
+        return row.id
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is to be sent."""
+        return Outbox(self._session)
+
+    @property
+    def preferences(self) -> PreferencesBook:
+        """How users want to be told."""
+        return PreferencesBook(self._session)
+
+    def last_notice_of(self, ticket: str) -> Notice | None:
+        """What a ticket's owner was told last."""
+        query = select(NoticeRow).where(NoticeRow.ticket == ticket).order_by(NoticeRow.id.desc()).limit(1)
+        row = self._session.scalars(query).first()
+        return Notice(row.ticket, row.key, row.kind, row.at, row.message, row.ends_at) if row else None
+
+    def audit(self, entry: AuditEntry) -> AuditEntry:
+        """Add a row to the audit trail; give it as written, people under their pseudonyms."""
+        return auditing.add(self._session, self._kept, entry)
+
+    def audit_trail(self, ticket: str | None = None) -> tuple[AuditEntry, ...]:
+        """The audit trail in the order of writing, of one ticket or of all, with people's names."""
+        return auditing.trail(self._session, self._kept, ticket)
+
+    def audited(self) -> Link:
+        """The number and hash of the audit trail's last row."""
+        return self._kept.audited
+
+    def pseudonym(self, name: str) -> str:
+        """A person's pseudonym, made where there is none yet."""
+        return people.pseudonym_of(self._session, self._kept, name)
+
+    def erase(self, person: str) -> Erased | None:
+        """Put a person's pseudonym in place of the name everywhere, and forget the key; None where nobody is so named.
+
+        All tickets of the person must have ended. The name is gone from the file once the transaction is over.
+        """
+        found = erasing.erase(self._session, self._kept, person)
+        self.erased = found is not None
+        return found
+
+    def _book(self, row: LeaseRow, lease: Lease, postings: Sequence[Posting]) -> None:
+        if postings:
+            person = self.pseudonym(lease.user)
+            self._session.add_all(rows.ledger_row(row.id, lease, person, posting) for posting in postings)
+            self._session.flush()
+
+    def _live_lease(self, ticket: str) -> LeaseRow | None:
+        if ticket not in self._kept.leases:
+            return None
+        query = select(LeaseRow).where(LeaseRow.ticket == ticket, LeaseRow.ended_at.is_(None))
+        return self._session.scalars(query).first()
