@@ -73,8 +73,10 @@ def chosen(lab: Lab, user: str, **others: object) -> None:
     lab.pool.call(lab.pool.parts.desk.change(lambda change: change.preferences.save(preferences), replan=False))
 
 
-def with_hook(lab: Lab, user: str, hook: Hook, kinds: frozenset[str] = frozenset({"granted"})) -> None:
-    chosen(lab, user, email="", webhook_url=hook.url, webhook_secret=SECRET, webhook_kinds=kinds)
+def with_hook(lab: Lab, user: str, hook: Hook, secret: str = SECRET) -> None:
+    """Let `user` want a program to be told of a turn."""
+    kinds = frozenset({"granted"})
+    chosen(lab, user, email="", webhook_url=hook.url, webhook_secret=secret, webhook_kinds=kinds)
 
 
 def granted_after_waiting(lab: Lab, first: str, *users: str) -> list[str]:

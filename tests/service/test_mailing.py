@@ -34,6 +34,17 @@ async def test_the_right_password_opens_the_mail_server_and_a_wrong_one_may_be_s
     assert not isinstance(refused.value, NeverSent)
 
 
+@pytest.mark.parametrize(("answer", "kind"), [("550 <ada@example.org> is unknown", NeverSent), ("451 wait", NotSent)])
+async def test_why_a_mail_was_refused_is_told_without_its_address(answer: str, kind: type[NotSent]):
+    (port,) = free_ports(1)
+    with mail_server(port) as box:
+        box.answers.append(answer)
+        with pytest.raises(NotSent, match=f"refused it with {answer[:3]}") as refused:
+            await send_mail(letter(), server(port), "")
+    assert type(refused.value) is kind
+    assert "ada" not in str(refused.value)
+
+
 async def test_a_mail_server_that_is_not_there_or_can_not_encrypt_is_tried_again():
     (port,) = free_ports(1)
     with pytest.raises(NotSent, match=f"127.0.0.1:{port}"):

@@ -194,6 +194,18 @@ def test_no_mail_in_quiet_hours_and_none_after_them_that_is_not_true_any_more(
     assert box.recipients == [address(other)]
 
 
+def test_what_breaks_off_inside_is_a_failed_try_like_any_other(lab: Lab, hook: Hook, new_user: NewUser):
+    def failed() -> float:
+        labels = {"way": "webhook"}
+        return lab.pool.parts.desk.counts.registry.get_sample_value("labpool_notice_tries_failed_total", labels) or 0
+
+    before, user = failed(), new_user()
+    with_hook(lab, user, hook, secret="whsec_A")  # which is no base64
+    granted_after_waiting(lab, new_user(), user)
+    wait_until(lambda: failed() == before + 1, "the failed try")
+    assert (hook.calls, waiting(lab, Way.WEBHOOK)) == ([], 1)
+
+
 def test_pauses_between_tries_grow_to_an_hour():
     pauses = [pause_after(tries) for tries in range(1, 40)]
     assert pauses[:3] == [timedelta(seconds=30), MINUTE, 2 * MINUTE]

@@ -32,14 +32,15 @@ async def send_mail(letter: EmailMessage, server: MailServer, password: str) -> 
             timeout=TIMEOUT,
         )
     except aiosmtplib.SMTPRecipientsRefused as error:
-        _refused(max(each.code for each in error.recipients), str(error.recipients[0]), error)
+        _refused(letter, max(error.recipients, key=lambda each: each.code))
     except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as error:
-        _refused(error.code, error.message, error)
+        _refused(letter, error)
     except (aiosmtplib.SMTPException, OSError) as error:
         raise NotSent(f"the mail server {server.host}:{server.port} did not take it: {error}") from error
 
 
-def _refused(code: int, said: str, error: Exception) -> None:
-    """Codes from 500 on are for good (RFC 5321, 4.2.1)."""
-    kind = NeverSent if code >= 500 else NotSent
-    raise kind(f"the mail server refused it: {said}") from error
+def _refused(letter: EmailMessage, error: aiosmtplib.SMTPResponseException) -> None:
+    """Codes from 500 on are for good (RFC 5321, 4.2.1). Servers like to repeat the address; it belongs in no log."""
+    kind = NeverSent if error.code >= 500 else NotSent
+    said = error.message.replace(letter["To"], "the address")
+    raise kind(f"the mail server refused it with {error.code}: {said}") from error

@@ -114,7 +114,7 @@ class Round:
     def _over(self, user: str, task: asyncio.Task[None]) -> None:
         del self._under_way[user]
         if not task.cancelled() and task.exception() is not None:
-            _LOG.error("a delivery broke off", exc_info=task.exception(), extra={"way": self._way.value})
+            _LOG.error("what became of a delivery was not noted", exc_info=task.exception())
         self._room.set()
 
     async def _deliver(self, delivery: Delivery) -> None:
@@ -124,6 +124,9 @@ class Round:
             until = put_off.until
             await self._write(lambda change: change.outbox.put_off(delivery.id, until, uncounted=True))
         except (NotSent, asyncio.TimeoutError) as error:
+            await self._failed(delivery, error)
+        except Exception as error:  # ours: it is given up after a day like any other, not tried for ever
+            _LOG.exception("a delivery broke off", extra={"delivery": delivery.id})
             await self._failed(delivery, error)
         else:
             await self._write(lambda change: change.outbox.done(delivery.id, self._desk.clock(), outcome))
