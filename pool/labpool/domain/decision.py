@@ -94,8 +94,8 @@ class Decision:
         """Let those look for a place who need what is reserved for their project: there may not have been one yet."""
         kinds = {(each.project, each.flavour) for each in self.outlook.world.reservations}
         for kind in sorted(kinds):
-            names = self.line.names_in(*kind)
-            for name in sorted(names, key=lambda name: (self.line.tickets[name].in_line_since, name)):
+            without = [name for name in self.line.names_in(*kind) if name not in self.outlook.slots]
+            for name in sorted(without, key=lambda name: (self.line.tickets[name].in_line_since, name)):
                 if name in self.line.tickets and name not in self.outlook.slots:
                     self._place_anew(name)
 

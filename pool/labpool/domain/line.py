@@ -19,9 +19,8 @@ class Line:
     """Tickets in line, by flavour and project, and there in buckets of like ones, the shortest first."""
 
     tickets: dict[str, Ticket] = field(default_factory=dict)
-    _buckets: dict[tuple[str, str], dict[Bucket, list[Entry]]] = field(default_factory=dict)
+    _buckets: dict[str, dict[str, dict[Bucket, list[Entry]]]] = field(default_factory=dict)
     _by_user: dict[str, set[str]] = field(default_factory=dict)
-    _flavours: dict[str, set[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tickets: Iterable[Ticket]) -> Line:
@@ -30,9 +29,10 @@ class Line:
         for ticket in tickets:
             line._note(ticket)
             line._bucket(ticket).append(_entry(ticket))
-        for buckets in line._buckets.values():
-            for entries in buckets.values():
-                entries.sort()
+        for projects in line._buckets.values():
+            for buckets in projects.values():
+                for entries in buckets.values():
+                    entries.sort()
         return line
 
     def add(self, ticket: Ticket) -> None:
@@ -47,7 +47,7 @@ class Line:
         bucket = self._bucket(ticket)
         del bucket[bisect_left(bucket, _entry(ticket))]
         if not bucket:
-            del self._buckets[ticket.flavour, ticket.project][_key(ticket)]
+            self._leave_bucket(ticket)
         return ticket
 
     def names_of(self, user: str) -> frozenset[str]:
@@ -56,7 +56,7 @@ class Line:
 
     def projects_and_flavours(self) -> list[tuple[str, str]]:
         """Pairs of a project and a flavour for which somebody waits."""
-        return [(project, flavour) for (flavour, project), buckets in self._buckets.items() if buckets]
+        return [(project, flavour) for flavour, projects in self._buckets.items() for project in projects]
 
     def names_of_project(self, project: str) -> Iterator[str]:
         """A project's tickets."""
@@ -68,25 +68,22 @@ class Line:
         return {(flavour, key[2]) for flavour, buckets in self._of_project(project).items() for key in buckets}
 
     def _of_project(self, project: str) -> dict[str, dict[Bucket, list[Entry]]]:
-        flavours = self._flavours.get(project, ())
-        return {flavour: self._buckets[flavour, project] for flavour in flavours}
+        return {flavour: projects[project] for flavour, projects in self._buckets.items() if project in projects}
 
     def names_in(self, project: str, flavour: str) -> list[str]:
         """Tickets of a project that wait for a flavour."""
-        buckets = self._buckets.get((flavour, project), {}).values()
-        return [name for entries in buckets for _, _, name in entries]
+        return [name for entries in self._for(flavour, project).values() for _, _, name in entries]
 
     def projects(self, flavours: Iterable[str]) -> set[str]:
         """Projects with tickets that wait for one of `flavours`."""
-        wanted = set(flavours)
-        return {project for (flavour, project), buckets in self._buckets.items() if flavour in wanted and buckets}
+        return {project for flavour in flavours for project in self._buckets.get(flavour, ())}
 
     def buckets(self, project: str, rank: int, flavour: str) -> list[tuple[int, list[Entry]]]:
         """The project's tickets of a class for a flavour: like ones together, with the devices each asks for.
 
         The lists are the line's own: who leaves it leaves them.
         """
-        buckets = self._buckets.get((flavour, project), {}).items()
+        buckets = self._for(flavour, project).items()
         return [(bucket[2], entries) for bucket, entries in buckets if bucket[0] == rank]
 
     def _note(self, ticket: Ticket) -> None:
@@ -94,8 +91,18 @@ class Line:
         self._by_user.setdefault(ticket.user, set()).add(ticket.id)
 
     def _bucket(self, ticket: Ticket) -> list[Entry]:
-        self._flavours.setdefault(ticket.project, set()).add(ticket.flavour)
-        return self._buckets.setdefault((ticket.flavour, ticket.project), {}).setdefault(_key(ticket), [])
+        projects = self._buckets.setdefault(ticket.flavour, {})
+        return projects.setdefault(ticket.project, {}).setdefault(_key(ticket), [])
+
+    def _leave_bucket(self, ticket: Ticket) -> None:
+        """Let go of a ticket's empty bucket, and of what is empty without it."""
+        projects = self._buckets[ticket.flavour]
+        del projects[ticket.project][_key(ticket)]
+        if not projects[ticket.project]:
+            del projects[ticket.project]
+
+    def _for(self, flavour: str, project: str) -> dict[Bucket, list[Entry]]:
+        return self._buckets.get(flavour, {}).get(project, {})
 
 
 def _entry(ticket: Ticket) -> Entry:

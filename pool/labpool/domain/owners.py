@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from labpool.domain.leases import Lease, Slot
+from labpool.domain.needs import Need
 from labpool.domain.outlook import Outlook
 from labpool.domain.plans import Taken
 from labpool.domain.taking_back import Victims, borrowed, cheapest, may_be_taken
@@ -65,6 +66,8 @@ class Owners:
         asks_at, in_vain = FOREVER, 0
         waiting = self._waiting(project, flavour) if free > 0 and self._loans_of(flavour) else []
         for ticket in waiting:
+            if not free:
+                break
             may_ask = ticket.in_line_since + self._rules.wait_before_taking
             if ticket.gpus > free:
                 continue
@@ -91,7 +94,7 @@ class Owners:
         return sorted(owners, key=lambda ticket: (ticket.priority.rank, ticket.in_line_since, ticket.id))
 
     def _starts_in_time(self, ticket: Ticket) -> bool:
-        return self._outlook.slots[ticket.id].start <= self._ends + self._outlook.schedule.margin
+        return self._outlook.slots[ticket.id].start < self._latest
 
     def _next_loan_due(self, flavour: str) -> datetime:
         """When the next borrowed lease was left alone for long enough."""
@@ -104,8 +107,11 @@ class Owners:
         return self._outlook.use_for_weight(project), flavour
 
     def _take_back_one(self, ticket: Ticket) -> Iterator[Taken]:
+        need = self._outlook.schedule.needs.promised(ticket)
+        if need is None or not self._project_may_hold(need):
+            return
         for victims in self._offers(ticket):
-            if self._place_after(ticket, victims):
+            if self._place_after(ticket, need, victims):
                 yield from (Taken(lease.ticket, self._ends, ticket.id) for lease in victims.leases)
                 return
 
@@ -113,16 +119,24 @@ class Owners:
     def _ends(self) -> datetime:
         return self._now + self._rules.grace
 
+    @property
+    def _latest(self) -> datetime:
+        """Before this an owner is to start."""
+        return self._ends + self._outlook.schedule.margin + INSTANT
+
     def _offers(self, ticket: Ticket) -> list[Victims]:
         """Of each node the cheapest set of leases whose end would make room, the cheapest node first."""
         found, tickets = [], self._outlook.tickets
-        for node, loans in self._loans_of(ticket.flavour).items():
-            going = [lease for lease in loans if may_be_taken(lease, tickets.get(lease.ticket), self._rules, self._now)]
-            missing = self._missing(ticket, node) if going else 0
-            ranked = [(lease, tickets[lease.ticket].priority.rank) for lease in going]
-            victims = cheapest(node, ranked, missing, self._now) if missing > 0 else None
-            if victims:
-                found.append(victims)
+        with self._outlook.schedule.without_place_of(ticket.id):
+            for node, loans in self._loans_of(ticket.flavour).items():
+                may_go = (
+                    each for each in loans if may_be_taken(each, tickets.get(each.ticket), self._rules, self._now)
+                )
+                ranked = [(lease, tickets[lease.ticket].priority.rank) for lease in may_go]
+                missing = self._missing(ticket, node) if ranked else 0
+                victims = cheapest(node, ranked, missing, self._now) if missing > 0 else None
+                if victims:
+                    found.append(victims)
         return sorted(found, key=lambda victims: (victims.cost, victims.node))
 
     def _loans_of(self, flavour: str) -> dict[str, list[Lease]]:
@@ -139,20 +153,20 @@ class Owners:
         """Devices that the ticket lacks on a node when the grace is over, counting all that is booked there."""
         schedule = self._outlook.schedule
         start = self._ends + schedule.margin
-        with schedule.without_place_of(ticket.id):
-            free = schedule.free_on(node, ticket.flavour, start, start + ticket.duration + schedule.margin)
-        return ticket.gpus - free
+        return ticket.gpus - schedule.free_on(node, ticket.flavour, start, start + ticket.duration + schedule.margin)
 
-    def _place_after(self, ticket: Ticket, victims: Victims) -> Slot | None:
+    def _project_may_hold(self, need: Need) -> bool:
+        """Whether a project's own devices may suffice in time: what it holds itself, no other project's end changes."""
+        slot, schedule = self._outlook.slots[need.ticket], self._outlook.schedule
+        caps = (cap for cap in need.caps if cap.key[0] == "project")
+        return all(schedule.cap_may_allow(cap, need, self._latest, slot) for cap in caps)
+
+    def _place_after(self, ticket: Ticket, need: Need, victims: Victims) -> Slot | None:
         """Let the leases end and the ticket have its place behind them, if nothing else is in its way there."""
         outlook = self._outlook
-        need = outlook.schedule.needs.promised(ticket)
-        if need is None:
-            return None
         for lease in victims.leases:
             outlook.schedule.hold(replace(lease, ends=self._ends), outlook.tickets[lease.ticket])
-        latest = self._ends + outlook.schedule.margin + INSTANT
-        place = outlook.earlier(ticket.id, need, latest, {victims.node})
+        place = outlook.earlier(ticket.id, need, self._latest, {victims.node})
         if place is None:
             for lease in victims.leases:
                 outlook.schedule.hold(lease, outlook.tickets[lease.ticket])

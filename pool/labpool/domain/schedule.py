@@ -218,16 +218,20 @@ class Schedule:
         Looks at one thing after the other, and at none from the own place on, which is booked on some of them.
         """
         layer, length, now = self._bookings.layer(), need.duration + self.margin, self.now
-        for cap in need.caps:
-            room = cap.most - cap.amount
-            if layer[cap.key].first_start(room, length, now, before, own.start) is None:
-                return False
+        if not all(self.cap_may_allow(cap, need, before, own) for cap in need.caps):
+            return False
         for node in nodes:
             key = node_key(node, need.flavour)
             room, cut = self._room.get(key, 0) - need.gpus, own.start if node == own.node else None
             if room >= 0 and layer[key].first_start(room, length, now, before, cut) is not None:
                 return True
         return False
+
+    def cap_may_allow(self, cap: Cap, need: Need, before: datetime, own: OnNode) -> bool:
+        """Whether one cap leaves a start before `before` to who has its `own` place later than that, as far as seen."""
+        length = need.duration + self.margin
+        track = self._bookings.layer()[cap.key]
+        return track.first_start(cap.most - cap.amount, length, self.now, before, own.start) is not None
 
     def free_on(self, node: str, flavour: str, start: datetime, end: datetime) -> int:
         """Devices of a node that nothing is booked on from `start` to `end`; below 0 where it is overbooked."""
