@@ -15,6 +15,7 @@ from labpool.api_models.spawns import (
     StartsAgain,
     Waiting,
 )
+from labpool.api_models.usage import UsageRow, UsageView
 from labpool.api_models.views import (
     BudgetView,
     DeviceTroubleView,
@@ -62,6 +63,8 @@ __all__ = [
     "SpawnAsked",
     "StartsAgain",
     "TicketView",
+    "UsageRow",
+    "UsageView",
     "WaitView",
     "Waiting",
 ]

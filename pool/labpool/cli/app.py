@@ -15,6 +15,7 @@ from labpool.cli.check import check_file
 from labpool.cli.check_output import as_text, print_tables
 from labpool.cli.simulate import simulate
 from labpool.cli.simulate_files import UnusableFile
+from labpool.cli.usage import show_usage
 from labpool.cli.users import users
 from labpool.client import PoolError
 from labpool.settings import InvalidSetting, pool_file_path
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(audit, name="audit")
 app.add_typer(simulate, name="simulate")
 app.add_typer(users, name="users")
+app.command("usage")(show_usage)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from labpool.api_models import (
     SpawnAnswer,
     SpawnAsked,
     TicketView,
+    UsageView,
 )
 from labpool.client import wire
 
@@ -93,6 +94,14 @@ class PoolClient:
         """Keep a person's records under a pseudonym that leads to nobody; for admins, and never undone."""
         return await self._send(wire.erase_person(name))
 
+    async def usage(self, first: str | None, last: str | None, by: str) -> UsageView:
+        """GPU-hours by project, user, flavour or month; from and to as dates or times, left out: this month."""
+        return await self._send(wire.usage(first, last, by))
+
+    async def usage_csv(self, first: str | None, last: str | None, by: str) -> str:
+        """The same as CSV."""
+        return await self._send(wire.usage_csv(first, last, by))
+
     async def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
         try:
             response = await self._http.send(call.request(self._url, self._token))
@@ -147,6 +156,14 @@ class SyncPoolClient:
     def erase_person(self, name: str) -> ErasedView:
         """Keep a person's records under a pseudonym that leads to nobody; for admins, and never undone."""
         return self._send(wire.erase_person(name))
+
+    def usage(self, first: str | None, last: str | None, by: str) -> UsageView:
+        """GPU-hours by project, user, flavour or month; from and to as dates or times, left out: this month."""
+        return self._send(wire.usage(first, last, by))
+
+    def usage_csv(self, first: str | None, last: str | None, by: str) -> str:
+        """The same as CSV."""
+        return self._send(wire.usage_csv(first, last, by))
 
     def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
         try:

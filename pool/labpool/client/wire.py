@@ -23,6 +23,7 @@ from labpool.api_models import (
     SpawnAnswer,
     SpawnAsked,
     TicketView,
+    UsageView,
 )
 from labpool.client.errors import PoolRefused, PoolUnavailable
 
@@ -40,10 +41,11 @@ class Call(Generic[Answer]):
     parse: Callable[[bytes], Answer]
     body: BaseModel | None = None
     query: Mapping[str, Sequence[str]] | None = None
+    accept: str = "application/json"
 
     def request(self, root: str, token: str) -> httpx.Request:
         """The request below `root` (an address without a trailing slash), signed with `token`."""
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": self.accept}
         content = self.body.model_dump_json() if self.body is not None else None
         params = {key: list(values) for key, values in (self.query or {}).items()}
         return httpx.Request(self.method, root + self.path, params=params, headers=headers, content=content)
@@ -122,9 +124,24 @@ def erase_person(name: str) -> Call[ErasedView]:
     return Call("DELETE", f"/api/v1/people/{_segment(name)}", ErasedView.model_validate_json)
 
 
+def usage(first: str | None, last: str | None, by: str) -> Call[UsageView]:
+    """Ask for GPU-hours."""
+    return Call("GET", "/api/v1/usage", UsageView.model_validate_json, query=_window(first, last, by))
+
+
+def usage_csv(first: str | None, last: str | None, by: str) -> Call[str]:
+    """Ask for GPU-hours as CSV."""
+    return Call("GET", "/api/v1/usage", bytes.decode, query=_window(first, last, by), accept="text/csv")
+
+
 def unavailable(url: str, error: Exception) -> PoolUnavailable:
     """Say that nothing usable came back from `url`."""
     return PoolUnavailable(f"the pool at {url} gives no answer ({type(error).__name__}: {error})")
+
+
+def _window(first: str | None, last: str | None, by: str) -> dict[str, list[str]]:
+    given = {"from": first, "to": last, "by": by}
+    return {key: [value] for key, value in given.items() if value is not None}
 
 
 def _nothing(content: bytes) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI
 
-from labpool.service import pages, people_routes, reservation_routes, spawner_routes, ticket_routes
+from labpool.service import pages, people_routes, reservation_routes, spawner_routes, ticket_routes, usage_routes
 from labpool.service.body_limit import BodyLimit
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
@@ -50,6 +50,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.include_router(ticket_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(reservation_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(people_routes.routes, prefix=f"{PREFIX}/api/v1")
+    app.include_router(usage_routes.routes, prefix=f"{PREFIX}/api/v1")
     app.include_router(_health, prefix=PREFIX)
     app.mount(f"{PREFIX}/static", PageFiles(), name="static")
     app.include_router(pages.routes, prefix=PREFIX)
