@@ -49,6 +49,7 @@ MATRIX = {
     "POST /api/v1/overrides":                    "401  403  403  403  403  403  422  401  401",
     "DELETE /api/v1/overrides/{override}":       "401  403  403  403  403  403  404  401  401",
     "DELETE /api/v1/people/{name}":              "401  403  403  403  403  403  409  401  401",
+    "GET /api/v1/usage":                         "401  403  200  200  200  200  200  401  401",
     "GET /metrics":                              "401  403  403  403  403  403  200  401  401",
     "GET /api/v1/me/preferences":                "401  403  200  200  200  200  403  401  401",
     "PUT /api/v1/me/preferences":                "401  403  200  200  200  200  403  401  401",

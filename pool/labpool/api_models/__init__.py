@@ -28,6 +28,7 @@ from labpool.api_models.spawns import (
     Waiting,
 )
 from labpool.api_models.tickets import ServerAsked, TicketPage, TicketSummary
+from labpool.api_models.usage import UsageRow, UsageView
 from labpool.api_models.views import (
     BudgetView,
     DeviceTroubleView,
@@ -90,6 +91,8 @@ __all__ = [
     "TicketPage",
     "TicketSummary",
     "TicketView",
+    "UsageRow",
+    "UsageView",
     "WaitView",
     "Waiting",
     "WithdrawalView",

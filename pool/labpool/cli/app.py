@@ -16,6 +16,7 @@ from labpool.cli.check_output import as_text, print_tables
 from labpool.cli.database import database
 from labpool.cli.simulate import simulate
 from labpool.cli.simulate_files import UnusableFile
+from labpool.cli.usage import show_usage
 from labpool.cli.users import users
 from labpool.client import PoolError
 from labpool.settings import InvalidSetting, pool_file_path
@@ -35,6 +36,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(simulate, name="simulate")
 app.add_typer(users, name="users")
 app.add_typer(database, name="db")
+app.command("usage")(show_usage)
 
 
 def main() -> None:

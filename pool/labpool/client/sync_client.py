@@ -33,6 +33,7 @@ from labpool.api_models import (
     SpawnAsked,
     TicketPage,
     TicketView,
+    UsageView,
     WithdrawalView,
 )
 from labpool.client import admin_calls, preference_calls, ticket_calls, wire
@@ -143,6 +144,14 @@ class SyncPoolClient:
     def erase_person(self, name: str) -> ErasedView:
         """Keep a person's records under a pseudonym that leads to nobody; for admins, and never undone."""
         return self._send(wire.erase_person(name))
+
+    def usage(self, first: str | None, last: str | None, by: str) -> UsageView:
+        """GPU-hours by project, user, flavour or month; from and to as dates or times, left out: this month."""
+        return self._send(wire.usage(first, last, by))
+
+    def usage_csv(self, first: str | None, last: str | None, by: str) -> str:
+        """The same as CSV."""
+        return self._send(wire.usage_csv(first, last, by))
 
     def preferences(self) -> PreferencesView:
         """How the token's user is told of what happens to a ticket."""

@@ -21,6 +21,7 @@ from labpool.api_models import (
     ServerStopped,
     SpawnAnswer,
     SpawnAsked,
+    UsageView,
 )
 from labpool.client.errors import PoolRefused, PoolUnavailable
 
@@ -125,9 +126,24 @@ def erase_person(name: str) -> Call[ErasedView]:
     return Call("DELETE", f"/api/v1/people/{segment(name)}", ErasedView.model_validate_json)
 
 
+def usage(first: str | None, last: str | None, by: str) -> Call[UsageView]:
+    """Ask for GPU-hours."""
+    return Call("GET", "/api/v1/usage", UsageView.model_validate_json, query=_window(first, last, by))
+
+
+def usage_csv(first: str | None, last: str | None, by: str) -> Call[str]:
+    """Ask for GPU-hours as CSV."""
+    return Call("GET", "/api/v1/usage", bytes.decode, query=_window(first, last, by), headers={"Accept": "text/csv"})
+
+
 def unavailable(url: str, error: Exception) -> PoolUnavailable:
     """Say that nothing usable came back from `url`."""
     return PoolUnavailable(f"the pool at {url} gives no answer ({type(error).__name__}: {error})")
+
+
+def _window(first: str | None, last: str | None, by: str) -> dict[str, list[str]]:
+    given = {"from": first, "to": last, "by": by}
+    return {key: [value] for key, value in given.items() if value is not None}
 
 
 def nothing(content: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import timedelta, timezone, tzinfo
 
 from labpool.domain.budgets import Budget, work
 from labpool.domain.tickets import Priority, Ticket
@@ -168,13 +168,14 @@ class QueueRules:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Everything the lab decided, at one moment."""
+    """Everything the lab decided, at one moment. `zone` is that of its calendar."""
 
     flavours: Mapping[str, Flavour]
     profiles: Mapping[str, Profile]
     projects: Mapping[str, Project]
     limits: Limits
     queue: QueueRules = QueueRules()
+    zone: tzinfo = timezone.utc
 
     def weight_of(self, project: str) -> float:
         """What a project's use is measured against: its weight, or else its nominal devices, at least 1."""

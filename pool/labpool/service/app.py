@@ -16,6 +16,7 @@ from labpool.service import (
     rule_routes,
     spawner_routes,
     ticket_routes,
+    usage_routes,
 )
 from labpool.service.body_limit import BodyLimit
 from labpool.service.metrics import routes as metric_routes
@@ -37,6 +38,7 @@ _API = (
     people_routes,
     admin_routes,
     rule_routes,
+    usage_routes,
 )
 
 

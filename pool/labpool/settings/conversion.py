@@ -32,6 +32,7 @@ def catalogue_of(sections: PoolYaml) -> Catalogue:
         projects={name: _project(name, section, zone) for name, section in sections.projects.items()},
         limits=_limits(sections.limits),
         queue=_queue(sections.queue),
+        zone=zone,
     )
 
 

@@ -8,12 +8,13 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from labpool.domain.calendar import Window
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.ledger import Posting, closed, moved, opened
 from labpool.domain.overrides import Override
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.withdrawals import Withdrawal
-from labpool.store import auditing, erasing, people, rows
+from labpool.store import auditing, erasing, people, rows, usage
 from labpool.store.audit_chain import Link
 from labpool.store.erasing import Erased
 from labpool.store.kept import Kept
@@ -30,6 +31,7 @@ from labpool.store.models import (
 from labpool.store.outbox import Outbox
 from labpool.store.preferences import PreferencesBook
 from labpool.store.records import Acts, AskedOnce, AuditEntry, EndedRun, Notice, ReservationSeries
+from labpool.store.usage import By, Seen, UsageSum
 
 
 class Transaction:
@@ -232,6 +234,14 @@ class Transaction:
     def pseudonym(self, name: str) -> str:
         """A person's pseudonym, made where there is none yet."""
         return people.pseudonym_of(self._session, self._kept, name)
+
+    def usage(self, window: Window, by: By | None, seen: Seen) -> dict[str, UsageSum]:
+        """What the ledger says of a window, by `by` or all in one, as far as it may be seen; people by their names."""
+        sums = usage.usage(self._session, window, by, seen)
+        if by is not By.USER:
+            return sums
+        names = {pseudonym: name for name, pseudonym in self._kept.pseudonyms.items()}
+        return {names.get(person, person): found for person, found in sums.items()}
 
     def erase(self, person: str) -> Erased | None:
         """Put a person's pseudonym in place of the name everywhere, and forget the key; None where nobody is so named.

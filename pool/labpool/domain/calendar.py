@@ -1,0 +1,53 @@
+"""Times as people write them, and the months between two, on the clocks of a zone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timezone, tzinfo
+from itertools import pairwise
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From `start` until just before `end`, both in UTC."""
+
+    start: datetime
+    end: datetime
+
+
+def moment(text: str, zone: tzinfo) -> datetime:
+    """The time that a date (its first moment) or a time in ISO 8601 tells; without an offset it is one of `zone`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if len(text) == len("2026-05-01"):
+        return _first_of(date.fromisoformat(text), zone)
+    told = datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith("Z") else text)
+    return (told.replace(tzinfo=zone) if told.tzinfo is None else told).astimezone(timezone.utc)
+
+
+def month_of(now: datetime, zone: tzinfo) -> Window:
+    """The month in which `now` lies."""
+    first = now.astimezone(zone).date().replace(day=1)
+    return Window(_first_of(first, zone), _first_of(_next_month(first), zone))
+
+
+def months(window: Window, zone: tzinfo) -> Iterator[tuple[str, Window]]:
+    """The parts of a window by the month in which they lie, such as 2026-05."""
+    day = window.start.astimezone(zone).date().replace(day=1)
+    turns = [window.start]
+    while turns[-1] < window.end:
+        day = _next_month(day)
+        turns.append(min(_first_of(day, zone), window.end))
+    for start, end in pairwise(turns):
+        yield f"{start.astimezone(zone):%Y-%m}", Window(start, end)
+
+
+def _next_month(first: date) -> date:
+    return first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+
+
+def _first_of(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(timezone.utc)
