@@ -12,8 +12,12 @@ from rich.console import Console
 
 from labpool.cli.check import check_file
 from labpool.cli.check_output import as_text, print_tables
+from labpool.cli.doctor import doctor
+from labpool.cli.looking import status, tickets, top
+from labpool.cli.quota import quota
 from labpool.cli.simulate import simulate
 from labpool.cli.simulate_files import UnusableFile
+from labpool.cli.steering import drain, end, extend, fence, grant, reload, undrain
 from labpool.settings import InvalidSetting, pool_file_path
 from labpool.settings.reference import NoReferenceHere, with_reference
 from labpool.settings.schema import schema_text
@@ -22,15 +26,21 @@ app = typer.Typer(
     name="labpool",
     help="A university lab's shared TensorFlow GPU pool on JupyterHub.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.add_typer(simulate, name="simulate")
+app.add_typer(quota, name="quota")
+for _command in (status, top, tickets, extend, end, grant, drain, undrain, fence, reload, doctor):
+    app.command()(_command)
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done; 1 what was asked can't be done; 2 a wrong command line."""
+    """Run the command line.
+
+    Exit codes: 0 done; 1 what was asked can't be done; 2 a wrong command line; 3 the pool can't be reached; 4 promises
+    would break and nobody confirmed that.
+    """
     try:
         app()
     except (InvalidSetting, UnusableFile) as error:

@@ -14,7 +14,6 @@ from labpool.cli.simulate_files import UnusableFile
 from labpool.domain.simulation.recorded import Fate, Recording, record
 from labpool.domain.simulation.trace import format_rows
 from labpool.settings import Place
-from labpool.store import UnreadableStore, read_past
 
 _FATES = {
     Fate.RAN: "ran, and are over",
@@ -44,6 +43,9 @@ def record_trace(
     The pool may be running: its store is only read. What the trace can't hold is told on standard error. It names
     people, so keep it where only you can read it.
     """
+    # the other commands need nothing of it, and loading it takes longer than they do
+    from labpool.store import UnreadableStore, read_past  # noqa: PLC0415
+
     store = (Place(data.absolute()) if data else Place.named(os.environ)).pool_db
     first, last = _aware(since), _aware(until)
     if first and last and first >= last:
