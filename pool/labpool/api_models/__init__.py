@@ -25,7 +25,7 @@ from labpool.api_models.spawns import (
     StartsAgain,
     Waiting,
 )
-from labpool.api_models.tickets import ServerAsked, TicketPage, TicketSummary
+from labpool.api_models.tickets import ServerAsked, StepBehind, TicketPage, TicketSummary
 from labpool.api_models.views import (
     BudgetView,
     DeviceTroubleView,
@@ -80,6 +80,7 @@ __all__ = [
     "SpawnAnswer",
     "SpawnAsked",
     "StartsAgain",
+    "StepBehind",
     "TicketPage",
     "TicketSummary",
     "TicketView",
