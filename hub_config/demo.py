@@ -91,6 +91,7 @@ c.JupyterHub.services = [
         "oauth_no_confirm": True,
     },
     {"name": "supervisor", "api_token": place.secret("supervisor_token")},
+    {"name": "operator", "api_token": place.secret("operator_token")},  # the `labpool` command on this machine
 ]
 c.JupyterHub.load_roles = [
     {
@@ -108,6 +109,16 @@ c.JupyterHub.load_roles = [
         "name": "pool",
         "scopes": ["list:users", "read:servers", "start:servers" if HUB_MAJOR >= 6 else "servers", "delete:servers"],
         "services": ["pool"],
+    },
+    {
+        "name": "operator",
+        "scopes": [
+            "access:services!service=pool",
+            "custom:labpool:read",
+            "custom:labpool:write",
+            "custom:labpool:admin",
+        ],
+        "services": ["operator"],
     },
     {"name": "supervisor", "scopes": ["proxy"], "services": ["supervisor"]},  # routes of a proxy that was restarted
 ]

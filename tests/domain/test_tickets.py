@@ -110,3 +110,10 @@ def test_no_sequence_of_events_brings_an_ended_ticket_back(events: list[tuple[Ev
         assert now.state is not State.ENDED
         assert (after.state is State.ENDED) == (after.end_reason is not None)
         now = after
+
+
+def test_a_ticket_that_stepped_behind_another_stands_just_after_it_without_a_promise():
+    first, second = replace(ticket("first", asked=0), starts_by=at(3)), ticket("second", asked=1)
+    moved = first.behind(second)
+    assert second.in_line_since < moved.in_line_since < at(1.001)
+    assert (moved.starts_by, moved.requested_at) == (None, first.requested_at)

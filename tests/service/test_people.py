@@ -78,7 +78,7 @@ def test_only_admins_erase_and_nobody_themselves(lab: Lab, new_user: NewUser):
 
 def test_command_tells_what_is_missing(lab: Lab):
     done = run_labpool("users", "erase", "ada", "--yes")
-    assert (done.returncode, "LABPOOL_TOKEN is not set" in done.stderr) == (1, True)
+    assert (done.returncode, "LABPOOL_URL" in done.stderr) == (3, True)
     away = run_labpool("users", "erase", "ada", "--yes", LABPOOL_TOKEN="x", LABPOOL_URL="http://127.0.0.1:9/pool")
-    assert (away.returncode, "gives no answer" in away.stderr) == (1, True)
+    assert (away.returncode, "gives no answer" in away.stderr) == (3, True)
     assert "can't be undone" in run_labpool("users", "erase", "ada", LABPOOL_TOKEN="x").stderr

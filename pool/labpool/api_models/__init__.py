@@ -27,7 +27,7 @@ from labpool.api_models.spawns import (
     StartsAgain,
     Waiting,
 )
-from labpool.api_models.tickets import ServerAsked, TicketPage, TicketSummary
+from labpool.api_models.tickets import ServerAsked, StepBehind, TicketPage, TicketSummary
 from labpool.api_models.usage import UsageRow, UsageView
 from labpool.api_models.views import (
     BudgetView,
@@ -88,6 +88,7 @@ __all__ = [
     "SpawnAnswer",
     "SpawnAsked",
     "StartsAgain",
+    "StepBehind",
     "TicketPage",
     "TicketSummary",
     "TicketView",

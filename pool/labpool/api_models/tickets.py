@@ -20,6 +20,14 @@ class ServerAsked(BaseModel):
     hours: float = Field(gt=0, le=MOST_HOURS, allow_inf_nan=False, description="Wall time asked for, in hours.")
 
 
+class StepBehind(BaseModel):
+    """Another waiting ticket of one's own, which may take the place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ticket: str = Field(max_length=32)
+
+
 class TicketSummary(BaseModel):
     """A ticket in a list. Times are UTC."""
 

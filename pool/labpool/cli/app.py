@@ -14,11 +14,14 @@ from labpool.cli.audit import audit
 from labpool.cli.check import check_file
 from labpool.cli.check_output import as_text, print_tables
 from labpool.cli.database import database
+from labpool.cli.doctor import doctor
+from labpool.cli.looking import status, tickets, top
+from labpool.cli.quota import quota
 from labpool.cli.simulate import simulate
 from labpool.cli.simulate_files import UnusableFile
-from labpool.cli.usage import show_usage
+from labpool.cli.steering import drain, end, extend, fence, grant, reload, undrain
+from labpool.cli.usage import usage
 from labpool.cli.users import users
-from labpool.client import PoolError
 from labpool.settings import InvalidSetting, pool_file_path
 from labpool.settings.reference import NoReferenceHere, with_reference
 from labpool.settings.schema import schema_text
@@ -28,22 +31,26 @@ app = typer.Typer(
     name="labpool",
     help="A university lab's shared TensorFlow GPU pool on JupyterHub.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.add_typer(audit, name="audit")
 app.add_typer(simulate, name="simulate")
-app.add_typer(users, name="users")
-app.add_typer(database, name="db")
-app.command("usage")(show_usage)
+for _name, _group in (("users", users), ("db", database), ("quota", quota)):
+    app.add_typer(_group, name=_name)
+for _command in (status, top, tickets, usage, extend, end, grant, drain, undrain, fence, reload, doctor):
+    app.command()(_command)
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done; 1 what was asked can't be done; 2 a wrong command line."""
+    """Run the command line.
+
+    Exit codes: 0 done; 1 what was asked can't be done; 2 a wrong command line; 3 the pool can't be reached; 4 promises
+    would break and nobody confirmed that.
+    """
     try:
         app()
-    except (BackupFailed, InvalidSetting, PoolError, UnusableDatabase, UnusableFile) as error:
+    except (BackupFailed, InvalidSetting, UnusableDatabase, UnusableFile) as error:
         _refuse(str(error))
 
 

@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from labpool.api_models import UsageView
-from labpool.cli.asking_pool import UrlOption, pool_client
+from labpool.cli.asking import the_pool
 from labpool.store.usage import By
 
 
-def show_usage(
+def usage(
     *,
     first: Annotated[
         str | None,
@@ -26,16 +26,14 @@ def show_usage(
     by: Annotated[By, typer.Option(help="What to sum up by.")] = By.PROJECT,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
-    url: UrlOption = None,
 ) -> None:
     """Print who used how many GPU-hours.
 
-    Your own; of projects that you own everybody's; all for an admin. LABPOOL_TOKEN holds a token of the hub. Exit code:
-    0 done, 1 refused or the pool gives no answer, 2 a wrong command line.
+    Your own; of projects that you own everybody's; all for an admin.
     """
     if as_csv and as_json:
         raise typer.BadParameter("choose one of --csv and --json", param_hint="--csv")
-    with pool_client(url) as pool:
+    with the_pool() as pool:
         if as_csv:
             typer.echo(pool.usage_csv(first, last, by.value), nl=False)
             return

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labpool.cli.asking_pool import UrlOption, pool_client
+from labpool.cli.asking import the_pool
 
 users = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="What the pool knows of people.")
 
@@ -20,18 +20,16 @@ def group() -> None:
 def erase(
     name: Annotated[str, typer.Argument(help="The person's name, as the hub has it.")],
     *,
-    url: UrlOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask whether that is meant.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Erase a person: all records stay, under a pseudonym that leads to nobody any more.
 
-    That can't be undone, and is refused while the person waits or holds something. The token in LABPOOL_TOKEN must be
-    an admin's. Exit code: 0 done, 1 refused or the pool gives no answer, 2 a wrong command line.
+    By an admin. That can't be undone, and is refused while the person waits or holds something.
     """
     if not yes:
         typer.confirm(f"Erase {name}? That can't be undone.", abort=True, err=True)
-    with pool_client(url) as pool:
+    with the_pool() as pool:
         done = pool.erase_person(name)
     if as_json:
         typer.echo(done.model_dump_json(indent=2))

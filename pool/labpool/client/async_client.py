@@ -133,6 +133,10 @@ class PoolClient:
         """Say whether it starts again by itself when its GPUs are taken back."""
         return await self._send(ticket_calls.again(ticket, starts_again))
 
+    async def behind(self, ticket: str, other: str) -> TicketView:
+        """Let another waiting ticket of one's own go first, where it gains from that."""
+        return await self._send(ticket_calls.behind(ticket, other))
+
     async def extend(self, ticket: str, hours: float) -> TicketView:
         """Let the ticket's lease end so many hours later; give the ticket as it is then."""
         return await self._send(ticket_calls.extend(ticket, hours))

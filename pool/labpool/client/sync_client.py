@@ -121,6 +121,10 @@ class SyncPoolClient:
         """Say whether it starts again by itself when its GPUs are taken back."""
         return self._send(ticket_calls.again(ticket, starts_again))
 
+    def behind(self, ticket: str, other: str) -> TicketView:
+        """Let another waiting ticket of one's own go first, where it gains from that."""
+        return self._send(ticket_calls.behind(ticket, other))
+
     def extend(self, ticket: str, hours: float) -> TicketView:
         """Let the ticket's lease end so many hours later; give the ticket as it is then."""
         return self._send(ticket_calls.extend(ticket, hours))

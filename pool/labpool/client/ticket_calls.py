@@ -12,6 +12,7 @@ from labpool.api_models import (
     PoolView,
     ServerAsked,
     StartsAgain,
+    StepBehind,
     TicketPage,
     TicketView,
 )
@@ -74,6 +75,12 @@ def again(ticket: str, starts_again: bool) -> Call[TicketView]:
     """Say whether a ticket starts again by itself."""
     path, wish = f"/api/v1/tickets/{segment(ticket)}/again", StartsAgain(starts_again=starts_again)
     return Call("POST", path, TicketView.model_validate_json, body=wish)
+
+
+def behind(ticket: str, other: str) -> Call[TicketView]:
+    """Ask to let another ticket of one's own go first."""
+    path, step = f"/api/v1/tickets/{segment(ticket)}/behind", StepBehind(ticket=other)
+    return Call("POST", path, TicketView.model_validate_json, body=step)
 
 
 def extend(ticket: str, hours: float) -> Call[TicketView]:

@@ -128,7 +128,8 @@ class Ticket:
     `name` says what it is for within the user's things (a server's name, "" for the default one). `starts_by` is the
     promise, one for each time in line. `ready` is False after a grant that nobody claimed, until the user says so.
     `likely_start` is the first estimate that was shown, kept so that its error can be measured.
-    `starts_again`: whether it goes back in line by itself when its lease is taken away before the end.
+    `starts_again`: whether it goes back in line by itself when its lease is taken away before the end. `moved_to`:
+    where its user moved it in the line, behind another ticket of theirs.
     """
 
     id: str
@@ -152,6 +153,7 @@ class Ticket:
     likely_start: datetime | None = None
     changed_at: datetime | None = None
     end_reason: EndReason | None = None
+    moved_to: datetime | None = None
 
     def after(self, event: Event, now: datetime, reason: EndReason | None = None) -> Ticket:
         """This ticket after `event`. Back in the queue it has no promise; a new one comes with its next slot.
@@ -193,7 +195,12 @@ class Ticket:
             raise IllegalTransition(f"ticket {self.id} does not wait for its user to say ready")
         return replace(self, ready=True, changed_at=now)
 
+    def behind(self, other: Ticket) -> Ticket:
+        """This waiting ticket just behind another one, without a promise; the next one comes with its next slot."""
+        return replace(self, moved_to=other.in_line_since + timedelta(microseconds=1), starts_by=None)
+
     @property
     def in_line_since(self) -> datetime:
         """What its place is counted by: the request, or the last "ready" of one that went unclaimed before."""
-        return self.changed_at if self.unclaimed and self.changed_at else self.requested_at
+        since = self.changed_at if self.unclaimed and self.changed_at else self.requested_at
+        return max(since, self.moved_to) if self.moved_to else since

@@ -19,6 +19,7 @@ from labpool.api_models import (
     Problem,
     ServerAsked,
     StartsAgain,
+    StepBehind,
     TicketPage,
     TicketView,
 )
@@ -40,6 +41,7 @@ from labpool.service.extending import extend_lease
 from labpool.service.in_line import leave_line, say_ready
 from labpool.service.instead import take_instead
 from labpool.service.listing import page_of
+from labpool.service.reordering import step_behind
 from labpool.service.requesting import request_server
 from labpool.service.starting_again import wish_to_start_again
 from labpool.service.watching import notices_of
@@ -149,6 +151,19 @@ async def instead(ticket: str, offer: OfferTaken, user: Person, pool: ThePool) -
     taken = await take_instead(pool.desk, found.id, offer.profile, timedelta(hours=offer.hours), user.name)
     pool.reconciler.look_soon()
     return await pool.viewer.ticket(taken.id)
+
+
+@routes.post("/tickets/{ticket}/behind", responses=_ACTIONS, summary="Let another ticket of mine go first")
+async def behind(ticket: str, other: StepBehind, user: Person, pool: ThePool) -> TicketView:
+    """Move a waiting ticket behind another one of the same person, where that one gains from it.
+
+    The one that steps back is promised anew; nobody else's promise moves.
+    """
+    needs(user, WRITE)
+    found = await own_ticket(ticket, user, pool)
+    await step_behind(pool.desk, found.id, (await own_ticket(other.ticket, user, pool)).id, user.name)
+    pool.reconciler.look_soon()
+    return await pool.viewer.ticket(found.id)
 
 
 @routes.post("/tickets/{ticket}/end", responses=_ACTIONS, summary="Give the GPUs back now")

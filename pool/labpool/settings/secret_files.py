@@ -14,6 +14,7 @@ SECRETS = (
     "logs_token",
     "spawner_token",
     "supervisor_token",
+    "operator_token",
     "ticket_key",
     "signin_key",
     "demo_password",

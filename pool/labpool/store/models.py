@@ -77,6 +77,7 @@ class TicketRow(Base):
     likely_start: Mapped[datetime | None] = mapped_column(UtcDateTime)
     changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     end_reason: Mapped[str | None] = mapped_column(String(32))
+    moved_to: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class LeaseRow(Base):

@@ -48,6 +48,7 @@ def ticket_row(ticket: Ticket) -> TicketRow:
         likely_start=ticket.likely_start,
         changed_at=ticket.changed_at,
         end_reason=ticket.end_reason.value if ticket.end_reason else None,
+        moved_to=ticket.moved_to,
     )
 
 
@@ -75,6 +76,7 @@ def ticket_from(row: TicketRow) -> Ticket:
         likely_start=row.likely_start,
         changed_at=row.changed_at,
         end_reason=EndReason(row.end_reason) if row.end_reason else None,
+        moved_to=row.moved_to,
     )
 
 

@@ -235,6 +235,10 @@ class Transaction:
         """A person's pseudonym, made where there is none yet."""
         return people.pseudonym_of(self._session, self._kept, name)
 
+    def known_pseudonym(self, name: str) -> str | None:
+        """A person's pseudonym; None where the person was never seen."""
+        return self._kept.pseudonyms.get(name)
+
     def usage(self, window: Window, by: By | None, seen: Seen) -> dict[str, UsageSum]:
         """What the ledger says of a window, by `by` or all in one, as far as it may be seen; people by their names."""
         sums = usage.usage(self._session, window, by, seen)

@@ -50,12 +50,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user", "key"),
     )
     op.create_index("asked_once_by_time", "asked_once", ["at"])
+    op.add_column("tickets", sa.Column("moved_to", sa.DateTime(timezone=True), nullable=True))
     op.create_index("tickets_by_request", "tickets", ["requested_at", "id"])
 
 
 def downgrade() -> None:
     """Go back. What was drained is in service again, and the file's rules hold."""
     op.drop_index("tickets_by_request", table_name="tickets")
+    op.drop_column("tickets", "moved_to")
     op.drop_index("asked_once_by_time", table_name="asked_once")
     op.drop_table("asked_once")
     op.drop_table("overrides")

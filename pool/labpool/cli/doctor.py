@@ -1,0 +1,167 @@
+"""`labpool doctor`: what is wrong with this place, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from json import dumps
+from pathlib import Path
+
+import httpx
+import typer
+from rich.console import Console
+
+from labpool.api_models import PoolView
+from labpool.cli.asking import Exit
+from labpool.cli.looking import Json
+from labpool.cli.pool_access import NoPool, PoolAddress, pool_address
+from labpool.client import PoolError
+from labpool.settings import InvalidPoolFile, InvalidSetting, Place, Ports, load_pool_file, pool_file_path
+from labpool.settings.file_systems import network_file_system
+
+_SKEW = timedelta(seconds=5)
+_GIB = 2**30
+
+
+class Verdict(str, Enum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, what was found, and what helps where it is not well."""
+
+    name: str
+    verdict: Verdict
+    said: str
+    remedy: str = ""
+
+
+def doctor(as_json: Json = False) -> None:
+    """Look at the data folder, database, pool.yaml, hub, pool, clock and devices, and say what helps.
+
+    Exit code: 0 where all is well (warnings allowed), 1 where something failed.
+    """
+    found = list(findings())
+    if as_json:
+        typer.echo(dumps([asdict(each) for each in found], indent=2))
+    else:
+        _print(found)
+    if any(each.verdict is Verdict.FAILED for each in found):
+        raise typer.Exit(Exit.REFUSED)
+
+
+def findings() -> Iterator[Finding]:
+    """All that can be found out from here; on the machine of the pool that is more."""
+    try:
+        address = pool_address()
+    except (NoPool, InvalidSetting) as error:
+        yield Finding("address", Verdict.FAILED, str(error))
+        return
+    if address.place is not None:
+        yield from _of_the_machine(address.place)
+    yield from _of_the_pool(address)
+
+
+def _of_the_machine(place: Place) -> Iterator[Finding]:
+    yield _folder(place.root)
+    yield _database(place.pool_db)
+    try:
+        yield Finding("pool.yaml", Verdict.OK, f"{load_pool_file(pool_file_path(os.environ)).path} is valid")
+    except (InvalidPoolFile, InvalidSetting) as error:
+        yield Finding("pool.yaml", Verdict.FAILED, str(error), "Correct it; `labpool check` says more.")
+    yield _answers("hub", f"{Ports.read(os.environ).hub_api_url}/", "Start it with `make hub`; its log is log/hub.log.")
+
+
+def _folder(root: Path) -> Finding:
+    kind = network_file_system(root)
+    if kind is not None:
+        said = f"{root} lies on a network file system ({kind}), where SQLite can lose data"
+        return Finding("data folder", Verdict.FAILED, said, "Set LABPOOL_DATA to a folder on a local disk.")
+    free = shutil.disk_usage(root).free / _GIB
+    said = f"{root} has {free:.1f} GiB free"
+    if free < 1:
+        return Finding("data folder", Verdict.WARNING, said, "Make room: a full disk stops the pool.")
+    return Finding("data folder", Verdict.OK, said)
+
+
+def _database(path: Path) -> Finding:
+    if not path.is_file():
+        return Finding("database", Verdict.FAILED, f"{path} is not there", "Start the pool once: `make hub`.")
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            ((said,),) = database.execute("PRAGMA quick_check(1)").fetchall()
+            ((schema,),) = database.execute("SELECT version_num FROM alembic_version").fetchall()
+    except (sqlite3.Error, ValueError) as error:
+        return Finding("database", Verdict.FAILED, f"{path} can't be read: {error}", "Restore it from a backup.")
+    if said != "ok":
+        return Finding("database", Verdict.FAILED, f"{path} is damaged: {said}", "Restore it from a backup.")
+    return Finding("database", Verdict.OK, f"{path} is sound, schema {schema}")
+
+
+def _of_the_pool(address: PoolAddress) -> Iterator[Finding]:
+    health = _answers("pool", f"{address.url}/healthz", "Start it with `make hub`; its log is log/pool.log.")
+    yield health
+    if health.verdict is not Verdict.OK:
+        return
+    try:
+        with address.client() as client:
+            stands = client.pool()
+    except PoolError as error:
+        yield Finding(
+            "token", Verdict.FAILED, str(error), "On the pool's machine restart the hub once; else a new token."
+        )
+        return
+    yield Finding("token", Verdict.OK, "the pool knows it")
+    yield _clock(stands)
+    yield from _devices(stands)
+
+
+def _clock(pool: PoolView) -> Finding:
+    apart = abs(datetime.now(timezone.utc) - pool.now)
+    said = f"the pool's and this machine's are {apart.total_seconds():.1f} s apart"
+    if apart > _SKEW:
+        return Finding("clock", Verdict.WARNING, said, "Let both follow a time server (NTP).")
+    return Finding("clock", Verdict.OK, said)
+
+
+def _devices(pool: PoolView) -> Iterator[Finding]:
+    troubles = [pool.trouble] if pool.trouble else []
+    troubles += [f"{each.node}: {each.reason}" for each in pool.out_of_service]
+    troubles += [f"{each.device}: {each.reason}" for each in (*pool.withheld, *pool.trespassed)]
+    for trouble in troubles:
+        yield Finding("devices", Verdict.WARNING, trouble, "`labpool status` shows what is left.")
+    total = sum(each.total for each in pool.flavours)
+    simulated = ", simulated: no real one was found" if pool.simulated else ""
+    verdict = Verdict.OK if total else Verdict.FAILED
+    yield Finding("devices", verdict, f"{total} GPUs{simulated}", "" if total else "See pool.log for what NVML says.")
+
+
+def _answers(name: str, url: str, remedy: str) -> Finding:
+    try:
+        status = httpx.get(url, timeout=10, trust_env=False).status_code
+    except httpx.HTTPError as error:
+        return Finding(name, Verdict.FAILED, f"{url} gives no answer ({error})", remedy)
+    if status != httpx.codes.OK:
+        return Finding(name, Verdict.FAILED, f"{url} answers with status {status}", remedy)
+    return Finding(name, Verdict.OK, f"{url} answers")
+
+
+_COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
+
+
+def _print(found: list[Finding]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for each in found:
+        console.print(f"[{_COLOURS[each.verdict]}]{each.verdict.value}[/] {each.name}: ", end="")
+        console.print(f"{each.said}. {each.remedy}".rstrip(), markup=False)
