@@ -160,3 +160,22 @@ def test_without_postgresqls_programs_a_backup_says_what_to_install(
     with pytest.raises(BackupFailed, match=r"pg_dump is missing, .*apt-get install postgresql-client"):
         write_backup(postgres.url("postgres"), tmp_path / "pool.backup")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("replace", [False, True])
+def test_database_that_lets_nobody_in_is_named_without_its_password(
+    replace: bool, postgres: RunningPostgres, tmp_path: Path
+):
+    engine = connect(url := postgres.new_database())
+    migrate(engine)
+    engine.dispose()
+    write_backup(url, tmp_path / "pool.backup")
+    wrong = url.replace("labpool:", "labpool:not-to-be-told-")
+    with pytest.raises(BackupFailed) as refused:
+        write_backup(wrong, tmp_path / "other.backup")
+    assert "password authentication failed" in str(refused.value)
+    with pytest.raises(BackupFailed) as not_restored:
+        restore_backup(wrong, tmp_path / "pool.backup", replace)
+    assert "password authentication failed" in str(not_restored.value)
+    assert "not-to-be-told" not in f"{refused.value} {not_restored.value}"

@@ -48,19 +48,23 @@ def restore_backup(url: str, source: Path, replace: bool = False) -> None:
     engine = connect(url)
     if not source.is_file():
         raise BackupFailed(f"{source}: no such file. Expected one that `labpool db backup` wrote.")
-    if not replace:
-        _refuse_to_replace(engine)
-    if engine.dialect.name == "sqlite":
-        sqlite_backups.restore(Path(engine.url.database or ""), source)
-    else:
-        postgresql_backups.restore(engine.url, source)
+    try:
+        if not replace:
+            _refuse_to_replace(engine)
+        if engine.dialect.name == "sqlite":
+            sqlite_backups.restore(Path(engine.url.database or ""), source)
+        else:
+            postgresql_backups.restore(engine.url, source)
+    except DBAPIError as error:
+        raise BackupFailed(
+            f"{name_of(engine.url)} can't be opened: {first_line(error)}. Expected a database of the pool's own; see "
+            "that it runs and that LABPOOL_DATABASE names it."
+        ) from error
 
 
 def _refuse_to_replace(engine: Engine) -> None:
     try:
         known = _has_tickets(engine)
-    except DBAPIError as error:
-        raise BackupFailed(f"{name_of(engine.url)} can't be opened: {first_line(error)}.") from error
     finally:
         engine.dispose()
     if known:

@@ -99,7 +99,11 @@ class _ByRow(Leadership):
         if leader is not None and leader.holder != self._holder:
             return Seat(False, leader.holder)
         with told_apart(), Session(self._engine) as session, session.begin():
-            return self._take(session)  # others may have been quicker, so it looks again
+            row = self._take(session)  # others may have been quicker, so it looks again
+            seat, epoch = Seat(row.holder == self._holder, row.holder), row.epoch
+        if seat.leads:
+            self._epoch = epoch  # not before it is sure
+        return Seat(seat.leads and not self._gave_up, seat.leader)
 
     def check(self, session: Session) -> None:
         found = session.execute(select(LeaderRow.epoch, LeaderRow.holder)).first()
@@ -114,20 +118,18 @@ class _ByRow(Leadership):
             if row is not None and row.holder == self._holder:
                 row.expires_at = func.clock_timestamp()
 
-    def _take(self, session: Session) -> Seat:
+    def _take(self, session: Session) -> LeaderRow:
         row = session.get(LeaderRow, _ONLY) or LeaderRow(id=_ONLY, epoch=0, holder="")
-        led_before = self._epoch is not None
-        if self._gave_up or (led_before and (row.epoch, row.holder) != (self._epoch, self._holder)):
-            return Seat(False, row.holder)
-        if not led_before:
-            if (other := session.scalars(select(LeaderRow).where(_holds())).first()) is not None:
-                return Seat(False, other.holder)
+        if self._gave_up or (self._epoch is not None and (row.epoch, row.holder) != (self._epoch, self._holder)):
+            return row
+        if self._epoch is None:
+            if session.scalars(select(LeaderRow.id).where(_holds())).first() is not None:
+                return row
             row.epoch, row.holder = row.epoch + 1, self._holder
         row.expires_at = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS)
         session.add(row)
         session.flush()
-        self._epoch = row.epoch
-        return Seat(True, self._holder)
+        return row
 
 
 def _holds() -> ColumnElement[bool]:

@@ -279,7 +279,7 @@ class AuditRow(Base):
 
 
 class LeaderRow(Base):
-    """The one pool process that decides; a single row. `expires_at` is by the database's clock."""
+    """The one pool process that decides; a single row, none with SQLite. `expires_at` is by the database's clock."""
 
     __tablename__ = "leader"
 
