@@ -85,7 +85,7 @@ def test_without_a_token_every_route_but_health_asks_for_one(pool: RunningPool):
     document = httpx.get(f"{pool.url}/openapi.json", trust_env=False).json()
     for path, methods in document["paths"].items():
         for method in methods:
-            filled = path.format(user="ada", ticket="0123456789abcdef", reservation="0123456789abcdef")
+            filled = path.format(user="ada", name="ada", ticket="0123456789abcdef", reservation="0123456789abcdef")
             url = f"{pool.url.removesuffix(PREFIX)}{filled}"
             answer = httpx.request(method, url, trust_env=False)
             expected = 200 if path.endswith("/healthz") else 401
