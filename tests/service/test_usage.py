@@ -168,7 +168,8 @@ def test_parts_of_a_run_add_up_to_the_whole_wherever_the_time_is_cut(tmp_path: P
     whole = Window(NINE, NINE + 10 * HOUR)
 
     def used(window: Window) -> UsageSum:
-        return asyncio.run(history.desk.view(lambda view: view.usage(window, None, Seen(all=True)))).get("", UsageSum())
+        found = asyncio.run(history.desk.view(lambda view: view.usage(window, By.PROJECT, Seen(all=True))))
+        return sum(found.values(), UsageSum())
 
     assert used(whole).used / UNITS > 2
     assert used(whole).overrun > 0
@@ -176,6 +177,6 @@ def test_parts_of_a_run_add_up_to_the_whole_wherever_the_time_is_cut(tmp_path: P
         cut = NINE + timedelta(seconds=seconds)
         first, second = used(Window(NINE, cut)), used(Window(cut, whole.end))
         assert (first.used + second.used, first.overrun + second.overrun) == (used(whole).used, used(whole).overrun)
-    by_project = asyncio.run(history.desk.view(lambda view: view.usage(whole, By.PROJECT, Seen(all=True))))
-    assert sum(found.used for found in by_project.values()) == used(whole).used
+    by_flavour = asyncio.run(history.desk.view(lambda view: view.usage(whole, By.FLAVOUR, Seen(all=True))))
+    assert by_flavour == {"gpu": used(whole)}
     history.engine.dispose()

@@ -28,7 +28,7 @@ class HeadKeeper:
     def __init__(self, desk: Desk, place: SecondPlace) -> None:
         self._desk, self._place = desk, place
         self._written: Head | None = None
-        self._due_at: datetime | None = None
+        self._looked_at: datetime | None = None
 
     async def run(self) -> None:
         """Write the head as soon as there is one, then hourly, and at last when cancelled."""
@@ -42,9 +42,13 @@ class HeadKeeper:
         count = 0
         while True:
             now = self._desk.clock()
-            if (self._due_at is None or now >= self._due_at) and await self.write():
-                self._due_at = now + EVERY
+            if self._is_due(now) and await self.write():
+                self._looked_at = now
             count = await self._desk.changes.after(count, _LOOKS_EVERY)
+
+    def _is_due(self, now: datetime) -> bool:
+        """Whether an hour has passed, or the clock went back and nobody knows how much has."""
+        return self._looked_at is None or not self._looked_at <= now < self._looked_at + EVERY
 
     async def write(self) -> bool:
         """Write the head unless it was written already; False where the trail has no row yet."""

@@ -45,7 +45,7 @@ async def usage_of(desk: Desk, user: SignedIn, window: Window, by: By) -> UsageV
         seen = _seen(desk, view, user)
         if by is By.MONTH:
             parts = months(window, desk.catalogue.zone)
-            return {month: view.usage(part, None, seen).get("", UsageSum()) for month, part in parts}
+            return {month: _total(view.usage(part, By.FLAVOUR, seen)) for month, part in parts}
         return view.usage(window, by, seen)
 
     sums = await desk.view(read)
@@ -71,6 +71,10 @@ def _seen(desk: Desk, view: Transaction, user: SignedIn) -> Seen:
     projects = desk.catalogue.projects.values()
     owned = frozenset(each.name for each in projects if each.has_owner(user.name, user.groups))
     return Seen(view.known_pseudonym(user.name), owned)
+
+
+def _total(sums: Mapping[str, UsageSum]) -> UsageSum:
+    return sum(sums.values(), UsageSum())
 
 
 def _row(key: str, found: UsageSum) -> UsageRow:

@@ -239,8 +239,8 @@ class Transaction:
         """A person's pseudonym; None where the person was never seen."""
         return self._kept.pseudonyms.get(name)
 
-    def usage(self, window: Window, by: By | None, seen: Seen) -> dict[str, UsageSum]:
-        """What the ledger says of a window, by `by` or all in one, as far as it may be seen; people by their names."""
+    def usage(self, window: Window, by: By, seen: Seen) -> dict[str, UsageSum]:
+        """What the ledger says of a window, summed up by a column, as far as it may be seen; people by their names."""
         sums = usage.usage(self._session, window, by, seen)
         if by is not By.USER:
             return sums

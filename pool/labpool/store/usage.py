@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 
-from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from labpool.domain.calendar import Window
@@ -51,22 +52,19 @@ class UsageSum:
     overrun: int = 0
     runs: int = 0
 
+    def __add__(self, other: UsageSum) -> UsageSum:
+        """What both come to."""
+        held, overrun = self.held + other.held, self.overrun + other.overrun
+        return UsageSum(self.used + other.used, held, overrun, self.runs + other.runs)
 
-def usage(session: Session, window: Window, by: By | None, seen: Seen) -> dict[str, UsageSum]:
-    """The sums of a window, by what `by` says, or all in one under ""; a run counts with its part in the window."""
-    key: ColumnElement[str] = literal("") if by is None else _COLUMNS[by].expression
-    found: defaultdict[str, UsageSum] = defaultdict(UsageSum)
-    for name, kind, units, runs in (
-        *_whole(session, window, key, seen),
-        *_cut(session, window, key, seen),
-    ):
-        known = found[name]
-        if kind == Kind.OVERRUN.value:
-            found[name] = replace(known, overrun=known.overrun + units)
-        else:
-            found[name] = replace(known, used=known.used + units, runs=known.runs + runs)
+
+def usage(session: Session, window: Window, by: By, seen: Seen) -> dict[str, UsageSum]:
+    """The sums of a window, by a column; a run counts with its part in the window."""
+    key, found = _COLUMNS[by].expression, defaultdict[str, UsageSum](UsageSum)
+    for name, kind, units, runs in chain(_whole(session, window, key, seen), _cut(session, window, key, seen)):
+        found[name] += UsageSum(overrun=units) if kind == Kind.OVERRUN.value else UsageSum(units, runs=runs)
     for name, units in _held(session, window, key, seen):
-        found[name] = replace(found[name], held=found[name].held + units)
+        found[name] += UsageSum(held=units)
     return dict(found)
 
 
