@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from labpool.store.audit_chain import AuditRecord, Link, hash_after
@@ -13,6 +13,7 @@ from labpool.store.models import AuditRow
 from labpool.store.people import hidden_in, pseudonym_of, shown_in
 from labpool.store.records import AuditEntry, Part
 
+_NAMES = ("id", "at", "actor", "ticket", "event", "detail", "hash")
 COLUMNS = (AuditRow.id, AuditRow.at, AuditRow.actor, AuditRow.ticket, AuditRow.event, AuditRow.detail, AuditRow.hash)
 
 
@@ -22,12 +23,10 @@ def add(session: Session, kept: Kept, entry: AuditEntry) -> AuditEntry:
         raise ValueError(f"got the naive time {entry.at}; the store keeps aware times only")
     written = _without_names(session, kept, entry)
     number = kept.audited.number + 1
-    record = AuditRecord(number, written.at, written.actor, written.ticket, written.event, written.detail, "")
-    kept.audited = Link(number, hash_after(kept.audited.hash, record))
-    row = AuditRow(id=number, at=written.at, actor=written.actor, ticket=written.ticket, event=written.event)
-    row.detail, row.hash = written.detail, kept.audited.hash
-    session.add(row)
-    session.flush()
+    unhashed = AuditRecord(number, written.at, written.actor, written.ticket, written.event, written.detail, "")
+    record = unhashed._replace(hash=hash_after(kept.audited.hash, unhashed))
+    session.execute(insert(AuditRow), dict(zip(_NAMES, record, strict=True)))
+    kept.audited = Link(number, record.hash)
     return written
 
 
