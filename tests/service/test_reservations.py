@@ -180,7 +180,7 @@ def test_what_nobody_uses_is_given_back_after_a_quarter_of_an_hour(lab: Lab, spe
     assert speech.planned()[0].devices == 2
     lab.pool.pass_time(12 * MINUTE)
     wait_until(lambda: speech.planned()[0].devices == 1, "what is unused given back")
-    assert ("pool", "reservation_released") in speech.audited()
+    wait_until(lambda: ("pool", "reservation_released") in speech.audited(), "the same in the audit trail")
     assert speech.call("GET", speech.owner).json()[0]["occurrences"][0]["devices"] == 1
     lab.pool.call(lab.pool.parts.reconciler.give_back(waits_for(lab, used), speech.member))
     lab.until(used, "ended", "stopped")
