@@ -71,7 +71,7 @@ c.Proxy.extra_routes = {
 c.JupyterHub.custom_scopes = {
     "custom:labpool:read": {"description": "See one's own GPU tickets and the state of the pool"},
     "custom:labpool:write": {"description": "Leave the queue, end a lease and the like, for one's own GPU tickets"},
-    "custom:labpool:admin": {"description": "See and end anybody's GPU tickets, and reserve GPUs"},
+    "custom:labpool:admin": {"description": "Run the pool: anybody's GPU tickets, machines, limits and reservations"},
     "custom:labpool:metrics": {"description": "Read the GPU pool's metrics, which name nobody"},
 }
 c.JupyterHub.services = [

@@ -72,6 +72,10 @@ def test_drain_with_an_end_is_over_by_itself(lab: Lab, desk: AdminDesk, new_user
     drain = desk.drained(node="demo", until=(lab.pool.clock() + HOUR).isoformat())
     waits = lab.pool.ask(new_user()).json()["ticket"]
     assert lab.pool.ticket(waits).state == "queued"
+    (shown,) = out_of_service(lab)
+    assert shown.until is not None
+    assert MINUTE < shown.until - lab.pool.clock() <= HOUR
+    assert ", until " in page(lab, new_user(), "")
     lab.pool.pass_time(HOUR + MINUTE)
     wait_until(lambda: lab.pool.ticket(waits).state == "granted", "the grant")
     assert desk.call("GET", "/drains").json() == []

@@ -108,7 +108,7 @@ def test_database_refuses_a_second_open_ticket_for_one_server(store: Store):
     with store.transaction() as change:
         change.save_ticket(TICKET.after(Event.END, NOW, EndReason.CANCELLED))
         change.save_ticket(replace(TICKET, id="t2"))
-        assert [(t.id, t.state) for t in change.tickets_of("ada")] == [("t1", State.ENDED), ("t2", State.QUEUED)]
+        assert [(t.id, t.state) for t in change.tickets_of("ada")] == [("t2", State.QUEUED), ("t1", State.ENDED)]
 
 
 def test_ended_lease_holds_nothing(store: Store):

@@ -154,6 +154,7 @@ class NodeTroubleView(_View):
     node: str
     condition: str
     since: datetime | None = Field(None, description="When that began; null where nobody knows.")
+    until: datetime | None = Field(None, description="When a drained one serves again by itself.")
     devices: int = Field(description="How many it holds.")
     reason: str
 

@@ -26,7 +26,9 @@ def pool_tables(pool: PoolView) -> RenderableType:
             budgets.add_row(escape(budget.project_title), escape(budget.message), clock(budget.renewed))
         parts.append(budgets)
     troubles = [pool.trouble] if pool.trouble else []
-    troubles += [f"{each.node} is {each.condition}: {each.reason}" for each in pool.out_of_service]
+    for node in pool.out_of_service:
+        until = f" until {clock(node.until)}" if node.until else ""
+        troubles.append(f"{node.node} is {node.condition}{until}: {node.reason}")
     troubles += [f"{each.device}: {each.reason}" for each in (*pool.withheld, *pool.trespassed)]
     parts += [Text(f"! {trouble}", style="yellow") for trouble in troubles]
     waiting = "Nobody waits." if not pool.queued else f"{pool.queued} waiting."

@@ -45,7 +45,8 @@ LOST = frozenset({Condition.FAILED, Condition.SILENT})
 class Node:
     """A machine that holds devices. CPU in cores, memory in GiB.
 
-    `since` is when its condition began; None where nobody knows. `why` is what an admin said of it.
+    `since` is when its condition began; None where nobody knows. `why` is what an admin said
+    of it, `until` when that is over by itself.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Node:
     condition: Condition = Condition.SERVING
     since: datetime | None = None
     why: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

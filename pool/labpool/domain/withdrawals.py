@@ -65,5 +65,5 @@ def _with_acts(node: Node, acts: dict[tuple[str, Act], Withdrawal]) -> Node:
     if fence is not None and node.condition is Condition.SILENT:
         return replace(node, condition=Condition.FAILED, since=node.since or fence.made_at, why=fence.why)
     if drain is not None and node.condition is Condition.SERVING:
-        return replace(node, condition=Condition.DRAINED, since=drain.made_at, why=drain.why)
+        return replace(node, condition=Condition.DRAINED, since=drain.made_at, why=drain.why, until=drain.until)
     return node

@@ -29,6 +29,7 @@ def out_of_service(inventory: Inventory) -> tuple[NodeTroubleView, ...]:
             node=node.name,
             condition=node.condition.value,
             since=node.since,
+            until=node.until,
             devices=sum(device.node == node.name for device in inventory.devices),
             reason=f"{condition_sentence(node.condition)} {node.why}".rstrip(),
         )

@@ -54,8 +54,9 @@ class Transaction:
 
     def tickets_of(self, user: str, limit: int = 50) -> tuple[Ticket, ...]:
         """A user's newest tickets, open and ended, newest first."""
-        query = select(TicketRow).where(TicketRow.user == user).order_by(TicketRow.requested_at.desc()).limit(limit)
-        return tuple(rows.ticket_from(row) for row in self._session.scalars(query))
+        query = select(TicketRow).where(TicketRow.user == user)
+        newest_first = query.order_by(TicketRow.requested_at.desc(), TicketRow.id.desc()).limit(limit)
+        return tuple(rows.ticket_from(row) for row in self._session.scalars(newest_first))
 
     def newest_tickets(self, wanted: Wanted) -> tuple[Ticket, ...]:
         """A page of tickets, open and ended, newest first."""
