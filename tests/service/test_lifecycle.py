@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import psutil
 from labpool.api_models import TicketView
+from labpool.domain.tickets import State
 from labpool.service.in_line import say_ready
 
 from tests.real_hub import wait_until
@@ -182,3 +183,16 @@ def _claim_window_runs(lab: Lab, ticket: TicketView) -> bool:
 def _notice(lab: Lab, ticket: TicketView) -> str | None:
     notice = lab.pool.ticket(ticket.id).notice
     return notice.kind if notice else None
+
+
+def test_server_used_in_the_last_moment_of_its_claim_window_is_not_stopped_by_a_look_that_began_before(
+    lab: Lab, new_user: NewUser
+):
+    user = new_user()
+    lab.start(user)
+    seen = lab.until_ready(user)
+    lab.use(seen)
+    assert seen.lease is not None
+    desk, as_seen = lab.pool.parts.desk, (State.GRANTED, seen.lease.ends)
+    assert lab.pool.call(desk.stopping(seen.id, "pool", seen=as_seen)) is False
+    assert "stopping" not in lab.pool.trail(seen.id)

@@ -145,7 +145,7 @@ def test_going_back_forgets_preferences_and_keeps_notices(url: str):
     with store.transaction() as change:
         change.preferences.save(CHOSEN)
     with engine.begin() as connection:
-        command.downgrade(alembic_config(connection), "0004")
+        command.downgrade(alembic_config(connection), "0007")
     assert {"preferences", "deliveries"}.isdisjoint(inspect(engine).get_table_names())
     migrate(engine)
     with Store(engine).view() as view:

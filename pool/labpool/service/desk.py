@@ -103,16 +103,16 @@ class Desk:
         await self.change(end)
 
     async def stopping(
-        self, ticket_id: str, actor: str, reason: EndReason | None = None, end: datetime | None = None
+        self, ticket_id: str, actor: str, reason: EndReason | None = None, seen: tuple[State, datetime] | None = None
     ) -> bool:
         """Note that a ticket's server is told to stop; its lease ends, for `reason`, once nothing of it runs.
 
-        False, and nothing is noted, where the lease was to be stopped for its `end` and has another one by now.
+        False, and nothing is noted, where the state or the end that it was to be stopped for is not as `seen` any more.
         """
 
         def write(change: Transaction) -> bool:
-            lease = change.lease_of(ticket_id)
-            if lease is None or (end is not None and lease.ends != end):
+            ticket, lease = change.ticket(ticket_id), change.lease_of(ticket_id)
+            if ticket is None or lease is None or seen not in (None, (ticket.state, lease.ends)):
                 return False
             if lease.stopping_since is None:
                 change.save_lease(replace(lease, stopping_since=self.clock(), stopping_for=reason))

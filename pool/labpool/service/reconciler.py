@@ -226,7 +226,7 @@ class Reconciler:
         return None
 
     async def _stop(self, ticket: Ticket, lease: Lease) -> None:
-        if await self._desk.stopping(ticket.id, Part.POOL, end=lease.ends):
+        if await self._desk.stopping(ticket.id, Part.POOL, seen=(ticket.state, lease.ends)):
             _LOG.info("asking a server to stop", extra={"ticket": ticket.id, "ends": lease.ends.isoformat()})
             await self._engine.terminate(ticket.id)
 
