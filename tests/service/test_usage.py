@@ -75,10 +75,10 @@ def alchemy(lab: Lab, new_user: NewUser) -> Iterator[Alchemy]:
     lab.pool.call(lab.pool.parts.reconciler.look())
     day = f"{lab.pool.clock():%Y-%m-%d}"
     over = lab.running(first, hours=4, project=name)
-    lab.running(second, hours=2, project=name)
     lab.pool.pass_time(HOUR)
     lab.stop(first)
     lab.until(over, "ended", "stopped")
+    lab.running(second, hours=2, project=name)
     yield Alchemy(lab, name, owner, first, second, day)
     path.write_text(POOL_YAML)
     lab.pool.call(lab.pool.parts.reconciler.look())
