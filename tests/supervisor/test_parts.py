@@ -13,11 +13,12 @@ from tests.real_hub import REPOSITORY
 pytestmark = pytest.mark.hub
 
 
-def test_only_the_pool_gets_the_mail_servers_password(tmp_path: Path):
+@pytest.mark.parametrize("variable", ["LABPOOL_SMTP_PASSWORD", "LABPOOL_DATABASE"])
+def test_only_the_pool_gets_what_holds_a_password(variable: str, tmp_path: Path):
     environ = {
         "LABPOOL_DATA": str(tmp_path),
         "LABPOOL_CONFIG": str(REPOSITORY / "hub_config"),
-        "LABPOOL_SMTP_PASSWORD": "secret-of-the-pool",
+        variable: "secret-of-the-pool",
     }
     parts = all_parts(Place.open(environ), Ports(), environ)
     assert [part.name for part in parts if "secret-of-the-pool" in part.environment.values()] == ["pool"]

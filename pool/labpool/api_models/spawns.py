@@ -22,8 +22,8 @@ class SpawnAsked(_Wire):
     groups: tuple[str, ...] = Field((), description="The user's groups as the hub knows them now.")
     admin: bool = Field(False, description="Whether the hub counts this user among its admins.")
     name: str = Field("", max_length=255, description='The server\'s name; "" is the default server.')
-    project: str
-    profile: str
+    project: str = Field(max_length=255)
+    profile: str = Field(max_length=255)
     hours: float = Field(gt=0, le=MOST_HOURS, allow_inf_nan=False, description="Wall time asked for, in hours.")
     granted_only: bool = Field(False, description="The pool starts what it granted: without a ticket none is filed.")
 

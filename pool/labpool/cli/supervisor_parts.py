@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import labpool
-from labpool.settings import SMTP_PASSWORD, Place, Ports, config_folder, pool_file_path
+from labpool.settings import POOL_DATABASE, SMTP_PASSWORD, Place, Ports, config_folder, pool_file_path
+
+_SECRETS_OF_THE_POOL = (POOL_DATABASE, SMTP_PASSWORD)
+"""Variables that hold a password, and that nobody but the pool gets."""
 
 
 class ProxyMissing(Exception):
@@ -43,7 +46,7 @@ def all_parts(place: Place, ports: Ports, environ: Mapping[str, str]) -> tuple[P
         InvalidSetting: there is no folder with the hub's configuration.
     """
     common = _common_environment(place, ports, environ)
-    own = common | {name: environ[name] for name in (SMTP_PASSWORD,) if name in environ}  # for nobody but the pool
+    own = common | {name: environ[name] for name in _SECRETS_OF_THE_POOL if name in environ}
     return (
         _service("pool", "labpool.service", "/services/pool/", f"{ports.pool_url}/healthz", place, ports, own),
         _hub(ports, common, config_folder(environ)),
@@ -55,7 +58,7 @@ def all_parts(place: Place, ports: Ports, environ: Mapping[str, str]) -> tuple[P
 def _common_environment(place: Place, ports: Ports, environ: Mapping[str, str]) -> dict[str, str]:
     own_programs = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
     return {
-        **{name: value for name, value in environ.items() if name != SMTP_PASSWORD},
+        **{name: value for name, value in environ.items() if name not in _SECRETS_OF_THE_POOL},
         **ports.environment(),
         "PATH": own_programs,
         "LABPOOL_DATA": str(place.root),

@@ -7,13 +7,14 @@ from labpool.settings.findings import Finding, InvalidPoolFile
 from labpool.settings.notices import SMTP_PASSWORD, MailServer, NoticeSettings, mail_password
 from labpool.settings.overcommitment import overcommitted_findings
 from labpool.settings.place import Place, UnusablePlace
-from labpool.settings.pool_database import pool_database, sqlite_url
+from labpool.settings.pool_database import POOL_DATABASE, pool_database, sqlite_url
 from labpool.settings.pool_file import PoolFile, load_pool_file
 from labpool.settings.ports import InvalidSetting, Ports, config_folder, pool_file_path
 from labpool.settings.watched_pool_file import WatchedPoolFile, sound_pool_file, watched_pool_file
 
 __all__ = [
     "DEMO_ACCOUNTS",
+    "POOL_DATABASE",
     "SMTP_PASSWORD",
     "Catalogue",
     "DemoAccount",

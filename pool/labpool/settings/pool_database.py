@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labpool.settings.place import Place
 
-VARIABLE = "LABPOOL_DATABASE"
+POOL_DATABASE = "LABPOOL_DATABASE"
 
 
 def pool_database(environ: Mapping[str, str], place: Place) -> str:
@@ -15,7 +15,7 @@ def pool_database(environ: Mapping[str, str], place: Place) -> str:
 
     Whether it can be used, the store says when it opens it.
     """
-    return environ.get(VARIABLE) or sqlite_url(place.pool_db)
+    return environ.get(POOL_DATABASE) or sqlite_url(place.pool_db)
 
 
 def sqlite_url(path: Path) -> str:
