@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import psutil
-from labpool.api_models import NoticeView, TicketView
+from labpool.api_models import NoticeView, TicketPage, TicketView
 
 from tests.lab_story.kernel import Kernel, connected
 from tests.real_hub import wait_until
@@ -76,16 +76,22 @@ class LabServer:
 
     def tickets(self) -> list[TicketView]:
         """The user's tickets as the pool's API shows them to the user, newest first; ended ones too."""
-        address = f"{self.lab.url}/services/pool/api/v1/tickets"
-        headers = {"Authorization": f"token {self.token}"}
-        with httpx.Client(headers=headers, timeout=20, trust_env=False) as client:
-            found = client.get(address).raise_for_status().json()["tickets"]
-            each = [client.get(f"{address}/{ticket['id']}").raise_for_status() for ticket in found]
-        return [TicketView.model_validate_json(answer.content) for answer in each]
+        return [self._shown(each) for each in self._listed()]
 
     def ticket(self) -> TicketView:
         """The user's newest ticket."""
-        return self.tickets()[0]
+        return self._shown(self._listed()[0])
+
+    def _listed(self) -> list[str]:
+        page = TicketPage.model_validate_json(self._of_pool("tickets").content)
+        return [each.id for each in page.tickets if each.user == self.user]
+
+    def _shown(self, ticket: str) -> TicketView:
+        return TicketView.model_validate_json(self._of_pool(f"tickets/{ticket}").content)
+
+    def _of_pool(self, path: str) -> httpx.Response:
+        address, headers = f"{self.lab.url}/services/pool/api/v1/{path}", {"Authorization": f"token {self.token}"}
+        return httpx.get(address, headers=headers, timeout=20, trust_env=False).raise_for_status()
 
 
 def lives(pid: int) -> bool:
