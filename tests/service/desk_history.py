@@ -134,7 +134,7 @@ class DeskHistory:
     def _set(self) -> None:
         nodes = inventory(NODES, **dict.fromkeys(self.failed, Condition.FAILED))
         since = tuple(replace(node, since=self.failed.get(node.name)) for node in nodes.nodes)
-        self.desk.setting = Setting(replace(nodes, nodes=since), rules(self.charge))
+        self.desk.found = Setting(replace(nodes, nodes=since), rules(self.charge))
 
     async def _pick(self, one: int, *states: State) -> Ticket | None:
         tickets = await self.desk.view(lambda view: [t for t in view.open_tickets() if t.state in states])

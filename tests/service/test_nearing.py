@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from labpool.service.nearing import Nearing
+
 from tests.real_hub import wait_until
 from tests.service.lab import Lab
 from tests.service.receivers import Mailbox
@@ -48,7 +50,7 @@ def test_who_has_just_asked_is_not_told(lab: Lab, new_user: NewUser):
     lab.running(first, "gpu-4", hours=1)
     lab.pool.pass_time(timedelta(minutes=50))
     early = lab.pool.ask(new_user()).json()["ticket"]
-    lab.pool.call(lab.pool.parts.nearing.look())
+    lab.pool.call(Nearing(lab.pool.parts.desk).look())
     assert kind(lab, early) == ""
     lab.pool.pass_time(5 * MINUTE)
     wait_until(lambda: kind(lab, early) == "near", "the notice once it has waited")

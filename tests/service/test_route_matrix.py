@@ -17,6 +17,7 @@ NewUser = Callable[[], str]
 #                                                 anon prog stra memb hold owne admi spaw serv
 MATRIX = {
     "GET /healthz":                              "200  200  200  200  200  200  200  200  200",
+    "GET /readyz":                               "204  204  204  204  204  204  204  204  204",
     "POST /api/v1/spawns":                       "401  401  401  401  401  401  401  202  401",
     "POST /api/v1/spawns/stopped":               "401  401  401  401  401  401  401  204  401",
     "GET /api/v1/users/{user}/form":             "401  401  401  401  401  401  401  200  401",

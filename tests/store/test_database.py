@@ -11,6 +11,7 @@ from labpool.store import (
     Store,
     StoreUnavailable,
     UnreadableStore,
+    Unstorable,
     UnusableDatabase,
     connect,
     migrate,
@@ -132,3 +133,20 @@ def test_what_is_committed_to_postgresql_is_on_disk_whatever_the_server_is_set_t
     with engine.begin() as connection:
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
     engine.dispose()
+
+
+def test_text_that_a_database_cannot_hold_is_told_apart(database_url: str):
+    engine = connect(database_url)
+    migrate(engine)
+    store = Store(engine)
+    odd = "a\x00b"
+    if engine.dialect.name == "sqlite":
+        with store.transaction() as change:
+            change.audit(AuditEntry(NOW, "ada", "filed", None, odd))
+            assert change.audit_trail()[-1].detail == odd
+    else:
+        with pytest.raises(Unstorable, match="NUL"), store.transaction() as change:
+            change.audit(AuditEntry(NOW, "ada", "filed", None, odd))
+        with store.view() as view:
+            assert view.audit_trail() == ()
+    store.close()

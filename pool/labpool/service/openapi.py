@@ -39,7 +39,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
     )
     for path, methods in document["paths"].items():
         for operation in methods.values():
-            if "/api/" in path:
+            if "/api/" in path or path.endswith("/metrics"):
                 _add_problems(operation)
     for name in _NOT_OURS:
         document["components"]["schemas"].pop(name, None)

@@ -13,6 +13,7 @@ from labpool.domain.reasons import Refusal as Refused
 from labpool.domain.reasons import RefusalReason
 from labpool.hub_signin import HubSignin, Refusal
 from labpool.service.desk import NoSuchTicket, NotNow
+from labpool.store import Unstorable
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def install_problems(app: FastAPI, signin: HubSignin) -> None:
         _LOG.error("failed inside", extra={"refusal": refusal.id, "route": route}, exc_info=error)
         return signin.refuse(request, refusal)
 
-    for kind in (Rejected, NotNow, NoSuchTicket, RequestValidationError, HTTPException):
+    for kind in (Rejected, NotNow, NoSuchTicket, RequestValidationError, Unstorable, HTTPException):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(Exception, answer_unexpected)
 
@@ -68,14 +69,16 @@ def _refusal(error: Exception) -> Refusal:
             return Refusal(409, "not_now", "Not possible now", str(error), "Look at the ticket again; it has moved on.")
         case NoSuchTicket():
             return Refusal(404, "no_such_ticket", "No such ticket", f"Nothing was done: {error}.", _TICKETS)
-        case RequestValidationError():
-            return Refusal(422, "invalid_request", "The request is not valid", _first_mistakes(error), _DESCRIPTION)
+        case RequestValidationError() | Unstorable():
+            return Refusal(422, "invalid_request", "The request is not valid", _mistakes(error), _DESCRIPTION)
         case HTTPException():
             return _http_refusal(error)
     return _unexpected()
 
 
-def _first_mistakes(error: RequestValidationError) -> str:
+def _mistakes(error: RequestValidationError | Unstorable) -> str:
+    if isinstance(error, Unstorable):
+        return f"Nothing was done, as the database can't hold one of the texts: {error}."
     said = [f"{'.'.join(str(part) for part in mistake['loc'])}: {mistake['msg']}" for mistake in error.errors()[:5]]
     return "; ".join(said)
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 
 class UnusableDatabase(Exception):
     """The database can't be used as the pool's; the message says why and what to do, and tells no password."""
+
+
+class Unstorable(Exception):
+    """A text that no database holds: one that is too long, or has the character NUL. Nothing was kept."""
 
 
 class StoreUnavailable(Exception):
@@ -23,11 +27,14 @@ def told_apart() -> Iterator[None]:
 
     Raises:
         StoreUnavailable: it is down, locked, full or too slow.
+        Unstorable: it works, and can't hold what it was given.
     """
     try:
         yield
     except NoFreeConnection as error:
         raise StoreUnavailable("the pool's database is too slow: all connections to it are busy") from error
+    except DataError as error:
+        raise Unstorable(first_line(error)) from error
     except DBAPIError as error:
         if not (error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)):
             raise
