@@ -19,9 +19,8 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from tests.postgres import program
-
 ROOT = Path(__file__).resolve().parent
+POSTGRESQL = f"/usr/lib/postgresql/15/bin:{os.environ.get('PATH', '')}"  # where Debian keeps it
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -37,7 +36,9 @@ NEEDS = {
     "hub": Need((ROOT / "node_modules/.bin/configurable-http-proxy").exists, "no proxy here (make setup)"),
     "hub5": Need((ROOT / ".venv-hub5/.labpool/own").exists, "no JupyterHub 5.5 here (make test builds it)"),
     "tensorflow": Need(lambda: importlib.util.find_spec("tensorflow"), "no TensorFlow here (make setup)"),
-    "postgresql": Need(lambda: program("initdb"), "no PostgreSQL 15 here (Debian: apt-get install postgresql-15)"),
+    "postgresql": Need(
+        lambda: shutil.which("initdb", path=POSTGRESQL), "no PostgreSQL 15 here (Debian: apt-get install postgresql-15)"
+    ),
     "root": Need(lambda: os.geteuid() == 0, "not root here, and it takes root to be two people"),
     "compiler": Need(lambda: shutil.which("cc"), "no C compiler here (Debian: apt-get install gcc)"),
 }

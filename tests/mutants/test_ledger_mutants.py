@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from labpool.domain.leases import Lease
 from labpool.domain.ledger import Posting, closed
-from labpool.store import EndedRun, store
+from labpool.store import EndedRun, transaction
 
 from tests.service.desk_history import STEPS, DeskHistory
 
@@ -20,7 +20,7 @@ _HISTORIES = 25
 
 def no_extension(patch: pytest.MonkeyPatch) -> None:
     """A lease that gets another end is booked with its first one."""
-    patch.setattr(store, "moved", lambda lease, ends: ())
+    patch.setattr(transaction, "moved", lambda lease, ends: ())
 
 
 def charge_of_one(patch: pytest.MonkeyPatch) -> None:
@@ -34,7 +34,7 @@ def no_refund(patch: pytest.MonkeyPatch) -> None:
     def settled_only(lease: Lease, at: datetime) -> tuple[Posting, ...]:
         return closed(lease, at)[:1]
 
-    patch.setattr(store, "closed", settled_only)
+    patch.setattr(transaction, "closed", settled_only)
 
 
 @pytest.mark.parametrize("mutant", [no_extension, charge_of_one, no_refund])

@@ -19,7 +19,7 @@ from tests.real_hub import RealHub, Service, running_hub, wait_until
 from tests.service.lab import Lab
 from tests.service.running_pool import POOL_TOKEN, POOL_YAML, RunningPool, hub_config, server_path
 
-USERS = [f"user-{number}" for number in range(120)]
+USERS = [f"user-{number}" for number in range(400)]
 _next_user = count()
 Turn = Callable[..., None]
 
@@ -87,7 +87,7 @@ def lab(pool: RunningPool, hub: RealHub) -> Lab:
 @pytest.fixture
 def new_user() -> Callable[[], str]:
     """A user whom no other test has."""
-    return lambda: USERS[next(_next_user) % len(USERS)]
+    return lambda: USERS[next(_next_user)]
 
 
 @pytest.fixture
