@@ -19,7 +19,7 @@ from tests.real_hub import RealHub, Service, running_hub, wait_until
 from tests.service.lab import Lab
 from tests.service.running_pool import POOL_TOKEN, POOL_YAML, RunningPool, hub_config, server_path
 
-USERS = [f"user-{number}" for number in range(400)]
+USERS = [f"user-{number}" for number in range(500)]
 _next_user = count()
 Turn = Callable[..., None]
 
