@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from labpool.store import Transaction
 
 from tests.service.actors import Robotics, robotics_of
 from tests.service.lab import Lab
@@ -20,6 +24,15 @@ STREAM = "/services/pool/api/v1/me/notices"
 def robotics(lab: Lab, new_user: Callable[[], str]) -> Iterator[Robotics]:
     with robotics_of(lab, new_user) as found:
         yield found
+        lab.pool.call(lab.pool.parts.desk.change(lambda change: undo_acts(change, lab.pool.clock())))
+
+
+def undo_acts(change: Transaction, now: datetime) -> None:
+    """End whatever an admin's requests drained, changed or reserved: the next test begins with a pool as it was."""
+    for act in chain(*change.acts()):
+        change.end_act(act.id, now, "test-admin")
+    for series in change.reservations():
+        change.save_reservation(replace(series, cancelled_at=now, cancelled_by="test-admin"))
 
 
 def probe(robotics: Robotics, folder: Path, actor: str, *chosen: str) -> None:
