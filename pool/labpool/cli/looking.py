@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -53,13 +54,17 @@ def top(
     """Show the pool live until Ctrl-C: who holds what, and who waits. With --json one line for each look."""
     with the_pool() as pool:
         if as_json:
-            while True:
+            for _ in _every(seconds):
                 typer.echo(pool.pool().model_dump_json())
-                time.sleep(seconds)
-        with Live(_look(pool), screen=True, auto_refresh=False) as live:
-            while True:
-                time.sleep(seconds)
+        with Live(screen=True, auto_refresh=False) as live:
+            for _ in _every(seconds):
                 live.update(_look(pool), refresh=True)
+
+
+def _every(seconds: float) -> Iterator[None]:
+    while True:
+        yield
+        time.sleep(seconds)  # the pace of the pictures; nothing is waited for
 
 
 def _look(pool: SyncPoolClient) -> RenderableType:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from labpool.store import writing
 from labpool.store.audit_chain import AuditRecord, Link, hash_after
 from labpool.store.kept import Kept
 from labpool.store.models import AuditRow
@@ -25,7 +26,7 @@ def add(session: Session, kept: Kept, entry: AuditEntry) -> AuditEntry:
     number = kept.audited.number + 1
     unhashed = AuditRecord(number, written.at, written.actor, written.ticket, written.event, written.detail, "")
     record = unhashed._replace(hash=hash_after(kept.audited.hash, unhashed))
-    session.execute(insert(AuditRow), dict(zip(_NAMES, record, strict=True)))
+    writing.add(session, AuditRow, [dict(zip(_NAMES, record, strict=True))])
     kept.audited = Link(number, record.hash)
     return written
 

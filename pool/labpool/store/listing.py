@@ -13,6 +13,9 @@ from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
 from labpool.store.models import TicketRow
 
+FRESH = {"populate_existing": True}
+"""For what is read as objects: the session may know an older state, as writing goes past it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -33,7 +36,7 @@ def newest_tickets(session: Session, wanted: Wanted) -> tuple[Ticket, ...]:
     """The newest ones that are wanted, newest first."""
     newest_first = (TicketRow.requested_at.desc(), TicketRow.id.desc())
     query = select(TicketRow).where(*_conditions(wanted)).order_by(*newest_first).limit(wanted.limit)
-    return tuple(rows.ticket_from(row) for row in session.scalars(query))
+    return tuple(rows.ticket_from(row) for row in session.scalars(query, execution_options=FRESH))
 
 
 def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:

@@ -189,15 +189,12 @@ class ReservationRow(Base):
     cancelled_by: Mapped[str | None] = mapped_column(String(255), info=PERSON)
 
 
-class WithdrawalRow(Base):
-    """A machine, or one device of it, that an admin drained or fenced; kept after it is over."""
+class _ActRow(Base):
+    """Something that an admin said, why, and until when it holds; kept after it is over."""
 
-    __tablename__ = "withdrawals"
+    __abstract__ = True
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    act: Mapped[str] = mapped_column(String(16))
-    node: Mapped[str] = mapped_column(String(255))
-    device: Mapped[str] = mapped_column(String(255))
     why: Mapped[str] = mapped_column(String(500), info=FREE_TEXT)
     made_by: Mapped[str] = mapped_column(String(255), info=PERSON)
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -206,22 +203,25 @@ class WithdrawalRow(Base):
     ended_by: Mapped[str | None] = mapped_column(String(255), info=PERSON)
 
 
-class OverrideRow(Base):
-    """Another value of one rule, in place of the file's; kept after it is over."""
+class WithdrawalRow(_ActRow):
+    """A machine, or one device of it, that an admin drained or fenced."""
+
+    __tablename__ = "withdrawals"
+
+    act: Mapped[str] = mapped_column(String(16))
+    node: Mapped[str] = mapped_column(String(255))
+    device: Mapped[str] = mapped_column(String(255))
+
+
+class OverrideRow(_ActRow):
+    """Another value of one rule, in place of the file's."""
 
     __tablename__ = "overrides"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
     rule: Mapped[str] = mapped_column(String(32))
     name: Mapped[str] = mapped_column(String(255), info=PERSON)
     flavour: Mapped[str] = mapped_column(String(255))
     value: Mapped[float] = mapped_column(Double)
-    why: Mapped[str] = mapped_column(String(500), info=FREE_TEXT)
-    made_by: Mapped[str] = mapped_column(String(255), info=PERSON)
-    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    ended_by: Mapped[str | None] = mapped_column(String(255), info=PERSON)
 
 
 class AskedOnceRow(Base):

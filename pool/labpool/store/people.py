@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy.orm import Session
 
+from labpool.store import writing
 from labpool.store.kept import Kept
 from labpool.store.models import PersonRow
 
@@ -24,8 +25,7 @@ def pseudonym_of(session: Session, kept: Kept, name: str) -> str:
     known = kept.pseudonyms.get(name)
     if known is None:
         known = kept.pseudonyms[name] = new_pseudonym()
-        session.add(PersonRow(name=name, pseudonym=known))
-        session.flush()
+        writing.add(session, PersonRow, [{"name": name, "pseudonym": known}])
     return known
 
 

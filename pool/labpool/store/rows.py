@@ -11,10 +11,7 @@ from labpool.domain.overrides import Override, Rule
 from labpool.domain.tickets import EndReason, Priority, State, Ticket, TicketKind
 from labpool.domain.withdrawals import Act, Withdrawal
 from labpool.store.models import (
-    LeasedDeviceRow,
     LeaseRow,
-    LedgerRow,
-    NoticeRow,
     OverrideRow,
     ReservationRow,
     SlotRow,
@@ -22,34 +19,35 @@ from labpool.store.models import (
     WithdrawalRow,
 )
 from labpool.store.records import AskedOnce, Notice, ReservationSeries
+from labpool.store.writing import Columns
 
 
-def ticket_row(ticket: Ticket) -> TicketRow:
+def ticket_columns(ticket: Ticket) -> Columns:
     """A ticket's row."""
-    return TicketRow(
-        id=ticket.id,
-        kind=ticket.kind.value,
-        priority=ticket.priority.value,
-        user=ticket.user,
-        groups=sorted(ticket.groups),
-        name=ticket.name,
-        project=ticket.project,
-        profile=ticket.profile,
-        flavour=ticket.flavour,
-        gpus=ticket.gpus,
-        duration_s=ticket.duration.total_seconds(),
-        requested_at=ticket.requested_at,
-        state=ticket.state.value,
-        attempt=ticket.attempt,
-        ready=ticket.ready,
-        unclaimed=ticket.unclaimed,
-        starts_again=ticket.starts_again,
-        starts_by=ticket.starts_by,
-        likely_start=ticket.likely_start,
-        changed_at=ticket.changed_at,
-        end_reason=ticket.end_reason.value if ticket.end_reason else None,
-        moved_to=ticket.moved_to,
-    )
+    return {
+        "id": ticket.id,
+        "kind": ticket.kind.value,
+        "priority": ticket.priority.value,
+        "user": ticket.user,
+        "groups": sorted(ticket.groups),
+        "name": ticket.name,
+        "project": ticket.project,
+        "profile": ticket.profile,
+        "flavour": ticket.flavour,
+        "gpus": ticket.gpus,
+        "duration_s": ticket.duration.total_seconds(),
+        "requested_at": ticket.requested_at,
+        "state": ticket.state.value,
+        "attempt": ticket.attempt,
+        "ready": ticket.ready,
+        "unclaimed": ticket.unclaimed,
+        "starts_again": ticket.starts_again,
+        "starts_by": ticket.starts_by,
+        "likely_start": ticket.likely_start,
+        "changed_at": ticket.changed_at,
+        "end_reason": ticket.end_reason.value if ticket.end_reason else None,
+        "moved_to": ticket.moved_to,
+    }
 
 
 def ticket_from(row: TicketRow) -> Ticket:
@@ -80,23 +78,38 @@ def ticket_from(row: TicketRow) -> Ticket:
     )
 
 
-def lease_row(lease: Lease) -> LeaseRow:
-    """A new lease's row, its devices live."""
-    row = LeaseRow(ticket=lease.ticket, user=lease.user, name=lease.name, project=lease.project, flavour=lease.flavour)
-    row.charge = lease.charge
-    row.devices = [
-        LeasedDeviceRow(position=position, device=device, live=True) for position, device in enumerate(lease.devices)
+def lease_columns(lease: Lease) -> Columns:
+    """A new lease's row."""
+    return dict(
+        changing_lease_columns(lease),
+        ticket=lease.ticket,
+        user=lease.user,
+        name=lease.name,
+        project=lease.project,
+        flavour=lease.flavour,
+        charge=lease.charge,
+    )
+
+
+def changing_lease_columns(lease: Lease) -> Columns:
+    """What may change while a lease lives."""
+    return {
+        "starts": lease.starts,
+        "ends": lease.ends,
+        "absent_since": lease.absent_since,
+        "ready_at": lease.ready_at,
+        "start_tries": lease.start_tries,
+        "stopping_since": lease.stopping_since,
+        "stopping_for": lease.stopping_for.value if lease.stopping_for else None,
+    }
+
+
+def device_columns(lease_id: int, lease: Lease) -> list[Columns]:
+    """Rows of a new lease's devices, which are live."""
+    return [
+        {"lease": lease_id, "position": position, "device": device, "live": True}
+        for position, device in enumerate(lease.devices)
     ]
-    update_lease(row, lease)
-    return row
-
-
-def update_lease(row: LeaseRow, lease: Lease) -> None:
-    """Write what may change while a lease lives."""
-    row.starts, row.ends = lease.starts, lease.ends
-    row.absent_since, row.ready_at = lease.absent_since, lease.ready_at
-    row.start_tries, row.stopping_since = lease.start_tries, lease.stopping_since
-    row.stopping_for = lease.stopping_for.value if lease.stopping_for else None
 
 
 def lease_from(row: LeaseRow) -> Lease:
@@ -119,20 +132,20 @@ def lease_from(row: LeaseRow) -> Lease:
     )
 
 
-def ledger_row(lease_id: int, lease: Lease, person: str, posting: Posting) -> LedgerRow:
+def ledger_columns(lease_id: int, lease: Lease, person: str, posting: Posting) -> Columns:
     """The row of a posting for a lease, of a person under a pseudonym."""
-    return LedgerRow(
-        lease=lease_id,
-        kind=posting.kind.value,
-        person=person,
-        project=lease.project,
-        flavour=lease.flavour,
-        devices=len(lease.devices),
-        rate=lease.rate,
-        start=posting.start,
-        end=posting.end,
-        amount=posting.amount,
-    )
+    return {
+        "lease": lease_id,
+        "kind": posting.kind.value,
+        "person": person,
+        "project": lease.project,
+        "flavour": lease.flavour,
+        "devices": len(lease.devices),
+        "rate": lease.rate,
+        "start": posting.start,
+        "end": posting.end,
+        "amount": posting.amount,
+    }
 
 
 def slot_row(slot: Slot) -> SlotRow:
@@ -175,11 +188,6 @@ def override_from(row: OverrideRow) -> Override:
     """The override of a row."""
     columns = {field.name: getattr(row, field.name) for field in fields(Override)}
     return Override(**columns | {"rule": Rule(row.rule)})
-
-
-def notice_row(notice: Notice) -> NoticeRow:
-    """A notice's row."""
-    return NoticeRow(**as_columns(notice))
 
 
 def as_columns(value: Notice | ReservationSeries | Withdrawal | Override | AskedOnce) -> dict[str, object]:

@@ -14,14 +14,16 @@ from labpool.domain.ledger import Posting, closed, moved, opened
 from labpool.domain.overrides import Override
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.withdrawals import Withdrawal
-from labpool.store import auditing, erasing, people, rows, usage
+from labpool.store import auditing, erasing, people, rows, usage, writing
 from labpool.store.audit_chain import Link
 from labpool.store.erasing import Erased
 from labpool.store.kept import Kept
-from labpool.store.listing import Wanted, newest_tickets
+from labpool.store.listing import FRESH, Wanted, newest_tickets
 from labpool.store.models import (
     AskedOnceRow,
+    LeasedDeviceRow,
     LeaseRow,
+    LedgerRow,
     NoticeRow,
     OverrideRow,
     SlotRow,
@@ -45,7 +47,7 @@ class Transaction:
         """One ticket, open or ended."""
         if ticket in self._kept.tickets:
             return self._kept.tickets[ticket]
-        row = self._session.get(TicketRow, ticket)
+        row = self._session.get(TicketRow, ticket, populate_existing=True)
         return rows.ticket_from(row) if row else None
 
     def open_tickets(self) -> tuple[Ticket, ...]:
@@ -56,7 +58,7 @@ class Transaction:
         """A user's newest tickets, open and ended, newest first."""
         query = select(TicketRow).where(TicketRow.user == user)
         newest_first = query.order_by(TicketRow.requested_at.desc(), TicketRow.id.desc()).limit(limit)
-        return tuple(rows.ticket_from(row) for row in self._session.scalars(newest_first))
+        return tuple(rows.ticket_from(row) for row in self._session.scalars(newest_first, execution_options=FRESH))
 
     def newest_tickets(self, wanted: Wanted) -> tuple[Ticket, ...]:
         """A page of tickets, open and ended, newest first."""
@@ -75,9 +77,12 @@ class Transaction:
         self._session.flush()
 
     def save_ticket(self, ticket: Ticket) -> None:
-        """Add a ticket, or write a known one's new state."""
-        self._session.merge(rows.ticket_row(ticket))
-        self._session.flush()
+        """Add a ticket, or write an open one's new state."""
+        columns = rows.ticket_columns(ticket)
+        if ticket.id in self._kept.tickets:
+            writing.change(self._session, TicketRow, "id", ticket.id, columns)
+        else:
+            writing.add(self._session, TicketRow, [columns])
         if ticket.state is State.ENDED:
             self._kept.tickets.pop(ticket.id, None)
         else:
@@ -99,17 +104,16 @@ class Transaction:
         Raises:
             sqlalchemy.exc.IntegrityError: a device is in another live lease; the transaction is undone.
         """
-        before, row = self._kept.leases.get(lease.ticket), self._live_lease(lease.ticket)
+        before = self._kept.leases.get(lease.ticket)
         if before == lease:
             return
-        if row is None or before is None:
-            row, postings = rows.lease_row(lease), opened(lease)
-            self._session.add(row)
+        if before is None:
+            number, postings = writing.add_numbered(self._session, LeaseRow, rows.lease_columns(lease)), opened(lease)
+            writing.add(self._session, LeasedDeviceRow, rows.device_columns(number, lease))
         else:
-            postings = moved(before, lease.ends)
-            rows.update_lease(row, lease)
-        self._session.flush()
-        self._book(row, lease, postings)
+            number, postings = self._number_of(lease.ticket), moved(before, lease.ends)
+            writing.change(self._session, LeaseRow, "id", number, rows.changing_lease_columns(lease))
+        self._book(number, lease, postings)
         self._kept.leases[lease.ticket] = lease
 
     def end_lease(self, ticket: str, at: datetime) -> None:
@@ -117,16 +121,14 @@ class Transaction:
 
         The ledger gets what was used and what comes back.
         """
-        row = self._live_lease(ticket)
-        if row is None:
+        lease = self._kept.leases.pop(ticket, None)
+        if lease is None:
             return
-        row.ended_at = at
-        for device in row.devices:
-            device.live = False
-        self._session.flush()
-        lease = self._kept.leases.pop(ticket)
+        number = self._number_of(ticket)
+        writing.change(self._session, LeaseRow, "id", number, {"ended_at": at})
+        writing.change(self._session, LeasedDeviceRow, "lease", number, {"live": False})
         used, *rest = closed(lease, at)
-        self._book(row, lease, (used, *rest))
+        self._book(number, lease, (used, *rest))
         profile, asked = self._kept.tickets[ticket].profile, lease.ends - lease.starts
         what = (lease.project, lease.flavour, len(lease.devices), used.start, used.end)
         self._kept.ended.append(EndedRun(*what, lease.user, profile, asked, lease.charge))
@@ -197,12 +199,10 @@ class Transaction:
 
     def add_notice(self, notice: Notice) -> int | None:
         """Keep a notice and give its number, unless its key was said already."""
-        query = select(NoticeRow).where(NoticeRow.ticket == notice.ticket, NoticeRow.key == notice.key)
-        if self._session.scalars(query).first() is not None:
+        query = select(NoticeRow.id).where(NoticeRow.ticket == notice.ticket, NoticeRow.key == notice.key)
+        if self._session.scalar(query) is not None:
             return None
-        self._session.add(row := rows.notice_row(notice))
-        self._session.flush()
-        return row.id
+        return writing.add_numbered(self._session, NoticeRow, rows.as_columns(notice))
 
     @property
     def outbox(self) -> Outbox:
@@ -257,14 +257,13 @@ class Transaction:
         self.erased = found is not None
         return found
 
-    def _book(self, row: LeaseRow, lease: Lease, postings: Sequence[Posting]) -> None:
+    def _book(self, number: int, lease: Lease, postings: Sequence[Posting]) -> None:
         if postings:
             person = self.pseudonym(lease.user)
-            self._session.add_all(rows.ledger_row(row.id, lease, person, posting) for posting in postings)
-            self._session.flush()
+            booked = [rows.ledger_columns(number, lease, person, posting) for posting in postings]
+            writing.add(self._session, LedgerRow, booked)
 
-    def _live_lease(self, ticket: str) -> LeaseRow | None:
-        if ticket not in self._kept.leases:
-            return None
-        query = select(LeaseRow).where(LeaseRow.ticket == ticket, LeaseRow.ended_at.is_(None))
-        return self._session.scalars(query).first()
+    def _number_of(self, ticket: str) -> int:
+        """The number of a ticket's live lease."""
+        query = select(LeaseRow.id).where(LeaseRow.ticket == ticket, LeaseRow.ended_at.is_(None))
+        return self._session.execute(query).scalar_one()

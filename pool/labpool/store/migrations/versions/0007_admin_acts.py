@@ -11,34 +11,18 @@ depends_on = None
 
 def upgrade() -> None:
     """Go to this schema."""
-    op.create_table(
+    _create_acts(
         "withdrawals",
-        sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("act", sa.String(length=16), nullable=False),
         sa.Column("node", sa.String(length=255), nullable=False),
         sa.Column("device", sa.String(length=255), nullable=False),
-        sa.Column("why", sa.String(length=500), nullable=False),
-        sa.Column("made_by", sa.String(length=255), nullable=False),
-        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("ended_by", sa.String(length=255), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_table(
+    _create_acts(
         "overrides",
-        sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("rule", sa.String(length=32), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("flavour", sa.String(length=255), nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
-        sa.Column("why", sa.String(length=500), nullable=False),
-        sa.Column("made_by", sa.String(length=255), nullable=False),
-        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("ended_by", sa.String(length=255), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "asked_once",
@@ -62,3 +46,18 @@ def downgrade() -> None:
     op.drop_table("asked_once")
     op.drop_table("overrides")
     op.drop_table("withdrawals")
+
+
+def _create_acts(name: str, *what: sa.Column[object]) -> None:
+    op.create_table(
+        name,
+        sa.Column("id", sa.String(length=32), nullable=False),
+        *what,
+        sa.Column("why", sa.String(length=500), nullable=False),
+        sa.Column("made_by", sa.String(length=255), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.String(length=255), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
