@@ -10,7 +10,7 @@ from pathlib import Path
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from labpool.api_models import LeaseToApply, SpawnAsked
 from labpool.settings import Catalogue, Place, watched_pool_file
-from traitlets import Float, TraitError, Unicode, default, validate
+from traitlets import Float, Instance, TraitError, Unicode, default, validate
 
 from gpuspawner.claim import Claim, shared_pool
 from gpuspawner.environment import Surroundings, server_environment, server_process_environment
@@ -68,6 +68,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
     popen_kwargs: Mapping[str, object]
     _environment: Mapping[str, str] = {}
     _is_up = False
+    _look = Instance(asyncio.Lock, ())
 
     @default("options_form")
     def _live_form(self) -> Callable[[SimpleLocalGPUSpawner], object]:
@@ -185,11 +186,16 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
             await self.claim.report_stopped(self.user.name, self.name, ticket)
 
     async def poll_and_notify(self) -> int | None:
-        """End a CPU server whose hours are over, then look as usual: the hub takes a dead server's route away."""
-        if self._is_over():
-            self.log.info("hours are over, stopping CPU server %s", self._log_name)
-            await super().stop()
-        status: int | None = await super().poll_and_notify()
+        """End a CPU server whose hours are over, then look as usual: the hub takes a dead server's route away.
+
+        One look at a time: a start that looked meanwhile would find the dead server, and the clearing away under
+        way would then stop what it started.
+        """
+        async with self._look:
+            if self._is_over():
+                self.log.info("hours are over, stopping CPU server %s", self._log_name)
+                await super().stop()
+            status: int | None = await super().poll_and_notify()
         return status
 
     def load_state(self, state: dict[str, object]) -> None:
@@ -236,8 +242,8 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         return self._environment or server_process_environment(self.pid, self.user.name, self.name)
 
     def _is_over(self) -> bool:
-        told = self._told()
-        if not self._is_up or "LABPOOL_TICKET" in told or "LABPOOL_HOURS" not in told:
+        told, started = self._told(), self.orm_spawner.started  # none once the hub has cleared a dead server away
+        if not self._is_up or started is None or "LABPOOL_TICKET" in told or "LABPOOL_HOURS" not in told:
             return False
-        started: datetime = self.orm_spawner.started.replace(tzinfo=timezone.utc)
-        return datetime.now(timezone.utc) >= started + timedelta(hours=float(told["LABPOOL_HOURS"]))
+        ends: datetime = started.replace(tzinfo=timezone.utc) + timedelta(hours=float(told["LABPOOL_HOURS"]))
+        return datetime.now(timezone.utc) >= ends

@@ -79,7 +79,7 @@ def test_drain_with_an_end_is_over_by_itself(lab: Lab, desk: AdminDesk, new_user
     lab.pool.pass_time(HOUR + MINUTE)
     wait_until(lambda: lab.pool.ticket(waits).state == "granted", "the grant")
     assert desk.call("GET", "/drains").json() == []
-    assert desk.said("drain_over")[-1] == f"pool: {drain}: demo"
+    assert desk.said("drain_over")[-1] == f"pool: {drain}: machine demo"
 
 
 def test_what_is_drained_stays_so_over_a_restart(lab: Lab, desk: AdminDesk):

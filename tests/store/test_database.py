@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from labpool.settings import sqlite_url
 from labpool.store import (
     AuditEntry,
     Store,
@@ -13,6 +14,7 @@ from labpool.store import (
     UnreadableStore,
     Unstorable,
     UnusableDatabase,
+    check_store,
     connect,
     migrate,
     name_of,
@@ -150,3 +152,24 @@ def test_text_that_a_database_cannot_hold_is_told_apart(database_url: str):
         with store.view() as view:
             assert view.audit_trail() == ()
     store.close()
+
+
+def test_store_is_checked_wherever_it_is(database_url: str):
+    with pytest.raises(UnreadableStore, match=r"no such file|alembic_version"):
+        check_store(database_url)
+    engine = connect(database_url)
+    migrate(engine)
+    engine.dispose()
+    assert check_store(database_url).isdigit()
+
+
+def test_damaged_file_is_told(tmp_path: Path):
+    path = tmp_path / "pool.sqlite"
+    engine = connect(sqlite_url(path))
+    migrate(engine)
+    engine.dispose()  # and with its last connection the log beside the file is written into it
+    content = bytearray(path.read_bytes())
+    content[8192:12288] = b"\xff" * 4096
+    path.write_bytes(content)
+    with pytest.raises(UnreadableStore, match=r"damaged|malformed"):
+        check_store(sqlite_url(path))

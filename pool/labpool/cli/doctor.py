@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -21,9 +19,19 @@ from labpool.api_models import PoolView
 from labpool.cli.asking import Exit
 from labpool.cli.looking import Json
 from labpool.cli.pool_access import NoPool, PoolAddress, pool_address
+from labpool.cli.tables import troubles_of
 from labpool.client import PoolError
-from labpool.settings import InvalidPoolFile, InvalidSetting, Place, Ports, load_pool_file, pool_file_path
+from labpool.settings import (
+    InvalidPoolFile,
+    InvalidSetting,
+    Place,
+    Ports,
+    load_pool_file,
+    pool_database,
+    pool_file_path,
+)
 from labpool.settings.file_systems import network_file_system
+from labpool.store import UnreadableStore, check_store, name_of
 
 _SKEW = timedelta(seconds=5)
 _GIB = 2**30
@@ -75,7 +83,7 @@ def findings() -> Iterator[Finding]:
 
 def _of_the_machine(place: Place) -> Iterator[Finding]:
     yield _folder(place.root)
-    yield _database(place.pool_db)
+    yield _database(pool_database(os.environ, place))
     try:
         yield Finding("pool.yaml", Verdict.OK, f"{load_pool_file(pool_file_path(os.environ)).path} is valid")
     except (InvalidPoolFile, InvalidSetting) as error:
@@ -95,18 +103,11 @@ def _folder(root: Path) -> Finding:
     return Finding("data folder", Verdict.OK, said)
 
 
-def _database(path: Path) -> Finding:
-    if not path.is_file():
-        return Finding("database", Verdict.FAILED, f"{path} is not there", "Start the pool once: `make hub`.")
+def _database(url: str) -> Finding:
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            ((said,),) = database.execute("PRAGMA quick_check(1)").fetchall()
-            ((schema,),) = database.execute("SELECT version_num FROM alembic_version").fetchall()
-    except (sqlite3.Error, ValueError) as error:
-        return Finding("database", Verdict.FAILED, f"{path} can't be read: {error}", "Restore it from a backup.")
-    if said != "ok":
-        return Finding("database", Verdict.FAILED, f"{path} is damaged: {said}", "Restore it from a backup.")
-    return Finding("database", Verdict.OK, f"{path} is sound, schema {schema}")
+        return Finding("database", Verdict.OK, f"{name_of(url)} is sound, schema {check_store(url)}")
+    except UnreadableStore as error:
+        return Finding("database", Verdict.FAILED, str(error), "A pool that never ran has none yet: `make hub`.")
 
 
 def _of_the_pool(address: PoolAddress) -> Iterator[Finding]:
@@ -136,10 +137,7 @@ def _clock(pool: PoolView) -> Finding:
 
 
 def _devices(pool: PoolView) -> Iterator[Finding]:
-    troubles = [pool.trouble] if pool.trouble else []
-    troubles += [f"{each.node}: {each.reason}" for each in pool.out_of_service]
-    troubles += [f"{each.device}: {each.reason}" for each in (*pool.withheld, *pool.trespassed)]
-    for trouble in troubles:
+    for trouble in troubles_of(pool):
         yield Finding("devices", Verdict.WARNING, trouble, "`labpool status` shows what is left.")
     total = sum(each.total for each in pool.flavours)
     simulated = ", simulated: no real one was found" if pool.simulated else ""

@@ -25,14 +25,18 @@ def pool_tables(pool: PoolView) -> RenderableType:
         for budget in pool.budgets:
             budgets.add_row(escape(budget.project_title), escape(budget.message), clock(budget.renewed))
         parts.append(budgets)
+    parts += [Text(f"! {trouble}", style="yellow") for trouble in troubles_of(pool)]
+    waiting = "Nobody waits." if not pool.queued else f"{pool.queued} waiting."
+    return Group(*parts, Text(waiting))
+
+
+def troubles_of(pool: PoolView) -> list[str]:
+    """What is wrong with machines and GPUs, a sentence each."""
     troubles = [pool.trouble] if pool.trouble else []
     for node in pool.out_of_service:
         until = f" until {clock(node.until)}" if node.until else ""
         troubles.append(f"{node.node} is {node.condition}{until}: {node.reason}")
-    troubles += [f"{each.device}: {each.reason}" for each in (*pool.withheld, *pool.trespassed)]
-    parts += [Text(f"! {trouble}", style="yellow") for trouble in troubles]
-    waiting = "Nobody waits." if not pool.queued else f"{pool.queued} waiting."
-    return Group(*parts, Text(waiting))
+    return troubles + [f"{each.device}: {each.reason}" for each in (*pool.withheld, *pool.trespassed)]
 
 
 def ticket_table(page: TicketPage) -> RenderableType:

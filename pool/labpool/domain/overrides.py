@@ -54,6 +54,11 @@ class Override:
         """What it is about; of one thing there is one override at the most."""
         return self.rule, self.name, self.flavour
 
+    @property
+    def what(self) -> str:
+        """The same in words."""
+        return f"{self.rule.value} {self.flavour + ' ' if self.flavour else ''}of {self.name}"
+
     def is_over(self, now: datetime) -> bool:
         """Whether its end has come."""
         return self.until is not None and self.until <= now

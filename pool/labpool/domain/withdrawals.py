@@ -36,6 +36,11 @@ class Withdrawal:
     made_at: datetime
     until: datetime | None = None
 
+    @property
+    def what(self) -> str:
+        """What is out of service, in words."""
+        return f"GPU {self.device} of {self.node}" if self.device else f"machine {self.node}"
+
     def is_over(self, inventory: Inventory, now: datetime) -> bool:
         """Whether its end has come, with the devices there are now."""
         if self.until is not None and self.until <= now:

@@ -60,13 +60,8 @@ def look_by(acts: Acts, looks_at: datetime | None, now: datetime) -> datetime | 
 def end_overdue(change: Transaction, found: Setting, now: datetime) -> None:
     """Note the end of what is over: its date has come, or a fenced machine is no longer silent."""
     withdrawals, overrides = change.acts()
-    over = [
-        (each.id, each.act.value, each.device or each.node)
-        for each in withdrawals
-        if each.is_over(found.inventory, now)
-    ]
-    ended = (as_noted(change, each) for each in overrides if each.is_over(now))
-    over += [(each.id, "override", f"{each.rule.value} of {each.name}") for each in ended]
+    over = [(each.id, each.act.value, each.what) for each in withdrawals if each.is_over(found.inventory, now)]
+    over += [(each.id, "override", as_noted(change, each).what) for each in overrides if each.is_over(now)]
     for act, kind, what in over:
-        change.end_act(act, now, "pool")
+        change.end_act(act, now, Part.POOL.value)
         note(change, now, Part.POOL, f"{kind}_over", None, f"{act}: {what}")

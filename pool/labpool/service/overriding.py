@@ -40,7 +40,7 @@ async def override(desk: Desk, asked: OverrideAsked, user: SignedIn) -> Override
         change.add_override(made)
         until = f" until {made.until.isoformat()}" if made.until else ""
         detail = (
-            f"{made.id}: {_what(as_noted(change, made))} is {decimal(made.value)}{until}: {made.why}{accepted(found)}"
+            f"{made.id}: {as_noted(change, made).what} is {decimal(made.value)}{until}: {made.why}{accepted(found)}"
         )
         note(change, desk.clock(), user.name, "overridden", None, detail)
         return None
@@ -67,7 +67,7 @@ async def end_override(desk: Desk, override_id: str, broken: int, user: SignedIn
         if (asks := question(Confirmation(broken=broken), found)) is not None:
             return replace(asks, remedy=f"Send it again with ?broken={len(found.broken)} to accept that.")
         change.end_act(known.id, desk.clock(), user.name)
-        detail = f"{known.id}: {_what(as_noted(change, known))}{accepted(found)}"
+        detail = f"{known.id}: {as_noted(change, known).what}{accepted(found)}"
         note(change, desk.clock(), user.name, "override_ended", None, detail)
         return None
 
@@ -117,10 +117,6 @@ def _harm(desk: Desk, change: Transaction, acts: Acts) -> Consequences:
     world, now = desk.world(change), desk.clock()
     catalogue = in_force(desk.found, acts, now).catalogue
     return Consequences(newly_broken(world, replace(world, catalogue=catalogue), now))
-
-
-def _what(made: Override) -> str:
-    return f"{made.rule.value} {made.flavour + ' ' if made.flavour else ''}of {made.name}"
 
 
 def _refused(reason: str, detail: str) -> Refusal:

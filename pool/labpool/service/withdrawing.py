@@ -56,7 +56,7 @@ async def undrain(desk: Desk, withdrawal: str, user: SignedIn) -> None:
         if found is None or found.act is not Act.DRAIN:
             return False
         change.end_act(found.id, desk.clock(), user.name)
-        note(change, desk.clock(), user.name, "undrained", None, f"{found.id}: {_what(found)}")
+        note(change, desk.clock(), user.name, "undrained", None, f"{found.id}: {found.what}")
         return True
 
     if not await desk.change(write):
@@ -71,15 +71,16 @@ def _withdrawal(act: Act, node: str, why: str, user: SignedIn, now: datetime) ->
 async def _withdraw(desk: Desk, asked: Withdrawal, confirm: Confirmation | None) -> Withdrawal:
     def write(change: Transaction) -> Withdrawal | Refusal:
         made = _placed(asked, desk.found.inventory)
-        refusal = made if isinstance(made, Refusal) else _impossible(made, desk, change)
-        if isinstance(made, Refusal) or refusal is not None:
-            return refusal or made
+        if isinstance(made, Refusal):
+            return made
+        if (refusal := _impossible(made, desk, change)) is not None:
+            return refusal
         found = _harm_of(made, desk, change)
         if (asks := question(confirm, found)) is not None:
             return asks
         change.add_withdrawal(made)
         until = f", until {made.until.isoformat()}" if made.until else ""
-        detail = f"{made.id}: {_what(made)}{until}: {made.why}{accepted(found)}"
+        detail = f"{made.id}: {made.what}{until}: {made.why}{accepted(found)}"
         note(change, desk.clock(), made.made_by, "drained" if made.act is Act.DRAIN else "fenced", None, detail)
         return made
 
@@ -106,7 +107,7 @@ def _impossible(made: Withdrawal, desk: Desk, change: Transaction) -> Refusal | 
     same = [each for each in change.acts().withdrawals if (each.act, each.node) == (made.act, made.node)]
     if any(each.device in {made.device, ""} for each in same):
         end = "End that first to say it anew." if made.act is Act.DRAIN else "Nothing more is to be done."
-        return _refused(409, "withdrawn_already", f"{_what(made).capitalize()} is out of service already.", end)
+        return _refused(409, "withdrawn_already", f"{made.what.capitalize()} is out of service already.", end)
     return _answers(node) if made.act is Act.FENCE and node.condition is not Condition.SILENT else None
 
 
@@ -119,10 +120,6 @@ def _harm_of(made: Withdrawal, desk: Desk, change: Transaction) -> Consequences:
     world, now = desk.world(change), desk.clock()
     inventory = with_withdrawals(desk.found.inventory, (*change.acts().withdrawals, made), now)
     return Consequences(newly_broken(world, replace(world, inventory=inventory), now))
-
-
-def _what(withdrawal: Withdrawal) -> str:
-    return f"GPU {withdrawal.device} of {withdrawal.node}" if withdrawal.device else f"machine {withdrawal.node}"
 
 
 def _refused(status: int, reason: str, detail: str, remedy: str) -> Refusal:

@@ -9,7 +9,7 @@ from labpool.store.errors import StoreUnavailable, Unstorable, UnusableDatabase
 from labpool.store.leadership import Leadership, NotLeading, Seat, leadership
 from labpool.store.listing import Wanted
 from labpool.store.past import read_past
-from labpool.store.reading import UnreadableStore
+from labpool.store.reading import UnreadableStore, check_store
 from labpool.store.records import (
     Acts,
     AskedOnce,
@@ -51,6 +51,7 @@ __all__ = [
     "UnusableDatabase",
     "Wanted",
     "Way",
+    "check_store",
     "connect",
     "head_line",
     "leadership",

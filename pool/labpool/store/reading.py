@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, NullPool, create_engine, event
+from sqlalchemy import Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,21 @@ def reading(url: str) -> Iterator[Session]:
         ) from error
     finally:
         engine.dispose()
+
+
+def check_store(url: str) -> str:
+    """Look whether the store at `url` is sound, as far as its database can tell; give its schema.
+
+    Raises:
+        UnreadableStore: there is none, it may not be read, is not one of this release, or is damaged.
+    """
+    with reading(url) as session:
+        if session.get_bind().dialect.name == "sqlite":
+            said = session.execute(text("PRAGMA quick_check(1)")).scalar_one()
+            if said != "ok":
+                raise UnreadableStore(f"{name_of(url)} is damaged: {said}. Restore it from a backup.")
+        schema: str = session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    return schema
 
 
 def _only_read(engine: Engine) -> Engine:
