@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.real_hub import wait_until
 from tests.running_lab import ADMIN_TOKEN, RunningLab, running_lab
 
-PAIRS, STARTS_OF_ONE, PEOPLE_AT_ONCE = 5, 10, 200
+PAIRS, STARTS_OF_ONE, PEOPLE_AT_ONCE = 5, 50, 200  # the hub's back-off is random: few starts would measure chance
 AIM_TIME, AIM_RATE = 1.15, 0.90
 GPU = {"project": "everybody", "profile": "gpu", "hours": 1}
 
