@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from labpool.api_models import HomeView
+from labpool.api_models import HomeView, SpawnAsked
 from labpool.settings import Place
 
 from tests.real_hub import is_healthy, wait_until
@@ -65,22 +65,28 @@ class PoolProcess:
 
     def role(self) -> str:
         """ "leader" or "stand-by", as it says itself."""
-        return str(self._get("/healthz").json()["role"])
+        return str(self.get("/healthz").json()["role"])
 
     def leads(self) -> bool:
-        return self._get("/readyz").status_code == 204
+        return self.get("/readyz").status_code == 204
 
     def ask(self, user: str, profile: str = "gpu-1") -> httpx.Response:
         """Ask for a server's lease as the spawner does."""
-        asked = {"user": user, "project": "vision", "profile": profile, "hours": 1}
+        asked = self.asked(user, profile).model_dump()
         return httpx.post(f"{self.url}/api/v1/spawns", json=asked, headers=self._spawner(), timeout=30, trust_env=False)
 
-    def home(self, user: str) -> HomeView:
-        return HomeView.model_validate_json(self._get(f"/api/v1/users/{user}/home").content)
+    def asked(self, user: str, profile: str = "gpu-1") -> SpawnAsked:
+        return SpawnAsked(user=user, project="vision", profile=profile, hours=1)
 
-    def _get(self, path: str) -> httpx.Response:
+    def home(self, user: str) -> HomeView:
+        return HomeView.model_validate_json(self.get(f"/api/v1/users/{user}/home").content)
+
+    def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, headers=self._spawner(), timeout=30, trust_env=False)
 
+    @property
+    def spawner_token(self) -> str:
+        return Place.open({"LABPOOL_DATA": str(self.folder / "data")}).secret("spawner_token")
+
     def _spawner(self) -> dict[str, str]:
-        secret = Place.open({"LABPOOL_DATA": str(self.folder / "data")}).secret("spawner_token")
-        return {"Authorization": f"Bearer {secret}"}
+        return {"Authorization": f"Bearer {self.spawner_token}"}

@@ -36,7 +36,7 @@ from labpool.service.setting import Setting
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
 from labpool.settings import NoticeSettings, Place, complete_catalogue, sqlite_url, watched_pool_file
-from labpool.store import AuditEntry, Store, connect, leadership, migrate
+from labpool.store import AuditEntry, Inbox, Store, connect, leadership, migrate
 
 from tests.real_hub import is_healthy, wait_until
 from tests.running_lab import TINY_SERVER
@@ -221,7 +221,7 @@ class RunningPool:
         post = Post(desk, self._notice_settings, lambda: "", b"ticket-key")
         activities = (post, Nearing(desk), heads)
         leading = Leading(part, reconciler, activities, end=self._stop_serving)
-        kept = (SPAWNER_TOKEN, heads, watched, post, Rates(60_000))
+        kept = (SPAWNER_TOKEN, heads, watched, post, Inbox(database, part), Rates(60_000))
         return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, *kept)
 
     def _notice_settings(self) -> NoticeSettings:

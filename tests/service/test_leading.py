@@ -56,7 +56,7 @@ def test_stand_by_answers_nothing_but_who_leads(two: Two):
     leader, other = two
     assert (leader.role(), leader.leads()) == ("leader", True)
     assert (other.role(), other.leads()) == ("stand-by", False)
-    answer = other.ask("ada")
+    answer = other.get("/api/v1/users/ada/home")
     assert (answer.status_code, answer.json()["reason"]) == (503, "stands_by")
     assert int(answer.headers["Retry-After"]) > 0
     assert f":{leader.port}, process {leader.process.pid}" in answer.json()["detail"]
@@ -101,7 +101,7 @@ def test_paused_leader_is_replaced_and_does_nothing_once_it_goes_on(two: Two, da
     assert len(before) == 4
     leader.send(signal.SIGCONT)
     with suppress(httpx.TransportError):  # it may be gone already
-        assert leader.ask("mia").status_code == 503
+        assert leader.ask("mia").status_code in {202, 503}
     leader.process.wait(20)
     assert leases_in(database_url) == before
     assert other.home("mia").tickets == ()

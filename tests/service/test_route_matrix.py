@@ -52,6 +52,7 @@ MATRIX = {
     "DELETE /api/v1/overrides/{override}":       "401  403  403  403  403  403  404  401  401",
     "DELETE /api/v1/people/{name}":              "401  403  403  403  403  403  409  401  401",
     "GET /api/v1/usage":                         "401  403  200  200  200  200  200  401  401",
+    "GET /api/v1/requests/{entry}":              "401  404  404  404  404  404  404  404  401",
     "GET /metrics":                              "401  403  403  403  403  403  200  401  401",
     "GET /api/v1/me/preferences":                "401  403  200  200  200  200  403  401  401",
     "PUT /api/v1/me/preferences":                "401  403  200  200  200  200  403  401  401",
@@ -128,6 +129,7 @@ def row_of(operation: str, robotics: Robotics) -> str:
             reservation=reservation_there(operation, robotics),
             drain="0123456789abcdef",
             override="0123456789abcdef",
+            entry="0123456789abcdef",
         )
         found.append(robotics.call(actor, method, filled, body_of(operation, robotics), ticket).status_code)
     return "  ".join(map(str, found))

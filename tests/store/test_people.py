@@ -38,7 +38,14 @@ NO_PERSON = {
     *("withdrawals.device", "overrides.id", "overrides.rule", "overrides.flavour", "deliveries.id", "deliveries.way"),
     *("asked_once.ticket", "asked_once.digest", "asked_once.key"),
     *("leader.holder", "deliveries.outcome", "preferences.email", "preferences.unconfirmed", "preferences.webhook_url"),
-    *("preferences.webhook_secret", "preferences.quiet_from", "preferences.quiet_to", "preferences.zone"),
+    *(
+        "inbox.id",
+        "inbox.method",
+        "preferences.webhook_secret",
+        "preferences.quiet_from",
+        "preferences.quiet_to",
+        "preferences.zone",
+    ),
 }
 """Columns of text without a person's name; those of the key table, the trail, and of preferences, which are deleted."""
 

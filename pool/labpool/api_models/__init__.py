@@ -14,6 +14,7 @@ from labpool.api_models.admin import (
 from labpool.api_models.people import ErasedView
 from labpool.api_models.preferences import AddressConfirmed, PreferencesAsked, PreferencesSaved, PreferencesView
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
+from labpool.api_models.queued import Queued
 from labpool.api_models.reservations import Confirmation, OccurrenceView, ReservationAsked, ReservationView
 from labpool.api_models.spawns import (
     MOST_HOURS,
@@ -80,6 +81,7 @@ __all__ = [
     "PreferencesView",
     "Problem",
     "ProfileView",
+    "Queued",
     "ReloadView",
     "ReservationAsked",
     "ReservationView",

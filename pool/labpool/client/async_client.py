@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 
@@ -52,7 +54,7 @@ class PoolClient:
     """
 
     def __init__(self, url: str, token: str, timeout: float = 5.0) -> None:
-        self._url, self._token = url.rstrip("/"), token
+        self._url, self._token, self._timeout = url.rstrip("/"), token, timeout
         self._http = httpx.AsyncClient(timeout=timeout, trust_env=False)
 
     async def __aenter__(self) -> PoolClient:
@@ -248,9 +250,23 @@ class PoolClient:
         except httpx.HTTPError as error:
             raise wire.unavailable(self._url, error) from error
 
+    async def answer_to_queued(self, request: str) -> bytes:
+        """The body of the answer to a request that was queued, by its id; that of `Queued` while it waits."""
+        call = wire.answer_to_queued(request)
+        return call.read(await self._exchange(call))
+
     async def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
+        deadline = time.monotonic() + self._timeout
+        response = await self._exchange(call)
+        while (queued := wire.queued(response)) is not None:
+            if time.monotonic() + queued.retry_after > deadline:
+                raise wire.given_up(queued)
+            await asyncio.sleep(queued.retry_after)
+            response = await self._exchange(wire.answer_to_queued(queued.request))
+        return call.read(response)
+
+    async def _exchange(self, call: wire.Call[wire.Answer]) -> httpx.Response:
         try:
-            response = await self._http.send(call.request(self._url, self._token))
+            return await self._http.send(call.request(self._url, self._token))
         except httpx.HTTPError as error:
             raise wire.unavailable(self._url, error) from error
-        return call.read(response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 
@@ -44,7 +45,7 @@ class SyncPoolClient:
     """Ask the pool from blocking code; arguments and errors as for `PoolClient`."""
 
     def __init__(self, url: str, token: str, timeout: float = 5.0) -> None:
-        self._url, self._token = url.rstrip("/"), token
+        self._url, self._token, self._timeout = url.rstrip("/"), token, timeout
         self._http = httpx.Client(timeout=timeout, trust_env=False)
 
     def __enter__(self) -> SyncPoolClient:
@@ -235,9 +236,23 @@ class SyncPoolClient:
         except httpx.HTTPError as error:
             raise wire.unavailable(self._url, error) from error
 
+    def answer_to_queued(self, request: str) -> bytes:
+        """The body of the answer to a request that was queued, by its id; that of `Queued` while it waits."""
+        call = wire.answer_to_queued(request)
+        return call.read(self._exchange(call))
+
     def _send(self, call: wire.Call[wire.Answer]) -> wire.Answer:
+        deadline = time.monotonic() + self._timeout
+        response = self._exchange(call)
+        while (queued := wire.queued(response)) is not None:
+            if time.monotonic() + queued.retry_after > deadline:
+                raise wire.given_up(queued)
+            time.sleep(queued.retry_after)
+            response = self._exchange(wire.answer_to_queued(queued.request))
+        return call.read(response)
+
+    def _exchange(self, call: wire.Call[wire.Answer]) -> httpx.Response:
         try:
-            response = self._http.send(call.request(self._url, self._token))
+            return self._http.send(call.request(self._url, self._token))
         except httpx.HTTPError as error:
             raise wire.unavailable(self._url, error) from error
-        return call.read(response)

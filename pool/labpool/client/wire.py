@@ -16,6 +16,7 @@ from labpool.api_models import (
     HomeView,
     NoticeView,
     Problem,
+    Queued,
     ReservationAsked,
     ReservationView,
     ServerStopped,
@@ -73,6 +74,23 @@ class Call(Generic[Answer]):
             raise PoolUnavailable(f"the pool failed on {self.path} with status {response.status_code}: {said}")
         if response.status_code >= httpx.codes.BAD_REQUEST:
             raise PoolRefused(_problem(response))
+
+
+def answer_to_queued(request: str) -> Call[bytes]:
+    """Ask what became of a request that was queued: the body of its own answer."""
+    return Call("GET", f"/api/v1/requests/{segment(request)}", bytes)
+
+
+def queued(response: httpx.Response) -> Queued | None:
+    """What a pool says that only took a request down; None for any other answer."""
+    if response.status_code != httpx.codes.ACCEPTED or "/api/v1/requests/" not in response.headers.get("Location", ""):
+        return None
+    return Queued.model_validate_json(response.content)
+
+
+def given_up(queued: Queued) -> PoolUnavailable:
+    """Say that a request waits longer than its sender does."""
+    return PoolUnavailable(f"no pool decides now. {queued.message} Its answer will be at {queued.path}")
 
 
 def apply(asked: SpawnAsked) -> Call[SpawnAnswer]:

@@ -47,7 +47,7 @@ from labpool.settings import (
     pool_file_path,
     watched_pool_file,
 )
-from labpool.store import Store, UnusableDatabase, connect, leadership, migrate
+from labpool.store import Inbox, Store, UnusableDatabase, connect, leadership, migrate
 
 _LOG = logging.getLogger("labpool.service")
 
@@ -99,8 +99,8 @@ async def _parts(place: Place, ports: Ports) -> Parts:
     )
     activities = (post, Nearing(desk), heads)
     leading = Leading(part, reconciler, activities, end=lambda: signal.raise_signal(signal.SIGTERM))
-    secret = place.secret("spawner_token")
-    return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, secret, heads, watched, post)
+    kept = (place.secret("spawner_token"), heads, watched, post, Inbox(database, part))
+    return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, *kept)
 
 
 def _with_public_url(settings: NoticeSettings, own_url: str) -> NoticeSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,10 +16,12 @@ from labpool.service import (
     reservation_routes,
     rule_routes,
     spawner_routes,
+    taking_down,
     ticket_routes,
     usage_routes,
 )
 from labpool.service.body_limit import BodyLimit
+from labpool.service.carrying_out import CarryingOut
 from labpool.service.metrics import routes as metric_routes
 from labpool.service.openapi import describe
 from labpool.service.page_files import PageFiles
@@ -39,6 +42,7 @@ _API = (
     admin_routes,
     rule_routes,
     usage_routes,
+    taking_down,
 )
 
 
@@ -48,9 +52,11 @@ def make_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.leading.start()
+        carrying = asyncio.create_task(CarryingOut(app, parts).run())
         try:
             yield
         finally:
+            carrying.cancel()
             await parts.leading.stop()
 
     app = FastAPI(
@@ -70,6 +76,7 @@ def make_app(parts: Parts) -> FastAPI:
     install_unavailable(app, parts.signin, parts.leading)
     for part in _API:
         app.include_router(part.routes, prefix=f"{PREFIX}/api/v1")
+    app.include_router(taking_down.hidden, prefix=PREFIX)
     app.include_router(health, prefix=PREFIX)
     app.include_router(metric_routes.routes, prefix=PREFIX)
     app.mount(f"{PREFIX}/static", PageFiles(), name="static")

@@ -11,6 +11,7 @@ from labpool.api_models import PROBLEM_MEDIA_TYPE
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _NOT_OURS = ("HTTPValidationError", "ValidationError")
+_QUEUED = "By a pool that stands by while none decides: kept, and carried out later. Location says where to look."
 _ANYWHERE = {
     "429": "Too many requests from one person: try again after Retry-After seconds.",
     "503": "The hub can't be asked who this is, or the pool is just starting: try again after Retry-After seconds.",
@@ -38,12 +39,22 @@ def _described(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
     )
     for path, methods in document["paths"].items():
-        for operation in methods.values():
+        for method, operation in methods.items():
             if "/api/" in path or path.endswith("/metrics"):
                 _add_problems(operation)
+            if "/api/" in path and method != "get" and not path.endswith("/claim"):
+                _add_queued(operation)
     for name in _NOT_OURS:
         document["components"]["schemas"].pop(name, None)
     return document
+
+
+def _add_queued(operation: dict[str, Any]) -> None:
+    response = operation["responses"].setdefault("202", {"description": _QUEUED})
+    content = response.setdefault("content", {}).setdefault("application/json", {})
+    own = content.get("schema")
+    queued = {"$ref": "#/components/schemas/Queued"}
+    content["schema"] = {"anyOf": [own, queued]} if own else queued
 
 
 def _add_problems(operation: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from labpool.service.sending.post import Post
 from labpool.service.ticket_tokens import TicketTokens
 from labpool.service.viewing import Viewer
 from labpool.settings import WatchedPoolFile
+from labpool.store import Inbox
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Parts:
     head_keeper: HeadKeeper
     pool_file: WatchedPoolFile
     post: Post
+    inbox: Inbox
     rates: Rates = field(default_factory=Rates)
 
 

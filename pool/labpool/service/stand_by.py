@@ -9,23 +9,27 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from labpool.hub_signin import HubSignin, Refusal
 from labpool.service.access import ThePool
 from labpool.service.leading import Leading
+from labpool.service.taking_down import TAKEN_DOWN, to_take_down
 from labpool.service.viewing import PREFIX
 
 _RETRY_SECONDS = 2
 health = APIRouter(tags=["health"])
-_ALWAYS = tuple(f"{PREFIX}/{path}" for path in ("healthz", "readyz", "openapi.json", "static/"))
+_ALWAYS = (*(f"{PREFIX}/{path}" for path in ("healthz", "readyz", "openapi.json", "static/")), f"{TAKEN_DOWN}/")
 
 
 class StandBy:
-    """Middleware that lets requests through while this pool leads; a stand-by only tells how it is."""
+    """Middleware that lets requests through while this pool leads; a stand-by takes down what is to be changed."""
 
     def __init__(self, app: ASGIApp, leading: Leading, signin: HubSignin) -> None:
         self._app, self._leading, self._signin = app, leading, signin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 503 in the place of a pool that stands by."""
+        """Answer 503 in the place of a pool that stands by, but to what it can take down for the leader."""
         if scope["type"] != "http" or self._leading.leads or scope["path"].startswith(_ALWAYS):
             await self._app(scope, receive, send)
+            return
+        if (taken := to_take_down(scope)) is not None:
+            await self._app(taken, receive, send)
             return
         response = self._signin.refuse(Request(scope), stands_by(self._leading.leader))
         await response(scope, receive, send)

@@ -6,6 +6,7 @@ from labpool.store.backups import restore_backup, write_backup
 from labpool.store.database import connect, migrate, name_of
 from labpool.store.erasing import Erased
 from labpool.store.errors import StoreUnavailable, Unstorable, UnusableDatabase
+from labpool.store.inbox import Answer, Entry, Inbox
 from labpool.store.leadership import Leadership, NotLeading, Seat, leadership
 from labpool.store.listing import Wanted
 from labpool.store.past import read_past
@@ -28,13 +29,16 @@ from labpool.store.transaction import Transaction
 
 __all__ = [
     "Acts",
+    "Answer",
     "AskedOnce",
     "AuditEntry",
     "BackupFailed",
     "Delivery",
     "EndedRun",
+    "Entry",
     "Erased",
     "Head",
+    "Inbox",
     "Leadership",
     "NotLeading",
     "Notice",

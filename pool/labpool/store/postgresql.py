@@ -16,6 +16,9 @@ APPLICATION = "labpool"
 WRITER = 0x6C6162706F6F6C
 """"labpool" as a number: the advisory lock of whoever writes. Such locks are apart for each database."""
 
+WRITES_BESIDE = "labpool_writes_beside"
+"""Execution option of an engine whose transactions write what no decision reads, and so need not wait for one."""
+
 _SESSION = {
     "synchronous_commit": "on",
     "lock_timeout": "10s",
@@ -52,7 +55,8 @@ def postgresql_engine(url: URL) -> Engine:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get(READS_ONLY, False):
+    options = connection.get_execution_options()
+    if options.get(READS_ONLY, False):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # as at one moment
-    else:
+    elif not options.get(WRITES_BESIDE, False):
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER})")
