@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def test_without_a_setting_it_is_the_data_folders_file(labpool: Labpool, tmp_pat
     engine = connect(f"sqlite:///{tmp_path}/pool.sqlite")
     migrate(engine)
     engine.dispose()
-    assert labpool("db", "backup", tmp_path / "pool.backup", LABPOOL_DATA=str(tmp_path)).returncode == 0
+    done = labpool("db", "backup", tmp_path / "pool.backup", "--json", LABPOOL_DATA=str(tmp_path))
+    told = {"file": str(tmp_path / "pool.backup"), "database": str(tmp_path / "pool.sqlite")}
+    assert (done.returncode, json.loads(done.stdout)) == (0, told)
     lock = FileLock(tmp_path / "pool.sqlite")
     lock.take("demo:8100, process 42")
     refused = labpool("db", "restore", tmp_path / "pool.backup", LABPOOL_DATA=str(tmp_path))

@@ -8,8 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from labpool.api_models import PoolView, TicketView
+from labpool.cli.app import app
+from typer.main import get_command
 
 from tests.clearing import clear
 from tests.cli.conftest import run_labpool
@@ -114,7 +117,7 @@ def test_machine_is_drained_after_a_confirmed_question_and_put_back(lab: Running
         lab, "drain", "demo", "--why", "New fans", "--until", until, "--confirm", "1"
     )
     assert "New fans" in said(lab, "status").replace("\n", " ")
-    said(lab, "undrain", "demo")
+    assert json.loads(said(lab, "undrain", "demo", "--json"))["why"] == "New fans"
     again = command(lab, "undrain", "demo")
     assert (again.returncode, again.stderr) == (1, "demo is not drained. `labpool status` shows what is.\n")
 
@@ -133,7 +136,8 @@ def test_quota_is_set_listed_and_reset(lab: RunningLab):
     made = json.loads(said(lab, "quota", "set", "borrow:demo-gpu", "speech", "1", "--why", "A deadline", "--json"))
     assert (made["value"], made["file_value"], made["made_by"]) == (1, 2, "operator")
     assert "A deadline" in said(lab, "quota", "list")
-    said(lab, "quota", "reset", made["id"])
+    assert json.loads(said(lab, "quota", "reset", made["id"], "--json")) == made
+    assert command(lab, "quota", "reset", made["id"], "--json").returncode == 1
     assert said(lab, "quota", "list", "--json") == "[]\n"
     assert command(lab, "quota", "set", "nominal", "vision", "1", "--why", "x").returncode == 2
     assert command(lab, "quota", "set", "weight", "nobody", "1", "--why", "x").returncode == 1
@@ -187,6 +191,21 @@ def test_without_a_pool_the_command_says_what_to_do(tmp_path: Path):
     assert ill.returncode == 1
     assert "failed pool: " in ill.stdout
     assert run_labpool("status", LABPOOL_URL="http://127.0.0.1:9").returncode == 3
+
+
+def test_every_command_that_tells_something_tells_it_as_json_too():
+    """All but those that run on, print JSON or CSV anyway, or write a page."""
+    without = {"run", "schema", "reference", "simulate record", "simulate generate"}
+    assert {name for name, options in commands(get_command(app)) if "--json" not in options} == without
+
+
+def commands(command: click.Command, name: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Every command that does something by itself, with its options."""
+    inner = getattr(command, "commands", {})
+    if not inner or getattr(command, "invoke_without_command", False):
+        yield name, {option for parameter in command.params for option in parameter.opts}
+    for each, child in inner.items():
+        yield from commands(child, f"{name} {each}".strip())
 
 
 def test_shell_completes_commands():

@@ -40,6 +40,8 @@ def test_a_grant_is_worth_sending_to_who_waited_for_it():
         (NoticeKind.PROMISE_BROKEN, GRANTED, LEASE, False),
         (NoticeKind.LOST, QUEUED, None, True),
         (NoticeKind.NEAR, QUEUED, None, True),
+        (NoticeKind.LIKELY_CHANGED, QUEUED, None, True),
+        (NoticeKind.LIKELY_CHANGED, RUNNING, LEASE, False),
         (NoticeKind.NEAR, GRANTED, LEASE, False),
     ],
 )

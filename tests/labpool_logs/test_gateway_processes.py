@@ -70,7 +70,7 @@ def test_no_tensorboard_outlives_the_gateway(own_gateway: RealGateway, how: int)
     wait_until(lambda: not private.exists(), "the removal of the socket's folder")
 
 
-def test_log_is_one_json_event_a_line_without_secrets(own_gateway: RealGateway):
+def test_log_is_one_json_event_a_line_without_names_and_secrets(own_gateway: RealGateway):
     log_scalars(own_gateway.store / "ada/vision/run-1", "loss", LOSS)
     own_gateway.start()
     browser = own_gateway.hub.signed_in("ada")
@@ -80,8 +80,9 @@ def test_log_is_one_json_event_a_line_without_secrets(own_gateway: RealGateway):
     events = own_gateway.events()
     text = (own_gateway.folder / "gateway.log").read_text()
 
-    assert any(each["event"] == "tensorboard started" and each["user"] == "ada" for each in events)
+    assert any(each["event"] == "tensorboard started" and each["project"] == "vision" for each in events)
     assert any(each.get("reason") == "not_yours" for each in events)
+    assert "ada" not in text
     assert own_gateway.service.token not in text
     assert not [value for value in browser.client.cookies.values() if value.strip('"') in text]
 

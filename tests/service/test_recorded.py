@@ -7,10 +7,8 @@ each step of the story waits until nothing is due within the next moment.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
-import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import groupby
@@ -21,9 +19,11 @@ from labpool.domain.ends import stop_at
 from labpool.domain.leases import Lease
 from labpool.domain.tickets import State, Ticket
 from labpool.service.in_line import leave_line
-from labpool.store import Transaction
+from labpool.store import Transaction, connect
+from sqlalchemy import text
 
 from tests.cli.conftest import run_labpool
+from tests.conftest import DATABASES
 from tests.real_hub import wait_until
 from tests.service.conftest import pool_before_hub
 from tests.service.lab import Lab
@@ -90,9 +90,11 @@ _LEFT_WAITING = 2
 Held = tuple[Ticket, Lease | None]
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    with pool_before_hub(tmp_path, ("ada", "bert", "lin", "eve", "mia"), POOL_YAML) as (pool, hub):
+@pytest.fixture(params=DATABASES)
+def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
+    on_postgres = request.param == "postgresql"
+    database = request.getfixturevalue("postgres").new_database() if on_postgres else ""
+    with pool_before_hub(tmp_path, ("ada", "bert", "lin", "eve", "mia"), POOL_YAML, database) as (pool, hub):
         yield Lab(pool, hub)
 
 
@@ -188,7 +190,7 @@ def test_replayed_recording_has_the_very_grants_of_the_running_pool(lab: Lab, tm
     play(story)
     trace, grants = tmp_path / "recorded.csv", tmp_path / "grants.csv"
     before = granted(lab)
-    recorded = run_labpool("simulate", "record", "--data", lab.pool.place().root)
+    recorded = run_labpool("simulate", "record", LABPOOL_DATABASE=lab.pool.database_url)
     assert recorded.returncode == 0, recorded.stderr
     story.wait_for_quiet()
     really = granted(lab)  # the pool goes on
@@ -205,11 +207,15 @@ def test_replayed_recording_has_the_very_grants_of_the_running_pool(lab: Lab, tm
 
 def granted(lab: Lab) -> list[tuple[int, tuple[str, ...]]]:
     """The pool's grants in order: which request it was, counted from 1, and its devices."""
-    with contextlib.closing(sqlite3.connect(lab.pool.place().pool_db)) as database:
-        asked = [ticket for (ticket,) in database.execute("SELECT id FROM tickets ORDER BY requested_at")]
+    engine = connect(lab.pool.database_url)
+    with engine.begin() as database:
+        asked = list(database.execute(text("SELECT id FROM tickets ORDER BY requested_at")).scalars())
         rows = database.execute(
-            "SELECT leases.id, leases.ticket, device FROM leases JOIN leased_devices ON lease = leases.id "
-            "ORDER BY leases.id, position"
+            text(
+                "SELECT leases.id, leases.ticket, device FROM leases JOIN leased_devices ON lease = leases.id "
+                "ORDER BY leases.id, position"
+            )
         )
         leases = [list(devices) for _, devices in groupby(rows, key=lambda row: row[0])]
+    engine.dispose()
     return [(asked.index(rows[0][1]) + 1, tuple(device for _, _, device in rows)) for rows in leases]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from labpool.service.sending.forgetting import KEPT, forget_old
 from labpool.service.sending.round import CLAIM, GIVE_UP_AFTER, pause_after
 from labpool.service.telling import tell
 from labpool.store import Notice, Way
@@ -204,6 +205,24 @@ def test_what_breaks_off_inside_is_a_failed_try_like_any_other(lab: Lab, hook: H
     granted_after_waiting(lab, new_user(), user)
     wait_until(lambda: failed() == before + 1, "the failed try")
     assert (hook.calls, waiting(lab, Way.WEBHOOK)) == ([], 1)
+
+
+def test_what_was_sent_a_quarter_of_a_year_ago_is_forgotten(lab: Lab, box: Mailbox, new_user: NewUser):
+    user, desk = new_user(), lab.pool.parts.desk
+    chosen(lab, user)
+    granted_after_waiting(lab, new_user(), user)
+    until_done(lab)
+
+    then = desk.clock()
+
+    def kept() -> bool:
+        return lab.pool.call(desk.view(lambda view: view.outbox.has_done(then)))
+
+    lab.pool.call(forget_old(desk))
+    assert kept()
+    lab.pool.pass_time(KEPT + MINUTE)
+    lab.pool.call(forget_old(desk))
+    assert not kept()
 
 
 def test_pauses_between_tries_grow_to_an_hour():

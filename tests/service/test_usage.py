@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -94,6 +94,23 @@ def test_members_see_their_own_owners_their_project_and_admins_all(alchemy: Alch
     assert alchemy.rows(alchemy.owner, "flavour") == {"demo-gpu": (1, 2, 1)}
     month = alchemy.day[:7]
     assert alchemy.rows(alchemy.owner, "month") == {month: (1, 2, 1)}
+
+
+def test_by_term_where_the_lab_names_terms_and_days_in_none_are_told_as_such(alchemy: Alchemy):
+    pool, today = alchemy.lab.pool, date.fromisoformat(alchemy.day)
+    refused = alchemy.get(alchemy.owner, by="term")
+    assert (refused.status_code, refused.json()["reason"]) == (422, "no_terms")
+    path, before = pool.folder / "pool.yaml", (pool.folder / "pool.yaml").read_text()
+
+    def sums(first: date, last: date) -> dict[str, tuple[float, float, int]]:
+        path.write_text(f"{before}\nterms: [{{name: Short, first: {first}, last: {last}}}]\n")
+        pool.call(pool.parts.reconciler.look())
+        return alchemy.rows(alchemy.owner, "term")
+
+    day = timedelta(days=1)
+    assert sums(today, today) == {"Short": (1, 2, 1)}  # by itself the time is that of the term that is now
+    assert sums(today + day, today + day) == {"outside any term": (1, 2, 1), "Short": (0, 0, 0)}
+    assert "term,used_gpu_hours" in alchemy.get(alchemy.owner, accept="text/csv", by="term").text
 
 
 def test_usage_as_csv_for_spreadsheets(alchemy: Alchemy):

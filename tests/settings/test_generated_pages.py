@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import jsonschema
@@ -87,6 +88,7 @@ def _fits(value: object, expected: str) -> bool:
         "a number": (int, float),
         "true or false": bool,
         "a list": list,
+        "a day": date,
         "text": str,
         "a name": str,
         "a host name": str,

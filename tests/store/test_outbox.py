@@ -152,3 +152,18 @@ def test_going_back_forgets_preferences_and_keeps_notices(url: str):
         assert view.last_notice_of("t1") == NOTICE
         assert view.preferences.of("ada") == Preferences("ada")
     engine.dispose()
+
+
+def test_what_was_done_long_ago_is_forgotten_and_its_notice_and_what_is_to_be_sent_stay(store: Store):
+    posted(store, "ada", "bert", "eve")
+    with store.transaction() as change:
+        first, second, _ = change.outbox.claim(Way.EMAIL, NOW, NOW, 8)
+        change.outbox.done(first.id, NOW, Outcome.SENT)
+        change.outbox.done(second.id, NOW + MINUTE, Outcome.GIVEN_UP)
+        assert not change.outbox.has_done(NOW)
+        change.outbox.forget(NOW + 2 * MINUTE, most=1)
+        assert change.outbox.has_done(NOW + 2 * MINUTE)
+        change.outbox.forget(NOW + 2 * MINUTE, most=8)
+        assert not change.outbox.has_done(NOW + 2 * MINUTE)
+        assert change.last_notice_of("t1") == NOTICE
+    assert claimed(store) == [("eve", 2)]

@@ -88,7 +88,8 @@ class Gateway:
             return self.signin.refuse(request, reasons.unsafe_folder(error.unsafe))
         except (TensorBoardFailed, TensorBoardGone) as error:
             refusal = reasons.start_failed(f"{self._prefix}{user}/{project}/")
-            _LOG.error("tensorboard failed: %s", error, extra={"user": user, "project": project, "refusal": refusal.id})
+            said = str(error).replace(f"/{user}/", "/its user/")
+            _LOG.error("tensorboard failed: %s", said, extra={"project": project, "refusal": refusal.id})
             return self.signin.refuse(request, refusal)
 
     async def _nothing_yet(self, address: ProjectAddress) -> Response:

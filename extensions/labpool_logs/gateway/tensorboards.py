@@ -39,7 +39,7 @@ class _Place:
 
 
 class TensorBoards:
-    """Keeps one TensorBoard for each project that is looked at.
+    """Keeps one TensorBoard for each project that is looked at. Its log doesn't say whose: who looked when is private.
 
     Args:
         store: where the projects' folders are.
@@ -67,7 +67,7 @@ class TensorBoards:
         place = self._places.setdefault((user, project), _Place())
         async with place.lock:
             if place.child is not None and (place.child is instead_of or not place.child.is_running()):
-                _LOG.warning("tensorboard crashed", extra={"user": user, "project": project})
+                _LOG.warning("tensorboard crashed", extra={"project": project, "pid": place.child.pid})
                 await self._end(place)
             if place.child is not None:
                 return place.child
@@ -89,8 +89,8 @@ class TensorBoards:
                 await self._end_and_say(user, project, "idle")
             elif await asyncio.to_thread(self._store.unsafe, user, project):
                 await self._end_and_say(user, project, "unsafe folder")
-        except OSError:
-            _LOG.exception("looking after a tensorboard failed", extra={"user": user, "project": project})
+        except OSError as error:
+            _LOG.error("looking after a tensorboard failed: %s", error.strerror, extra={"project": project})
 
     async def close(self) -> None:
         """End all."""
@@ -104,7 +104,7 @@ class TensorBoards:
         async with self._starts:
             folder, path_prefix = self._store.project(user, project), f"{self._prefix}{user}/{project}"
             child = await TensorBoardChild.start(folder, path_prefix, self._limits.start_seconds)
-        _LOG.info("tensorboard started", extra={"user": user, "project": project, "pid": child.pid})
+        _LOG.info("tensorboard started", extra={"project": project, "pid": child.pid})
         return child
 
     async def _end_surplus(self, keep: _Place) -> None:
@@ -116,8 +116,10 @@ class TensorBoards:
             await self._end_and_say(user, project, "too many at once")
 
     async def _end_and_say(self, user: str, project: str, why: str) -> None:
-        await self._end(self._places[user, project])
-        _LOG.info("tensorboard ended", extra={"user": user, "project": project, "why": why})
+        place = self._places[user, project]
+        pid = place.child.pid if place.child else None
+        await self._end(place)
+        _LOG.info("tensorboard ended", extra={"project": project, "pid": pid, "why": why})
 
     async def _end(self, place: _Place) -> None:
         child, place.child = place.child, None

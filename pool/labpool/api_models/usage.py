@@ -8,11 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class UsageRow(BaseModel):
-    """GPU-hours of one project, user, flavour or month: devices x hours x charge."""
+    """GPU-hours of one project, user, flavour, month or term: devices x hours x charge."""
 
     model_config = ConfigDict(frozen=True)
 
-    key: str = Field(description="Its name; of an erased user the pseudonym; a month as 2026-05.")
+    key: str = Field(
+        description="Its name; of an erased user the pseudonym; a month as 2026-05; days in no term: outside any term."
+    )
     used: float = Field(description="What runs that are over used.")
     held: float = Field(description="What is set aside for runs that are not over.")
     overrun: float = Field(description="What runs took beyond their end; nobody's budget pays for it.")

@@ -46,7 +46,8 @@ class LeaseView(_View):
 class NoticeView(_View):
     """What a ticket's owner should know now.
 
-    `kind`: near, granted, extended, ending, taken_back, requeued, unclaimed, lost, promise_broken, ended_by_admin.
+    `kind`: near, likely_changed, granted, extended, ending, taken_back, requeued, unclaimed, lost, promise_broken,
+    ended_by_admin.
     """
 
     kind: str

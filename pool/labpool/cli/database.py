@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -15,18 +16,20 @@ database = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Back the pool's store up and restore it: see docs/database.md."
 )
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
 
 
 @database.command("backup")
-def back_up(file: BackupFile) -> None:
+def back_up(file: BackupFile, *, as_json: JsonOption = False) -> None:
     """Write the whole store, as at one moment, into a new file. The pool may be running.
 
     Exit code: 0 done, 1 when nothing was written, 2 for a wrong command line.
     """
     url = _url()
     write_backup(url, file)
-    typer.echo(f"{file}: a backup of {name_of(url)}. It names people; keep it where only you can read it.")
+    text = f"{file}: a backup of {name_of(url)}. It names people; keep it where only you can read it."
+    typer.echo(_as_json(file, url) if as_json else text)
 
 
 @database.command()
@@ -36,6 +39,7 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Also where the store holds tickets; they are lost.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the store what it was when the backup was made. The pool must not be running.
 
@@ -43,7 +47,12 @@ def restore(
     """
     url = _url()
     restore_backup(url, file, replace)
-    typer.echo(f"{name_of(url)} is as it was in {file}. At its start the pool ends what runs without a lease.")
+    text = f"{name_of(url)} is as it was in {file}. At its start the pool ends what runs without a lease."
+    typer.echo(_as_json(file, url) if as_json else text)
+
+
+def _as_json(file: Path, url: str) -> str:
+    return json.dumps({"file": str(file), "database": name_of(url)}, indent=2)
 
 
 def _url() -> str:

@@ -64,12 +64,17 @@ def set_one(
 def reset(
     override: Annotated[str, typer.Argument(help="The override's id, as `labpool quota list` shows it.")],
     confirm: Accepted = None,
+    as_json: Json = False,
 ) -> None:
-    """Let the file's value hold again."""
+    """Let the file's value hold again. With --json: the override that is over."""
 
     def ask(accepted: Confirmation | None) -> None:
         pool.end_override(override, accepted.broken if accepted else 0)
 
     with the_pool() as pool:
+        ended = [each for each in pool.overrides() if each.id == override]
         confirmed(ask, confirm)
-    typer.echo("pool.yaml's value holds again.")
+    if as_json:
+        print_json(ended[0])
+    else:
+        typer.echo("pool.yaml's value holds again.")

@@ -68,11 +68,18 @@ def drain(
         typer.echo(f"{name} is drained{f' until {clock(made.until)}' if made.until else ''}.")
 
 
-def undrain(name: Annotated[str, typer.Argument(help="The machine, the GPU's id, or the drain's own id.")]) -> None:
-    """Put a drained machine or GPU into service again."""
+def undrain(
+    name: Annotated[str, typer.Argument(help="The machine, the GPU's id, or the drain's own id.")],
+    as_json: Json = False,
+) -> None:
+    """Put a drained machine or GPU into service again. With --json: the drain that is over."""
     with the_pool() as pool:
-        pool.undrain(_drain_of(pool, name))
-    typer.echo(f"{name} is in service again.")
+        drain = _drain_of(pool, name)
+        pool.undrain(drain.id)
+    if as_json:
+        print_json(drain)
+    else:
+        typer.echo(f"{name} is in service again.")
 
 
 def fence(
@@ -101,9 +108,9 @@ def reload(as_json: Json = False) -> None:
         raise typer.Exit(Exit.REFUSED)
 
 
-def _drain_of(pool: SyncPoolClient, name: str) -> str:
+def _drain_of(pool: SyncPoolClient, name: str) -> WithdrawalView:
     drained = (each for each in pool.drains() if each.act == "drain")
-    found = next((each.id for each in drained if name in {each.id, each.device or each.node}), None)
+    found = next((each for each in drained if name in {each.id, each.device or each.node}), None)
     return found or fail(f"{name} is not drained. `labpool status` shows what is.", Exit.REFUSED)
 
 

@@ -18,11 +18,9 @@ def usage(
     *,
     first: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="2026-05-01 or 2026-05-01T08:00. Default: this month."),
+        typer.Option("--from", metavar="TIME", help="2026-05-01 or 2026-05-01T08:00. Default: this month, or term."),
     ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Not included. Default: the end of this month.")
-    ] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Not included. Default: its end.")] = None,
     by: Annotated[By, typer.Option(help="What to sum up by.")] = By.PROJECT,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,

@@ -164,7 +164,7 @@ class PoolClient:
         return await self._send(wire.erase_person(name))
 
     async def usage(self, first: str | None, last: str | None, by: str) -> UsageView:
-        """GPU-hours by project, user, flavour or month; from and to as dates or times, left out: this month."""
+        """GPU-hours by project, user, flavour, month or term; `first` and `last` as dates or times, else this month."""
         return await self._send(wire.usage(first, last, by))
 
     async def usage_csv(self, first: str | None, last: str | None, by: str) -> str:

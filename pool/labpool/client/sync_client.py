@@ -151,7 +151,7 @@ class SyncPoolClient:
         return self._send(wire.erase_person(name))
 
     def usage(self, first: str | None, last: str | None, by: str) -> UsageView:
-        """GPU-hours by project, user, flavour or month; from and to as dates or times, left out: this month."""
+        """GPU-hours by project, user, flavour, month or term; `first` and `last` as dates or times, else this month."""
         return self._send(wire.usage(first, last, by))
 
     def usage_csv(self, first: str | None, last: str | None, by: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta, timezone, tzinfo
 
 from labpool.domain.budgets import Budget, work
+from labpool.domain.calendar import Term
 from labpool.domain.tickets import Priority, Ticket
 
 
@@ -168,7 +169,7 @@ class QueueRules:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Everything the lab decided, at one moment. `zone` is that of its calendar."""
+    """Everything the lab decided, at one moment. `zone` is that of its calendar, `terms` are by time."""
 
     flavours: Mapping[str, Flavour]
     profiles: Mapping[str, Profile]
@@ -176,6 +177,7 @@ class Catalogue:
     limits: Limits
     queue: QueueRules = QueueRules()
     zone: tzinfo = timezone.utc
+    terms: tuple[Term, ...] = ()
 
     def weight_of(self, project: str) -> float:
         """What a project's use is measured against: its weight, or else its nominal devices, at least 1."""

@@ -16,6 +16,7 @@ class NoticeKind(str, Enum):
     """Closed set of what there is to tell."""
 
     NEAR = "near"
+    LIKELY_CHANGED = "likely_changed"
     GRANTED = "granted"
     ENDING = "ending"
     TAKEN_BACK = "taken_back"
@@ -52,7 +53,13 @@ def still_true(kind: NoticeKind, ends_at: datetime | None, ticket: Ticket, lease
             return _ends(lease, ends_at, now)
         case NoticeKind.UNCLAIMED:
             return ticket.state is State.QUEUED and not ticket.ready
-        case NoticeKind.NEAR | NoticeKind.REQUEUED | NoticeKind.LOST | NoticeKind.PROMISE_BROKEN:
+        case (
+            NoticeKind.NEAR
+            | NoticeKind.LIKELY_CHANGED
+            | NoticeKind.REQUEUED
+            | NoticeKind.LOST
+            | NoticeKind.PROMISE_BROKEN
+        ):
             return ticket.state is State.QUEUED
 
 

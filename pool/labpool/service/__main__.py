@@ -22,6 +22,7 @@ from labpool.hub_api import HubClient
 from labpool.hub_signin import HubSignin, SigninSettings
 from labpool.log_lines import log_as_json_lines
 from labpool.service.app import PREFIX, make_app
+from labpool.service.changed_estimates import ChangedEstimates
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.head_keeper import HeadKeeper
@@ -97,7 +98,7 @@ async def _parts(place: Place, ports: Ports) -> Parts:
         lambda: mail_password(os.environ, place),
         place.secret("ticket_key").encode(),
     )
-    activities = (post, Nearing(desk), heads)
+    activities = (post, Nearing(desk), ChangedEstimates(desk), heads)
     leading = Leading(part, reconciler, activities, end=lambda: signal.raise_signal(signal.SIGTERM))
     kept = (place.secret("spawner_token"), heads, watched, post, Inbox(database, part))
     return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, *kept)

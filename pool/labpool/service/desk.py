@@ -207,6 +207,12 @@ class Desk:
         """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""
         return self._likely.of(ticket, world, view.ended_runs(), self.clock())
 
+    def likely_starts(self, view: Transaction) -> dict[str, datetime]:
+        """When tickets in line likely start, as `likely_start` tells of each."""
+        world, ended, now = self.world(view), view.ended_runs(), self.clock()
+        flavours = dict.fromkeys(ticket.flavour for ticket in world.line())
+        return {name: at for each in flavours for name, at in self._likely.all_of(each, world, ended, now).items()}
+
     def finish(
         self,
         change: Transaction,

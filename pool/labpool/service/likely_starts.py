@@ -33,16 +33,19 @@ class LikelyStarts:
 
     def of(self, ticket: Ticket, world: World, ended: Sequence[EndedRun], now: datetime) -> datetime | None:
         """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""
-        line = frozenset(each.id for each in world.line() if each.flavour == ticket.flavour)
-        if ticket.id not in line:
-            return None
+        return self.all_of(ticket.flavour, world, ended, now).get(ticket.id)
+
+    def all_of(self, flavour: str, world: World, ended: Sequence[EndedRun], now: datetime) -> Mapping[str, datetime]:
+        """When the tickets in line for a flavour likely start; without those too far ahead to tell."""
+        line = frozenset(each.id for each in world.line() if each.flavour == flavour)
+        if not line:
+            return {}
         with self._one_at_a_time:
-            known = self._known.get(ticket.flavour)
+            known = self._known.get(flavour)
             if known is None or known.line != line or not timedelta(0) <= now - known.at < _FRESH:
                 lengths = self._lengths.of(ended, None, RunLengths, _with_runs)
-                starts = likely_starts(world, lengths, ticket.flavour, now)
-                known = self._known[ticket.flavour] = _Known(now, line, starts)
-        return known.starts.get(ticket.id)
+                known = self._known[flavour] = _Known(now, line, likely_starts(world, lengths, flavour, now))
+        return known.starts
 
 
 def _with_runs(lengths: RunLengths, runs: Sequence[EndedRun]) -> RunLengths:

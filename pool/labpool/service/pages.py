@@ -13,6 +13,7 @@ from labpool.api_models import TicketView
 from labpool.domain.words import decimal, ordinal
 from labpool.hub_signin import Refusal, SignedIn
 from labpool.service.access import READ, OwnTicketWatched, Person, ThePool, needs, own_ticket
+from labpool.service.acts_page import acts_shown
 from labpool.service.page_words import cpu_start_path, extensions, form_path, often, start_again_path, with_times
 from labpool.service.parts import Parts
 from labpool.service.preference_page import KINDS, mails_its_turn
@@ -43,7 +44,7 @@ routes = APIRouter(include_in_schema=False)
 
 @routes.get("/", response_class=HTMLResponse)
 async def my_tickets(request: Request, user: Person, pool: ThePool) -> HTMLResponse:
-    """All tickets of mine, how full the pool is, and what is reserved."""
+    """All tickets of mine, how full the pool is, what is reserved, and what admins can do."""
     needs(user, READ)
     tickets = await pool.viewer.tickets_of(user.name) if user.kind == "user" else []
     shown = {
@@ -51,6 +52,7 @@ async def my_tickets(request: Request, user: Person, pool: ThePool) -> HTMLRespo
         "state": await pool.viewer.pool(),
         "reservations": await reservations_of(pool.desk, user),
         "reserve": reserve_form(pool.desk, user),
+        "acts": await acts_shown(pool.desk, user),
     }
     return _page("tickets.html", request, user, pool, shown)
 

@@ -8,6 +8,7 @@ from labpool.store import Way
 
 KINDS = (
     (NoticeKind.NEAR, "My turn is near"),
+    (NoticeKind.LIKELY_CHANGED, "My turn likely comes much earlier or later"),
     (NoticeKind.GRANTED, "It is my turn"),
     (NoticeKind.ENDING, "My GPU hours end soon"),
     (NoticeKind.TAKEN_BACK, "GPUs that I borrowed go back"),

@@ -25,7 +25,12 @@ async def usage(
     pool: ThePool,
     request: Request,
     first: Annotated[
-        str | None, Query(alias="from", max_length=40, description="Date or time; default: when this month began.")
+        str | None,
+        Query(
+            alias="from",
+            max_length=40,
+            description="Date or time; default: when this month (by term: this term) began.",
+        ),
     ] = None,
     last: Annotated[
         str | None, Query(alias="to", max_length=40, description="Date or time, not included; default: its end.")
@@ -34,10 +39,11 @@ async def usage(
 ) -> UsageView | Response:
     """One's own; of projects that one owns everybody's; all for an admin. CSV where that is what is accepted.
 
-    A run counts with its part in that time. Times without an offset are those of the pool's time zone.
+    A run counts with its part in that time; days in none of pool.yaml's terms are told as such. Times without an offset
+    are those of the pool's time zone.
     """
     needs(user, READ)
-    found = await usage_of(pool.desk, user, window_asked(pool.desk, first, last), by)
+    found = await usage_of(pool.desk, user, window_asked(pool.desk, first, last, by), by)
     if CSV in request.headers.get("Accept", ""):
         return Response(as_csv(found), media_type=CSV)
     return found

@@ -17,9 +17,10 @@ from labpool.settings.pool_yaml import (
     ProfileSection,
     ProjectSection,
     QueueSection,
-    SimulatedSection,
     UserLimitSection,
 )
+from labpool.settings.simulated_section import SimulatedSection
+from labpool.settings.term_section import terms_of
 from labpool.settings.time_zones import zone_named
 
 
@@ -33,6 +34,7 @@ def catalogue_of(sections: PoolYaml) -> Catalogue:
         limits=_limits(sections.limits),
         queue=_queue(sections.queue),
         zone=zone,
+        terms=terms_of(sections.terms),
     )
 
 

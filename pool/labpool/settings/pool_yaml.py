@@ -5,26 +5,29 @@ The reference page, the JSON Schema and the words of error messages are made fro
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from labpool.settings.audit_section import AUDIT_PATTERNS_IN_WORDS, AuditSection
 from labpool.settings.notice_sections import NOTICE_PATTERNS_IN_WORDS, NoticesSection
 from labpool.settings.section import Section
+from labpool.settings.simulated_section import SimulatedSection
+from labpool.settings.term_section import TERM_PATTERNS_IN_WORDS, TermSection
 from labpool.settings.values import (
     VALUE_PATTERNS_IN_WORDS,
     Cores,
     Devices,
     Gibibytes,
-    HostName,
     Minutes,
     Name,
     Slug,
     Title,
 )
 
-PATTERNS_IN_WORDS = VALUE_PATTERNS_IN_WORDS | AUDIT_PATTERNS_IN_WORDS | NOTICE_PATTERNS_IN_WORDS
+PATTERNS_IN_WORDS = (
+    VALUE_PATTERNS_IN_WORDS | AUDIT_PATTERNS_IN_WORDS | NOTICE_PATTERNS_IN_WORDS | TERM_PATTERNS_IN_WORDS
+)
 
 
 class FlavourSection(Section):
@@ -255,23 +258,6 @@ class QueueSection(Section):
     )
 
 
-class SimulatedNodeSection(Section):
-    """A machine that is not there."""
-
-    name: HostName = Field(description="Its name, different from the others'.", examples=["demo"])
-    cpu: Cores = Field(description="CPU cores.", examples=[16])
-    memory_gib: Gibibytes = Field(description="Memory in GiB.", examples=[64])
-    devices: dict[Slug, Annotated[int, Field(ge=0, le=64, examples=[4])]] = Field(
-        description="How many devices of each flavour.", examples=[{"demo-gpu": 4}]
-    )
-
-
-class SimulatedSection(Section):
-    """Stand-ins for GPUs, used only where none is found and said so everywhere."""
-
-    nodes: list[SimulatedNodeSection] = Field([], max_length=100, description="Machines.")
-
-
 class PoolYaml(Section):
     """All of pool.yaml."""
 
@@ -284,6 +270,11 @@ class PoolYaml(Section):
         max_length=64,
         description="IANA name of the time zone by whose calendar budgets begin anew.",
         examples=["Europe/Berlin"],
+    )
+    terms: list[TermSection] = Field(
+        [],
+        max_length=100,
+        description="The lab's terms, by which `labpool usage --by term` sums up. Days between them are in no term.",
     )
     flavours: dict[Slug, FlavourSection] = Field({}, description="Kinds of device, by name.")
     simulated: SimulatedSection = Field(

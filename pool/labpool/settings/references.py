@@ -9,6 +9,7 @@ from labpool.settings.checking import Checked, suggestion
 from labpool.settings.findings import Finding, KeyPath, dotted
 from labpool.settings.located_yaml import LocatedYaml
 from labpool.settings.pool_yaml import ProfileSection, ProjectSection
+from labpool.settings.term_section import wrong_in_terms
 from labpool.settings.time_zones import zone_named, zone_names
 
 
@@ -26,6 +27,8 @@ class CrossChecks:
         """Fill `errors` and `warnings`."""
         sections = self.checked.sections
         self._time_zone(sections.timezone)
+        for place, problem, remedy in wrong_in_terms(sections.terms):
+            self._error(("terms", *place), problem, remedy)
         self._something_to_pick()
         for name, profile in sections.profiles.items():
             self._profile(("profiles", name), profile)

@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from labpool.store.models import NoticeRow
-from labpool.store.records import Delivery, Notice, Outcome, Way
+from labpool.store.records import Delivery, Outcome, Way
+from labpool.store.rows import notice_from
 from labpool.store.sending_models import DeliveryRow
 
 
@@ -64,6 +65,15 @@ class Outbox:
         row.done_at, row.outcome = at, outcome.value
         self._session.flush()
 
+    def has_done(self, before: datetime) -> bool:
+        """Whether there is a delivery that was done before then."""
+        return self._session.scalar(select(DeliveryRow.id).where(DeliveryRow.done_at < before).limit(1)) is not None
+
+    def forget(self, before: datetime, most: int) -> None:
+        """Remove up to `most` deliveries that were done before then; their notices stay."""
+        done = select(DeliveryRow.id).where(DeliveryRow.done_at < before).limit(most)
+        self._session.execute(delete(DeliveryRow).where(DeliveryRow.id.in_(self._session.scalars(done).all())))
+
     def confirmations(self, user: str, since: datetime) -> int:
         """How many mails to confirm an address were made for a user since then."""
         query = select(func.count()).where(
@@ -86,7 +96,7 @@ class Outbox:
 
     def _delivery(self, row: DeliveryRow) -> Delivery:
         found = self._session.get(NoticeRow, row.notice) if row.notice is not None else None
-        notice = Notice(found.ticket, found.key, found.kind, found.at, found.message, found.ends_at) if found else None
+        notice = notice_from(found) if found else None
         return Delivery(row.id, row.user, Way(row.way), row.made_at, row.due_at, row.tries, notice)
 
 

@@ -69,7 +69,10 @@ class AskedOnce:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a ticket's owner is told once. `key` tells it from the ticket's other notices."""
+    """Something a ticket's owner is told once. `key` tells it from the ticket's other notices.
+
+    `ends_at` and `starts_at` are the end or the start that it speaks of, where it does.
+    """
 
     ticket: str
     key: str
@@ -77,6 +80,7 @@ class Notice:
     at: datetime
     message: str
     ends_at: datetime | None = None
+    starts_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from labpool.domain.tickets import EndReason, Priority, State, Ticket, TicketKin
 from labpool.domain.withdrawals import Act, Withdrawal
 from labpool.store.models import (
     LeaseRow,
+    NoticeRow,
     OverrideRow,
     ReservationRow,
     SlotRow,
@@ -161,6 +162,11 @@ def slot_from(row: SlotRow) -> Slot:
 def reservation_row(series: ReservationSeries) -> ReservationRow:
     """A reservation's row."""
     return ReservationRow(**as_columns(series))
+
+
+def notice_from(row: NoticeRow) -> Notice:
+    """The notice of a row."""
+    return Notice(**{field.name: getattr(row, field.name) for field in fields(Notice)})
 
 
 def reservation_from(row: ReservationRow) -> ReservationSeries:

@@ -214,11 +214,11 @@ class Transaction:
         """How users want to be told."""
         return PreferencesBook(self._session)
 
-    def last_notice_of(self, ticket: str) -> Notice | None:
-        """What a ticket's owner was told last."""
+    def last_notice_of(self, ticket: str, kind: str | None = None) -> Notice | None:
+        """What a ticket's owner was told last, of one kind or at all."""
         query = select(NoticeRow).where(NoticeRow.ticket == ticket).order_by(NoticeRow.id.desc()).limit(1)
-        row = self._session.scalars(query).first()
-        return Notice(row.ticket, row.key, row.kind, row.at, row.message, row.ends_at) if row else None
+        row = self._session.scalars(query.where(NoticeRow.kind == kind) if kind else query).first()
+        return rows.notice_from(row) if row else None
 
     def audit(self, entry: AuditEntry) -> AuditEntry:
         """Add a row to the audit trail; give it as written, people under their pseudonyms."""

@@ -25,6 +25,7 @@ class By(str, Enum):
     USER = "user"
     FLAVOUR = "flavour"
     MONTH = "month"
+    TERM = "term"
 
 
 _COLUMNS: dict[By, InstrumentedAttribute[str]] = {

@@ -5,7 +5,8 @@ const DAY = { weekday: "short", day: "numeric", month: "short", ...CLOCK };
 const MINUTE = 60_000;
 
 export function clock(moment, now = new Date()) {
-  return moment.toLocaleString([], moment.toDateString() === now.toDateString() ? CLOCK : DAY);
+  if (moment.toDateString() === now.toDateString()) return moment.toLocaleString([], CLOCK);
+  return moment.toLocaleString([], moment.getFullYear() === now.getFullYear() ? DAY : { ...DAY, year: "numeric" });
 }
 
 export function left(moment, now = new Date()) {

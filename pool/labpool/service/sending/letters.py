@@ -15,6 +15,7 @@ from labpool.store import Delivery, Notice
 
 _SUBJECTS = {
     NoticeKind.NEAR: "Your turn is near",
+    NoticeKind.LIKELY_CHANGED: "Your turn likely comes at another time",
     NoticeKind.GRANTED: "It is your turn: your GPUs are here",
     NoticeKind.ENDING: "Your GPU hours end soon",
     NoticeKind.TAKEN_BACK: "The GPUs that you borrowed go back",

@@ -16,6 +16,7 @@ from labpool.domain.quiet_hours import QuietHours
 from labpool.domain.tickets import Ticket
 from labpool.service.desk import Desk
 from labpool.service.sending.attempts import NotSent
+from labpool.service.sending.forgetting import keep_forgetting
 from labpool.service.sending.letters import Letterhead, Reader, confirmation_letter, notice_letter
 from labpool.service.sending.mailing import send_mail
 from labpool.service.sending.round import PutOff, Round
@@ -59,8 +60,9 @@ class Post:
         return f"{self.settings().public_url}/services/pool"
 
     async def run(self) -> None:
-        """Send until cancelled."""
-        rounds = [asyncio.create_task(each.run()) for each in self._rounds]
+        """Send, and forget what was sent long ago, until cancelled."""
+        works = (*(each.run() for each in self._rounds), keep_forgetting(self._desk))
+        rounds = [asyncio.create_task(each) for each in works]
         try:
             await asyncio.gather(*rounds)
         finally:

@@ -1,0 +1,44 @@
+"""Who waits is told when their likely start is far from what they were told; once, and at most once an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from labpool.service.changed_estimates import ChangedEstimates
+
+from tests.service.lab import Lab
+from tests.service.receivers import Mailbox
+from tests.service.sending import MINUTE, address, box, chosen, hook, lab, ports, sending_lab, until_done
+
+__all__ = ["box", "hook", "lab", "ports", "sending_lab"]
+
+NewUser = Callable[[], str]
+
+
+def test_who_waits_much_longer_than_they_were_told_is_told_once_also_over_a_restart(
+    lab: Lab, box: Mailbox, new_user: NewUser
+):
+    user, desk = new_user(), lab.pool.parts.desk
+    chosen(lab, user, email_kinds=frozenset({"likely_changed"}))
+    lab.running(new_user(), "gpu-4", hours=20)
+    ticket = str(lab.pool.ask(user).json()["ticket"])
+    told = lab.pool.ticket(ticket).likely_start
+    assert told is not None
+
+    def look(passed: timedelta) -> int:
+        """How many mails there are after so much time and a look of a pool that has just started."""
+        lab.pool.pass_time(passed)
+        lab.pool.call(ChangedEstimates(desk).look())
+        until_done(lab)
+        return len(box.mails)
+
+    assert look(MINUTE) == 0
+    assert look(told - lab.pool.clock() + timedelta(hours=6)) == 1
+    letter = box.await_mail(address(user))
+    assert letter["Subject"] == "Your turn likely comes at another time"
+    assert "Your GPUs likely come later than you were told: at " in box.text_to(address(user))
+    notice = lab.pool.ticket(ticket).notice
+    assert notice is not None
+    assert notice.kind == "likely_changed"
+    assert [look(MINUTE), look(timedelta(minutes=50))] == [1, 1]
