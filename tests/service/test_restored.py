@@ -120,6 +120,52 @@ def test_lease_of_an_older_store_whose_server_has_ended_since_is_given_up_and_it
     assert lab.until_ready(second).id == waiting.id
 
 
+def test_server_whose_ticket_still_waited_a_day_ago_is_ended_and_gets_its_turn_again(
+    lab: Lab, new_user: NewUser, tmp_path: Path
+):
+    """A day later the store is set back to when another one held the GPUs, whose hours are over now."""
+    first, second = new_user(), new_user()
+    held = lab.running(first, "gpu-4")
+    assert lab.start(second, "gpu-4", hours=8).status_code == 503
+    waited = lab.ticket_of(second)
+    write_backup(lab.pool.database_url, tmp_path / "pool.backup")
+    lab.stop(first)
+    lab.use(lab.until_ready(second))
+    (old,) = lab.pids(waited)
+    lab.pool.stop()
+    lab.pool.clock.ahead += timedelta(days=1)
+    restore_backup(lab.pool.database_url, tmp_path / "pool.backup", replace=True)
+    lab.pool.start()
+    wait_until(lambda: lab.pool.ticket(held.id).state == "ended", "the end of the lease that is long over")
+    again = lab.until_ready(second)
+    assert (again.id, again.state) == (waited.id, "granted")
+    assert [pid for pid in lab.pids(again) if pid != old] == list(lab.pids(again))
+    assert len(lab.pids(again)) == 1
+
+
+@pytest.mark.soak
+def test_hub_and_pool_set_back_together_end_what_neither_knows(lab: Lab, new_user: NewUser, tmp_path: Path):
+    kept, stopped, unknown = new_user(), new_user(), new_user()
+    tickets = {user: lab.running(user) for user in (kept, stopped)}
+    copy_hub_database(lab, tmp_path)
+    write_backup(lab.pool.database_url, tmp_path / "pool.backup")
+    lab.stop(stopped)
+    forgotten = lab.running(unknown)
+    lab.pool.stop()
+    lab.hub.kill_hub()
+    shutil.copy(tmp_path / "hub.sqlite", lab.hub.folder / "hub.sqlite")
+    restore_backup(lab.pool.database_url, tmp_path / "pool.backup", replace=True)
+    lab.hub.start_hub()
+    lab.pool.start()
+    wait_until(lambda: not lab.pids_anywhere(forgotten), "the end of the server that neither knows")
+    wait_until(lambda: lab.pool.absent(tickets[stopped].id), "absence noted")
+    lab.pool.pass_time(timedelta(minutes=5, seconds=1))
+    lab.until(tickets[stopped], "ended", "lost")
+    assert lab.pool.ticket(tickets[kept].id).lease == tickets[kept].lease
+    assert len(lab.pids(tickets[kept])) == 1
+    lab.running(unknown)
+
+
 def test_hub_set_back_to_an_older_database_gets_its_servers_back_or_the_pool_ends_them(
     lab: Lab, new_user: NewUser, tmp_path: Path
 ):
@@ -133,6 +179,7 @@ def test_hub_set_back_to_an_older_database_gets_its_servers_back_or_the_pool_end
     shutil.copy(tmp_path / "hub.sqlite", lab.hub.folder / "hub.sqlite")
     lab.hub.start_hub()
     assert lab.pool.tickets(stopped) == ()
+    wait_until(lambda: lab.hub.api("GET", f"/users/{stopped}").json()["servers"] == {}, "the hub's own look")
     assert lab.start(back).status_code in {201, 202}
     again = lab.until_ready(back)
     assert (again.id, again.lease and again.lease.devices) == (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -13,7 +14,7 @@ from labpool.domain.leases import Slot
 from labpool.domain.overrides import Override, Rule
 from labpool.domain.tickets import Ticket
 from labpool.domain.withdrawals import Act, Withdrawal
-from labpool.store import Acts, ReservationSeries, Store, connect, migrate
+from labpool.store import Acts, Notice, ReservationSeries, Store, connect, migrate
 from labpool.store.audit_check import Verdict
 from labpool.store.audit_reading import verify_audit
 from labpool.store.database import alembic_config
@@ -178,3 +179,18 @@ def test_leases_that_exist_are_booked_and_what_they_used_stays_the_same(engine: 
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "0004")
         assert len(connection.execute(text("SELECT id FROM leases")).all()) == 3
+
+
+def test_going_back_keeps_what_a_notice_says_of_a_start(engine: Engine):
+    migrate(engine)
+    told = Notice("t1", "1/0/likely/1", "likely_changed", NOW, "Later than told.", starts_at=NOW + timedelta(hours=3))
+    with Store(engine).transaction() as change:
+        change.add_notice(told)
+    with Store(engine).view() as view:
+        assert view.last_notice_of("t1", "likely_changed") == told
+        assert view.last_notice_of("t1", "near") is None
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0008")
+    migrate(engine)
+    with Store(engine).view() as view:
+        assert view.last_notice_of("t1") == replace(told, starts_at=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime, timezone
+from typing import TypeAlias
 
 from labpool.domain.estimates import BETWEEN, Told, changed_a_lot
 from labpool.domain.notices import NoticeKind
@@ -16,14 +17,15 @@ from labpool.store import Notice, Transaction
 
 _EVERY = 60.0
 _LOG = logging.getLogger(__name__)
-_TimeInLine = tuple[str, int, int]
+_TimeInLine: TypeAlias = "tuple[str, int, int, datetime | None]"
 
 
 class ChangedEstimates:
     """Looks at the estimates each minute, beside all decisions.
 
     Compared is what the ticket's owner was told last in this time in line: by such a notice, or when they asked. Who is
-    in line again after GPUs were lost or unused was told nothing yet: there it is the first estimate that is seen.
+    in line again after GPUs were lost or unused, or stepped back, was told nothing yet: there it is the first estimate
+    that is seen.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -60,11 +62,11 @@ class ChangedEstimates:
 
 
 def _time_in_line(ticket: Ticket) -> _TimeInLine:
-    return ticket.id, ticket.attempt, ticket.unclaimed
+    return ticket.id, ticket.attempt, ticket.unclaimed, ticket.moved_to
 
 
 def _when_asked(ticket: Ticket) -> Told | None:
-    first_time = ticket.attempt == 1 and not ticket.unclaimed
+    first_time = ticket.attempt == 1 and not ticket.unclaimed and ticket.moved_to is None
     return Told(ticket.likely_start, ticket.requested_at) if first_time and ticket.likely_start else None
 
 
