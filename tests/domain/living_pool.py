@@ -24,12 +24,11 @@ from tests.domain.rules import MARGIN
 Planner = Callable[[World, datetime], Plan]
 
 PROFILES = {
-    f"{flavour}-{gpus}-{each.value}": Profile(
-        "any", "any", flavour, gpus, 0, 0, 6 * HOUR, priority=each, longest_in_all=12 * HOUR
-    )
+    name: Profile(name, name, flavour, gpus, 0, 0, 6 * HOUR, priority=each, longest_in_all=12 * HOUR)
     for flavour in ("big", "slice")
     for gpus in (1, 2, 3)
     for each in Priority
+    for name in (f"{flavour}-{gpus}-{each.value}",)
 }
 
 
@@ -70,6 +69,12 @@ class LivingPool:
                 self._end(ticket)
         before = self.world = self.as_stored()
         decided = self.planner(before, self.now)
+        self.check(before, decided)
+        self._store(decided)
+        rules.check_settled(self)
+
+    def check(self, before: World, decided: Plan) -> None:
+        """Hold a decision against the invariants, the pool being as it was `before`."""
         rules.check_grants(self, before, decided)
         kept_rules.check_kept(self, before, decided)
         kept_rules.check_budgets(self, before, decided)
@@ -78,8 +83,6 @@ class LivingPool:
         rules.check_new_promises(self, before, decided)
         rules.check_taken(self, before, decided)
         rules.check_moves(self, before, decided)
-        self._store(decided)
-        rules.check_settled(self)
 
     def _settle_lost(self) -> None:
         """Do what is due on leases that are lost with their node; nothing of them runs."""
@@ -127,6 +130,10 @@ class LivingPool:
             for name, (own, more) in self.shares.items()
         }
         return Catalogue(flavours, PROFILES, projects, Limits(UserLimit(self.most, 3, 8)), QueueRules(turnover=MARGIN))
+
+    def most_of(self, user: str) -> int:
+        """How many devices a user may hold at once."""
+        return self.most
 
     def budget_of(self, project: str) -> Budget | None:
         """What a project may use each day; the first one is over four hours after the beginning."""

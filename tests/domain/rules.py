@@ -60,7 +60,7 @@ def check_caps(history: LivingPool, before: World, decided: Plan) -> None:
         users[ticket.user] += len(grant.devices)
         projects[ticket.project, ticket.flavour] += len(grant.devices)
         servers[ticket.user, ticket.name] += 1
-        must(users[ticket.user] <= history.most, f"2: {ticket.user} is over the limit")
+        must(users[ticket.user] <= history.most_of(ticket.user), f"2: {ticket.user} is over the limit")
         share = sum(history.shares[ticket.project]) + reserved_then(
             history, ticket.project, ticket.flavour, history.now
         )

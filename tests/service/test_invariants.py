@@ -1,0 +1,53 @@
+"""All invariants over histories of the whole service, on both databases, as its store tells them.
+
+Each database gets 100 histories of 16 steps, the pool looking round after each and while time passes; that takes a
+minute. It is emptied between two of them. `make soak` adds 1,000 that are twice as long.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from labpool.store import connect, migrate
+from sqlalchemy import Engine
+
+from tests.service.happenings import PEACEFUL, TROUBLE, Step, histories, play
+
+STEPS = 16
+NORMAL = settings(
+    max_examples=50,
+    deadline=None,
+    derandomize="CI" in os.environ,
+    phases=set(Phase) - {Phase.explain},
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = connect(database_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@NORMAL
+@given(steps=histories(PEACEFUL, STEPS))
+def test_without_trouble_every_promise_is_kept(engine: Engine, steps: list[Step]):
+    assert not play(engine, steps).told.broken
+
+
+@NORMAL
+@given(steps=histories(PEACEFUL * 2 + TROUBLE, STEPS))
+def test_in_trouble_no_invariant_is_broken(engine: Engine, steps: list[Step]):
+    play(engine, steps)
+
+
+@pytest.mark.soak
+@settings(NORMAL, max_examples=1000)
+@given(steps=histories(PEACEFUL * 2 + TROUBLE, 2 * STEPS))
+def test_in_long_trouble_no_invariant_is_broken(engine: Engine, steps: list[Step]):
+    play(engine, steps)
