@@ -29,9 +29,9 @@ class Callers:
     ticket_key: str
     """The pool's own, from which the tokens of its tickets' servers are made."""
 
-    def first_token_of(self, ticket: str) -> str:
-        """What the server of a ticket's first grant has; nothing is granted twice here."""
-        return hmac.new(self.ticket_key.encode(), f"{ticket}/1/0".encode(), hashlib.sha256).hexdigest()
+    def token_of(self, ticket: str, unclaimed: int) -> str:
+        """What the server of a ticket has that went unclaimed so often."""
+        return hmac.new(self.ticket_key.encode(), f"{ticket}/1/{unclaimed}".encode(), hashlib.sha256).hexdigest()
 
 
 @dataclass
@@ -70,7 +70,9 @@ class Person:
 
     def claim(self) -> None:
         ticket = self._holder()
-        answer = self._call("", "POST", f"/tickets/{ticket}/claim", token=self.callers.first_token_of(ticket))
+        answer = self._call(
+            "", "POST", f"/tickets/{ticket}/claim", token=self.callers.token_of(ticket, self.random.choice((0, 0, 1)))
+        )
         if answer.status_code == 204:
             self.acknowledged.events[ticket, "first_use"] = 1
 
@@ -80,6 +82,9 @@ class Person:
         answer = self._call("spawner", "POST", "/spawns/stopped", {"ticket": ticket, "user": self._owner(ticket)})
         if held and answer.status_code == 204:
             self.acknowledged.given_back.add(ticket)
+
+    def say_ready(self) -> None:
+        self._steer_and_count(self._holder(), "ready", "ready")
 
     def leave(self) -> None:
         ticket = self._ticket()
@@ -147,7 +152,7 @@ class Person:
             answer = self._call("admin", method, path, asked | {"confirm": answer.json()["confirm"]})
         return answer if answer.is_success else None
 
-    def _steer_and_count(self, ticket: str, step: str, event: str, body: object) -> None:
+    def _steer_and_count(self, ticket: str, step: str, event: str, body: object = None) -> None:
         if self._steer(ticket, step, body):
             self.acknowledged.events[ticket, event] += 1
 
@@ -186,6 +191,7 @@ _ACTS: dict[Callable[[Person], None], int] = {
     Person.ask: 10,
     Person.claim: 8,
     Person.stop: 4,
+    Person.say_ready: 3,
     Person.leave: 2,
     Person.end: 2,
     Person.extend: 6,

@@ -144,7 +144,7 @@ def _check_acknowledged(found: Found, known: Acknowledged) -> None:
         )
     ending = {lease.ticket for lease in found.leases if lease.ended_at is None and lease.stopping_since is None}
     assert not known.given_back & ending
-    ends = {lease.ticket: lease.ends for lease in found.leases}
+    ends = {lease.ticket: lease.ends for lease in sorted(found.leases, key=lambda lease: lease.id)}
     assert all(ends[ticket] >= end for ticket, end in known.ends.items())
     assert known.made - known.in_doubt - _may_end(known) <= found.standing
     assert not known.unmade & found.standing

@@ -59,7 +59,7 @@ projects:
     borrow: {{demo-gpu: 1}}
     budget: {{gpu_hours: 300, per: week}}
     profiles: [gpu-1, gpu-2]
-queue: {{reconcile_seconds: 0.3, wait_before_taking_minutes: 600}}
+queue: {{reconcile_seconds: 0.3, claim_minutes: 0.05, wait_before_taking_minutes: 600}}
 """
 
 
