@@ -82,7 +82,7 @@ class Crashes:
             self.pool.start(failpoint)
             self._crowd(f"{self.seed}/{number}", survives)
             check(self.pool.pool, self._setting(), self.known)
-        except AssertionError as error:
+        except Exception as error:
             raise AssertionError(f"{said}: {error}") from error
 
     def _crowd(self, seed: str, survives: float) -> None:
@@ -114,12 +114,12 @@ class Crashes:
 
 
 @pytest.fixture
-def crashes(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Crashes]:
+def crashes(database_url: str, tmp_path: Path) -> Iterator[Crashes]:
     """A pool before a real hub, which starts small servers."""
     (port,) = free_ports(1)
     pool = PoolProcess(tmp_path, port, database_url, hub_token=POOL_TOKEN, pool_yaml=POOL_YAML)
     service, place = Service("pool", "/services/pool/", port, POOL_TOKEN), pool.place()
-    pool.environment()
+    pool.environment()  # writes pool.yaml, which the hub reads too
     config = hub_config(pool.url, place, tmp_path / "pool.yaml")
     config += f"c.SimpleLocalGPUSpawner.pool_token = {place.secret('spawner_token')!r}\n"
     with ExitStack() as ends:

@@ -63,5 +63,5 @@ def test_slow_database_is_told_and_nothing_answered_is_lost(pool: PoolProcess, w
 
 def assert_told(answer: httpx.Response) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (503, "database_slow"), answer.text
-    assert "nothing was done" in answer.json()["detail"]
+    assert "it was not written down" in answer.json()["detail"]
     assert int(answer.headers["Retry-After"]) > 0

@@ -17,10 +17,10 @@ class NoTurn(StoreUnavailable):
 
 
 class Turns:
-    """A lock that is waited for so long only."""
+    """A lock that is waited for `patience` seconds only."""
 
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self._lock, self._patience = asyncio.Lock(), patience
 
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[None]:
@@ -31,9 +31,9 @@ class Turns:
         """
         taking = asyncio.ensure_future(self._lock.acquire())  # not asyncio.wait_for, which may lose a cancellation
         try:
-            await asyncio.wait({taking}, timeout=PATIENCE_SECONDS)
+            await asyncio.wait({taking}, timeout=self._patience)
             if not taking.done():
-                raise NoTurn(f"the pool's database is too slow: no turn came within {PATIENCE_SECONDS:g} s")
+                raise NoTurn(f"the pool's database is too slow: no turn came within {self._patience:g} s")
             yield
         finally:
             if taking.done():

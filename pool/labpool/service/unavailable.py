@@ -59,8 +59,8 @@ def _database_slow() -> Refusal:
         503,
         "database_slow",
         "The pool's database is too slow",
-        f"Your request did not get its turn within {PATIENCE_SECONDS:g} seconds, so nothing was done. Servers that run "
-        "go on.",
+        f"Your request did not get its turn within {PATIENCE_SECONDS:g} seconds, so it was not written down. Servers "
+        "that run go on.",
         "Ask again in a minute; if it stays so, tell the lab's administrators that the pool's database is slow.",
         retry_after=_RETRY_SLOW_SECONDS,
     )
