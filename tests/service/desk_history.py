@@ -6,6 +6,7 @@ What the reconciler writes down is done here by the same calls, with the time as
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -76,23 +77,7 @@ class DeskHistory:
 
     def check(self, planned: Works) -> None:
         """Compare the ledger with what the planner has booked, and with the leases."""
-        with Session(self.engine) as session:
-            rows = session.scalars(select(LedgerRow)).all()
-            live = set(session.scalars(select(LeaseRow.id).where(LeaseRow.ended_at.is_(None))))
-        assert self._ledgers_accounts(list(rows)) == planned
-        held: Counter[int] = Counter()
-        for row in rows:
-            source, target = MOVES[Kind(row.kind)]
-            held[row.lease] += row.amount * ((target is Side.HELD) - (source is Side.HELD))
-        assert {lease for lease, amount in held.items() if amount} <= live
-        assert min(held.values(), default=0) >= 0
-
-    def _ledgers_accounts(self, rows: list[LedgerRow]) -> Works:
-        budgets, found = self.desk.catalogue.budgets(), Works()
-        for row in rows:
-            for cost in costs(row.project, budgets[row.project], row.rate, row.start, row.end):
-                found[cost.account] += CHARGED[Kind(row.kind)] * cost.work
-        return without_nothing(found)
+        check_books(self.engine, self.desk, planned)
 
     async def _wait(self, one: int, other: int) -> None:
         self.now += (one * 20 + other) * MINUTE + timedelta(microseconds=one)
@@ -174,3 +159,25 @@ def planners_accounts(desk: Desk, view: Transaction) -> Works:
 
 def without_nothing(works: Works) -> Works:
     return Works({account: work for account, work in works.items() if work})
+
+
+def check_books(engine: Engine, desk: Desk, planned: Works) -> None:
+    """Compare the ledger in a database with what the planner has booked, and with the leases."""
+    with Session(engine) as session:
+        rows = session.scalars(select(LedgerRow)).all()
+        live = set(session.scalars(select(LeaseRow.id).where(LeaseRow.ended_at.is_(None))))
+    assert _ledgers_accounts(desk, rows) == planned
+    held: Counter[int] = Counter()
+    for row in rows:
+        source, target = MOVES[Kind(row.kind)]
+        held[row.lease] += row.amount * ((target is Side.HELD) - (source is Side.HELD))
+    assert {lease for lease, amount in held.items() if amount} <= live
+    assert min(held.values(), default=0) >= 0
+
+
+def _ledgers_accounts(desk: Desk, rows: Sequence[LedgerRow]) -> Works:
+    budgets, found = desk.catalogue.budgets(), Works()
+    for row in rows:
+        for cost in costs(row.project, budgets[row.project], row.rate, row.start, row.end):
+            found[cost.account] += CHARGED[Kind(row.kind)] * cost.work
+    return without_nothing(found)

@@ -1,4 +1,4 @@
-"""A real pool process before no hub, for tests of several that share a database."""
+"""A real pool process, before no hub unless it is told of one, for tests of what outlives a process."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ class PoolProcess:
     folder: Path
     port: int
     database: str
+    hub_api_url: str = _NO_HUB
+    hub_token: str = "a-token-that-no-hub-asks-for"
+    pool_yaml: str = POOL_YAML
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -39,20 +42,31 @@ class PoolProcess:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        (self.folder / "pool.yaml").write_text(POOL_YAML)
-        environment = {
+        environment = self.environment()
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "labpool.service"]
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.wait_for_answer()
+
+    def wait_for_answer(self) -> None:
+        wait_until(lambda: is_healthy(f"{self.url}/healthz"), f"the pool's answer (log: {self.log})", 60)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"pool-{self.port}.log"
+
+    def environment(self) -> dict[str, str]:
+        """What the process is started with; pool.yaml is there then."""
+        (self.folder / "pool.yaml").write_text(self.pool_yaml)
+        return {
             "PATH": os.environ["PATH"],
             "LABPOOL_DATA": str(self.folder / "data"),
             "LABPOOL_DATABASE": self.database,
             "LABPOOL_POOL_FILE": str(self.folder / "pool.yaml"),
             "LABPOOL_POOL_PORT": str(self.port),
-            "JUPYTERHUB_API_URL": _NO_HUB,
-            "JUPYTERHUB_API_TOKEN": "a-token-that-no-hub-asks-for",
+            "JUPYTERHUB_API_URL": self.hub_api_url,
+            "JUPYTERHUB_API_TOKEN": self.hub_token,
         }
-        with (self.folder / f"pool-{self.port}.log").open("ab") as log:
-            command = [sys.executable, "-m", "labpool.service"]
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        wait_until(lambda: is_healthy(f"{self.url}/healthz"), f"the pool's answer (log: {log.name})", 60)
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -84,9 +98,12 @@ class PoolProcess:
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, headers=self._spawner(), timeout=30, trust_env=False)
 
+    def place(self) -> Place:
+        return Place.open({"LABPOOL_DATA": str(self.folder / "data")})
+
     @property
     def spawner_token(self) -> str:
-        return Place.open({"LABPOOL_DATA": str(self.folder / "data")}).secret("spawner_token")
+        return self.place().secret("spawner_token")
 
     def _spawner(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.spawner_token}"}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from labpool.service.head_keeper import EVERY
 
 from tests.postgres import RunningPostgres, running_postgres
 from tests.real_hub import wait_until
@@ -49,6 +50,23 @@ def test_nothing_acknowledged_is_lost_while_the_database_is_away_and_errors_say_
     assert len(lab.pids(running)) == 1
     lab.stop("ada")
     assert lab.until_ready("bert").id == waiting.id
+
+
+@pytest.mark.hub
+def test_what_a_leader_does_besides_goes_on_after_the_database_was_away(
+    lab: Lab, own_postgres: RunningPostgres, caplog: pytest.LogCaptureFixture
+):
+    heads = lab.pool.place().audit_heads
+    lab.pool.ask("ada")
+    wait_until(lambda: heads.exists() and bool(heads.read_text()), "the first head")
+    before = heads.read_text()
+    own_postgres.stop()
+    lab.pool.clock.ahead += EVERY
+    lab.pool.parts.changes.announce()
+    wait_until(lambda: "broke off" in caplog.text, "a head that can't be read")
+    own_postgres.start()
+    wait_until(lambda: lab.pool.ask("bert").is_success, "the pool's answer")
+    wait_until(lambda: heads.read_text() != before, "another head")
 
 
 def test_pool_says_at_its_start_that_it_cannot_use_its_database(own_postgres: RunningPostgres, tmp_path: Path):

@@ -28,6 +28,7 @@ from labpool.service.occurrences import Occurrences
 from labpool.service.setting import Setting
 from labpool.service.spending import Spending
 from labpool.service.trail import note
+from labpool.service.turns import Turns
 from labpool.store import Store, Transaction
 
 Done = TypeVar("Done")
@@ -64,7 +65,7 @@ class Desk:
         self._likely = LikelyStarts()
         self.occurrences = Occurrences()
         self._store = store
-        self._one_at_a_time = asyncio.Lock()
+        self._turns = Turns()
 
     @property
     def setting(self) -> Setting:
@@ -160,7 +161,12 @@ class Desk:
         return await self.view(lambda view: view.lease_of(ticket_id))
 
     async def change(self, work: Callable[[Transaction], Done], replan: bool = True, shown: bool = True) -> Done:
-        """Do `work` in a transaction, decide anew within it, and tell the watchers if it is `shown` to them."""
+        """Do `work` in a transaction, decide anew within it, and tell the watchers if it is `shown` to them.
+
+        Raises:
+            StoreUnavailable: the database is down or full.
+            NoTurn: it is so slow that this was not begun.
+        """
 
         def run() -> Done:
             with self._store.transaction() as change:
@@ -169,7 +175,7 @@ class Desk:
                     self.decide(change)
                 return done
 
-        async with self._one_at_a_time:
+        async with self._turns.taken():
             done = await asyncio.to_thread(run)
         if shown:
             self.changes.announce()

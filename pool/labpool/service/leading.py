@@ -100,5 +100,16 @@ class Leading:
         except Exception:
             _LOG.exception("what runs without a lease could not be ended at once; each look round tries again")
         self._begun.set()
-        self._tasks += [asyncio.create_task(each.run()) for each in self._activities]
+        self._tasks += [asyncio.create_task(_keep_up(each)) for each in self._activities]
         await self._reconciler.run()
+
+
+async def _keep_up(activity: Activity) -> None:
+    while True:
+        try:
+            await activity.run()
+        except Exception:
+            _LOG.exception(
+                "what only a leader does broke off; it begins anew", extra={"activity": type(activity).__name__}
+            )
+        await asyncio.sleep(_SEEK_SECONDS)

@@ -5,7 +5,7 @@ from labpool.store.backup_errors import BackupFailed
 from labpool.store.backups import restore_backup, write_backup
 from labpool.store.database import connect, migrate, name_of
 from labpool.store.erasing import Erased
-from labpool.store.errors import StoreUnavailable, Unstorable, UnusableDatabase
+from labpool.store.errors import StoreFull, StoreUnavailable, Unstorable, UnusableDatabase
 from labpool.store.inbox import Answer, Entry, Inbox
 from labpool.store.leadership import Leadership, NotLeading, Seat, leadership
 from labpool.store.listing import Wanted
@@ -48,6 +48,7 @@ __all__ = [
     "ReservationSeries",
     "Seat",
     "Store",
+    "StoreFull",
     "StoreUnavailable",
     "Transaction",
     "UnreadableStore",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 
 class FileLock:
@@ -16,22 +17,22 @@ class FileLock:
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(f"{database.name}.lock")
-        self._held: TextIO | None = None
+        self._held: FileIO | None = None
 
     def take(self, holder: str) -> bool:
         """Take the lock for `holder` unless somebody else has it; whoever has it keeps it."""
         if self._held is not None:
             return True
-        file = self._path.open("a+", encoding="utf-8")
+        file = FileIO(self._path, "a+")  # unbuffered, so that closing it writes nothing
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
             return False
-        file.truncate(0)
-        file.write(holder)
-        file.flush()
         self._held = file
+        with suppress(OSError):  # on a full disk nobody is told who has it; it is held all the same
+            file.truncate(0)
+            file.write(holder.encode())
         return True
 
     def holder(self) -> str:

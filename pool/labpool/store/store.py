@@ -30,6 +30,7 @@ class Store:
     def __init__(self, engine: Engine, leadership: Leadership | None = None) -> None:
         self._engine, self._leadership = engine, leadership
         self._kept: Kept | None = None
+        self._acts: Acts | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -50,7 +51,7 @@ class Store:
         except BaseException:
             self._kept = None
             raise
-        self._kept = kept
+        self._kept, self._acts = kept, kept.acts
         if change.erased:
             self._kept = None
             compact(self._engine)
@@ -69,9 +70,14 @@ class Store:
             yield Transaction(session, known or read(session))
 
     def acts(self) -> Acts:
-        """What admins said and nobody has ended, as the last transaction left it."""
-        with self.view() as view:
-            return view.acts()
+        """What admins said and nobody has ended, as the last transaction left it.
+
+        Asked by what waits for nobody, such as pages; so it doesn't wait for the database once it was read.
+        """
+        if self._acts is None:
+            with self.view() as view:
+                self._acts = view.acts()
+        return self._acts
 
     def _check(self, session: Session) -> None:
         if self._leadership is not None:

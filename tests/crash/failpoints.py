@@ -1,0 +1,100 @@
+"""Points at which a pool process kills itself, named from outside: the product knows nothing of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from random import Random
+
+from labpool.service.__main__ import main
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
+
+_WRITES = ("INSERT", "UPDATE", "DELETE")
+_NO_DECISION = "leader"
+"""The table of who leads, which is written all the time."""
+_LEASES = ("leases", "leased_devices", "ledger")
+
+
+class Where(str, Enum):
+    """Where in a transaction that decides something."""
+
+    WITHIN = "after a statement that writes"
+    BEFORE = "before the commit"
+    AFTER = "after the commit, before the answer"
+
+
+@dataclass(frozen=True)
+class Failpoint:
+    """The `number`th time that a process comes to a place; counted are all decisions, or those on leases only."""
+
+    where: Where
+    number: int
+    on_leases: bool
+
+    @staticmethod
+    def drawn(random: Random) -> Failpoint:
+        where, on_leases = random.choice(list(Where)), random.random() < 0.6
+        most = {(True, True): 24, (True, False): 90, (False, True): 4, (False, False): 18}
+        return Failpoint(where, random.randint(1, most[where is Where.WITHIN, on_leases]), on_leases)
+
+    def __str__(self) -> str:
+        return f"{self.where.value}, number {self.number} of {'those on leases' if self.on_leases else 'all'}"
+
+
+@dataclass
+class _Armed:
+    """Listens to SQLAlchemy: the statements and commits are the real ones."""
+
+    failpoint: Failpoint
+    _reached: int = 0
+    _here: threading.local = field(default_factory=threading.local)
+
+    def listen(self) -> None:
+        event.listen(Engine, "after_cursor_execute", self._executed)
+        event.listen(Engine, "commit", self._commits)
+        event.listen(Engine, "rollback", self._forget)
+        event.listen(Session, "after_commit", self._committed)
+
+    def _executed(self, connection: Connection, cursor: object, statement: str, *rest: object) -> None:
+        kind, _, what = statement.partition(" ")
+        table = what.removeprefix("INTO ").removeprefix("FROM ")
+        if kind in _WRITES and not table.startswith(_NO_DECISION):
+            self._here.wrote = (
+                getattr(self._here, "wrote", False) or not self.failpoint.on_leases or table.startswith(_LEASES)
+            )
+            self._reach(Where.WITHIN)
+
+    def _commits(self, connection: Connection) -> None:
+        self._reach(Where.BEFORE)
+
+    def _committed(self, session: Session) -> None:
+        self._reach(Where.AFTER)
+        self._here.wrote = False
+
+    def _forget(self, connection: Connection) -> None:
+        self._here.wrote = False
+
+    def _reach(self, where: Where) -> None:
+        if where is self.failpoint.where and getattr(self._here, "wrote", False):
+            self._reached += 1
+            if self._reached == self.failpoint.number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def serve(environment: dict[str, str], log: Path, failpoint: Failpoint | None) -> None:
+    """Be a pool's service, in this process, until killed."""
+    os.environ.clear()
+    os.environ.update(environment)
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(written, stream)
+    if failpoint is not None:
+        _Armed(failpoint).listen()
+    sys.exit(main())
