@@ -134,7 +134,7 @@ class RealHub:
     def api(self, method: str, path: str, json: object = None) -> httpx.Response:
         """Call the hub's API as its administrator."""
         headers = {"Authorization": f"token {self.admin_token}"}
-        return httpx.request(method, self.api_url + path, json=json, headers=headers, timeout=20, trust_env=False)
+        return httpx.request(method, self.api_url + path, json=json, headers=headers, timeout=60, trust_env=False)
 
     def token_for(self, user: str, scopes: Sequence[str]) -> str:
         """Return a new API token of a user."""
