@@ -26,6 +26,8 @@ class PoolProcess:
     folder: Path
     port: int
     database: str
+    pool_yaml: str = POOL_YAML
+    hub_api_url: str = _NO_HUB
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -39,14 +41,14 @@ class PoolProcess:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        (self.folder / "pool.yaml").write_text(POOL_YAML)
+        (self.folder / "pool.yaml").write_text(self.pool_yaml)
         environment = {
             "PATH": os.environ["PATH"],
             "LABPOOL_DATA": str(self.folder / "data"),
             "LABPOOL_DATABASE": self.database,
             "LABPOOL_POOL_FILE": str(self.folder / "pool.yaml"),
             "LABPOOL_POOL_PORT": str(self.port),
-            "JUPYTERHUB_API_URL": _NO_HUB,
+            "JUPYTERHUB_API_URL": self.hub_api_url,
             "JUPYTERHUB_API_TOKEN": "a-token-that-no-hub-asks-for",
         }
         with (self.folder / f"pool-{self.port}.log").open("ab") as log:
