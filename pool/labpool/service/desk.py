@@ -162,17 +162,17 @@ class Desk:
     async def change(self, work: Callable[[Transaction], Done], replan: bool = True, shown: bool = True) -> Done:
         """Do `work` in a transaction, decide anew within it, and tell the watchers if it is `shown` to them."""
 
-        def run() -> Done:
+        def run() -> tuple[Done, frozenset[str]]:
             with self._store.transaction() as change:
                 done = work(change)
                 if replan and self.hub_answers:  # a grant that no hub can start would only use up its hours
                     self.decide(change)
-                return done
+                return done, frozenset(change.about)
 
         async with self._one_at_a_time:
-            done = await asyncio.to_thread(run)
+            done, about = await asyncio.to_thread(run)
         if shown:
-            self.changes.announce()
+            self.changes.announce(about)
         return done
 
     async def view(self, read: Callable[[Transaction], Done]) -> Done:

@@ -1,0 +1,18 @@
+"""Reading what people were told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from labpool.store.models import NoticeRow
+from labpool.store.records import Notice
+
+
+def last_ones(session: Session, tickets: Collection[str]) -> dict[str, Notice]:
+    """The last notice of each of some tickets, in one query, for a page shows many of them."""
+    newest = select(func.max(NoticeRow.id)).where(NoticeRow.ticket.in_(tickets)).group_by(NoticeRow.ticket)
+    found = session.scalars(select(NoticeRow).where(NoticeRow.id.in_(newest)))
+    return {row.ticket: Notice(row.ticket, row.key, row.kind, row.at, row.message, row.ends_at) for row in found}
