@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timezone
 from itertools import count
+from pathlib import Path
 
 import httpx
 from labpool.api_models import ServerAsked, SpawnAsked
@@ -127,19 +128,20 @@ async def measure_in_process(places: Places, database: str, asks: int, turns: in
     """Decisions a second with their writing, one after another, against the writing alone."""
     for kind in (GRANTED, QUEUED):
         bare = BareWriter(places.new_database(database))
-        with _desk(places, places.new_database(database), NODES if kind == GRANTED else 1) as desk:
+        file = places.folder / f"{database}-{kind}.yaml"
+        with desk(file, places.new_database(database), NODES if kind == GRANTED else 1) as ours:
             for number in range(8 if kind == QUEUED else 0):
-                await desk.ask(_spawn(number))
+                await ours.ask(spawn(number))
             # the first turn only wakes both up
-            rates = [(await _decide(desk, asks, kind), _write(bare, asks, kind)) for _ in range(turns + 1)][1:]
+            rates = [(await _decide(ours, asks, kind), _write(bare, asks, kind)) for _ in range(turns + 1)][1:]
         bare.engine.dispose()
         name = f"api: decision with durable write, {kind}, against the transaction alone, {database}"
-        tell_ratio(name, "1/s", [ours for ours, _ in rates], [theirs for _, theirs in rates], AIM_IN_PROCESS)
+        tell_ratio(name, "1/s", [own for own, _ in rates], [other for _, other in rates], AIM_IN_PROCESS)
 
 
 async def _decide(desk: Desk, asks: int, kind: str) -> float:
     began = time.perf_counter()
-    answers = [await desk.ask(_spawn(number)) for number in range(1000, 1000 + asks)]
+    answers = [await desk.ask(spawn(number)) for number in range(1000, 1000 + asks)]
     seconds = time.perf_counter() - began
     for answer in answers:
         if isinstance(answer, Refusal):
@@ -159,15 +161,15 @@ def _write(bare: BareWriter, asks: int, kind: str) -> float:
     return asks / (time.perf_counter() - began)
 
 
-def _spawn(number: int) -> SpawnAsked:
+def spawn(number: int) -> SpawnAsked:
+    """A server that only this number asks for."""
     who = f"user-{number % CLIENTS}"
     return SpawnAsked(user=who, name=f"server-{number}", project="everybody", profile="one", hours=1)
 
 
 @contextmanager
-def _desk(places: Places, database: str, nodes: int) -> Iterator[Desk]:
-    """A pool's desk without a hub and without a server around it, as its process makes one."""
-    file = places.folder / f"pool-{next(_numbers)}.yaml"
+def desk(file: Path, database: str, nodes: int) -> Iterator[Desk]:
+    """A pool's desk without a hub and without a server around it, as its process makes one; `file` is its pool.yaml."""
     file.write_text(pool_yaml(nodes))
     pool_file = watched_pool_file(file).current(_LOG)
     inventory = Inventory(pool_file.simulated_nodes, pool_file.simulated_devices)
