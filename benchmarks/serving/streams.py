@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import httpx
+from labpool.domain.tickets import Ticket
+from labpool.store import AuditEntry, Store, connect, migrate
 
-from benchmarks.serving.creating import create, pool_yaml
+from benchmarks.serving.creating import pool_yaml
 from benchmarks.serving.hub import ADMIN, TOKEN_OF
 from benchmarks.serving.lines import percentile, tell
 from benchmarks.serving.places import Places, api_of, client_of, started
 from tests.service.pool_process import PoolProcess
 
 AIM_SECONDS = 1.0
-NODES, AT_ONCE = 1, 4
+HOLDERS, AT_ONCE = 8, 4
 _QUIET_SECONDS = 1.0
 _GRANTED = b'data-state="granted"'
 
@@ -58,10 +60,12 @@ class _Stream:
 
 async def measure_streams(places: Places, database: str, streams: int, rounds: int) -> None:
     """Memory of so many streams, and the time from grant to event of four grants a round."""
-    pool = places.new_pool(pool_yaml(NODES), places.new_database(database))
+    url = places.new_database(database)
+    everybody = _file(url, HOLDERS + streams)
+    holders, waiting = everybody[:HOLDERS], everybody[HOLDERS:]
+    pool = places.new_pool(pool_yaml(nodes=1), url)
     with started(pool):
-        holders = await _file(pool, [f"holder-{number}" for number in range(8 * NODES)])
-        waiting = await _file(pool, [f"person-{number}" for number in range(streams)])
+        await _planned(pool)
         idle = _resident_mib(pool)
         following = [asyncio.create_task(each.follow(pool)) for each in waiting]
         await asyncio.gather(*(each.told.wait() for each in waiting))
@@ -74,13 +78,26 @@ async def measure_streams(places: Places, database: str, streams: int, rounds: i
     tell(name, "s", percentile(seconds, 0.99), seconds, AIM_SECONDS)
 
 
-async def _file(pool: PoolProcess, users: list[str]) -> list[_Stream]:
-    """One ticket for each user, in this order."""
-    waiting: list[_Stream] = []
-    for user in users:
-        async with client_of(api_of(pool), user) as client:
-            waiting.append(_Stream(await create(client, "/tickets"), user))
-    return waiting
+def _file(url: str, people: int) -> list[_Stream]:
+    """One ticket for each, in this order, filed while no pool ran."""
+    engine = connect(url)
+    migrate(engine)
+    store, now = Store(engine), datetime.now(timezone.utc)
+    streams = [_Stream(f"{number:016x}", f"person-{number}") for number in range(people)]
+    with store.transaction() as change:
+        for number, each in enumerate(streams):
+            what = ("mine", "everybody", "one", "gpu", 1, timedelta(hours=1), now - timedelta(seconds=people - number))
+            change.save_ticket(Ticket(each.ticket, each.user, frozenset(), *what))
+            change.audit(AuditEntry(now, each.user, "filed", each.ticket, "queued, attempt 1"))
+    store.close()
+    return streams
+
+
+async def _planned(pool: PoolProcess) -> None:
+    """Wait until all GPUs are leased and who waits has a place."""
+    async with client_of(api_of(pool), ADMIN) as admin:
+        while (await admin.get("/pool")).json()["flavours"][0]["free"]:
+            await asyncio.sleep(0.2)
 
 
 async def _grants(pool: PoolProcess, holders: list[_Stream], waiting: list[_Stream], rounds: int) -> list[float]:
