@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
@@ -64,6 +64,7 @@ class UsageSum:
 
 
 _Sums = Mapping[tuple[str, ...], UsageSum]
+_Part = tuple[tuple[str, ...], str, int, int]
 
 
 class UsageMemory:
@@ -83,8 +84,8 @@ class UsageMemory:
             until, known = self._known.pop(window, (0, {}))
             if until > last:  # this view is of a moment before
                 until, known = 0, {}
-            fresh = _over(session, window, _FINEST, and_(LedgerRow.id > until, LedgerRow.id <= last))
-            summed = _added(known, fresh) if fresh else known
+            new = _since(session, window, until) if until else _all(session, window, _FINEST, true())
+            summed = _summed(known, new)
             self._known[window] = (last, summed)
             while len(self._known) > _MOST_WINDOWS:
                 self._known.popitem(last=False)
@@ -97,7 +98,7 @@ def usage(session: Session, memory: UsageMemory, window: Window, by: By, seen: S
     if seen.all or seen.projects:
         found = _by(column, memory.sums(session, window), seen)
     else:
-        own = _over(session, window, (column,), LedgerRow.person == seen.person)
+        own = _summed({}, _all(session, window, (column,), LedgerRow.person == seen.person))
         found = {name: total for (name,), total in own.items()}
     for name, units in _held(session, window, column.expression, seen):
         found[name] = found.get(name, UsageSum()) + UsageSum(held=units)
@@ -114,22 +115,33 @@ def _by(column: InstrumentedAttribute[str], sums: _Sums, seen: Seen) -> dict[str
     return found
 
 
-def _over(
-    session: Session, window: Window, keys: Sequence[InstrumentedAttribute[str]], which: ColumnElement[bool]
-) -> dict[tuple[str, ...], UsageSum]:
-    """What runs that are over came to in a window, by some columns."""
-    found = dict[tuple[str, ...], UsageSum]()
-    for key, kind, units, runs in chain(_whole(session, window, keys, which), _cut(session, window, keys, which)):
+def _summed(known: _Sums, parts: Iterable[_Part]) -> _Sums:
+    found = dict(known)
+    for key, kind, units, runs in parts:
         new = UsageSum(overrun=units) if kind == Kind.OVERRUN.value else UsageSum(units, runs=runs)
         found[key] = found.get(key, UsageSum()) + new
     return found
 
 
-def _added(known: _Sums, new: _Sums) -> _Sums:
-    return {**known, **{key: known.get(key, UsageSum()) + total for key, total in new.items()}}
+def _all(
+    session: Session, window: Window, keys: Sequence[InstrumentedAttribute[str]], which: ColumnElement[bool]
+) -> Iterator[_Part]:
+    """Of runs that are over, by some columns."""
+    return chain(_whole(session, window, keys, which), _cut(session, window, keys, which))
 
 
-_Part = tuple[tuple[str, ...], str, int, int]
+def _since(session: Session, window: Window, row: int) -> Iterator[_Part]:
+    """Of what was booked after a row. Which of it is wanted is not asked of the database, which might look at all."""
+    query = (
+        select(*_FINEST, LedgerRow.kind, LedgerRow.rate, LeaseRow.starts, LedgerRow.start, LedgerRow.end)
+        .join(LeaseRow, LeaseRow.id == LedgerRow.lease)
+        .where(LedgerRow.id > row)
+    )
+    for *key, kind, rate, since, start, end in session.execute(query):
+        inside = window.start <= start < window.end and end <= window.end
+        touches = start < window.end and end > window.start
+        if kind in _OVER and (inside or touches):
+            yield tuple(key), kind, amount(rate, since, max(start, window.start), min(end, window.end)), 1
 
 
 def _whole(
