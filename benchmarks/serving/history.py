@@ -7,12 +7,14 @@ domain values, and added in bulk.
 
 from __future__ import annotations
 
+import json
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 
+import psycopg
 from labpool.domain.leases import Lease
 from labpool.domain.ledger import closed, opened
 from labpool.domain.notices import NoticeKind
@@ -84,7 +86,7 @@ class History:
         for number in numbers:
             self._run(number, found)
         for kind in _ORDER:
-            connection.execute(kind.__table__.insert(), found[kind])  # type: ignore[attr-defined]
+            _insert(connection, kind, found[kind])
 
     def _run(self, number: int, found: Rows) -> None:
         user, ticket, lease, over = self._made_up(number)
@@ -116,6 +118,18 @@ class History:
         ticket = Ticket(f"{number:016x}", f"user-{user}", frozenset(), *what, **ended)  # type: ignore[arg-type]
         who = (ticket.id, ticket.user, ticket.name, project, "gpu")
         return user, ticket, Lease(*who, (f"device-{number % 64}",), starts, starts + hours), over
+
+
+def _insert(connection: Connection, kind: type[Base], added: list[dict[str, object]]) -> None:
+    """Add rows the quickest way that the database has."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(kind.__table__.insert(), added)  # type: ignore[attr-defined]
+        return
+    driver: psycopg.Connection[tuple[object, ...]] = connection.connection.driver_connection  # type: ignore[assignment]
+    columns = ", ".join(f'"{name}"' for name in added[0])
+    with driver.cursor() as cursor, cursor.copy(f"COPY {kind.__tablename__} ({columns}) FROM STDIN") as copy:
+        for row in added:
+            copy.write_row([json.dumps(value) if isinstance(value, list) else value for value in row.values()])
 
 
 def projects_yaml(users: int) -> str:
