@@ -49,7 +49,7 @@ NEW_TICKET_AIM_S, EARLY_END_AIM_S, COLD_AIM_S, GROWTH_AIM = 0.005, 0.025, 1.0, 1
 class Pool:
     """The pool as its service keeps it: it changes, and the planner decides."""
 
-    def __init__(self, waiting: int, seed: int) -> None:
+    def __init__(self, waiting: int, seed: int, machines: int = NODES) -> None:
         self.chance = random.Random(seed)
         self.now = NOW
         self.numbers = count()
@@ -57,7 +57,7 @@ class Pool:
         self.leases: dict[str, Lease] = {}
         self.slots: dict[str, Slot] = {}
         self.lanes: defaultdict[object, list[datetime]] = defaultdict(list)
-        nodes = tuple(Node(f"n{i:03}", 64, 512) for i in range(NODES))
+        nodes = tuple(Node(f"n{i:03}", 64, 512) for i in range(machines))
         self.node_names = {f: [n.name for i, n in enumerate(nodes) if i % FLAVOURS == f] for f in range(FLAVOURS)}
         self.reservations = tuple(self._reservations())
         devices = (

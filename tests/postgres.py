@@ -36,6 +36,7 @@ class RunningPostgres:
     port: int
     host: str = "127.0.0.1"
     within: Sequence[str] = ()
+    durable: bool = False
     _server: subprocess.Popen[bytes] | None = None
 
     def new_database(self) -> str:
@@ -66,7 +67,7 @@ class RunningPostgres:
             "",
             "-h",
             self._listens(),
-            *_NEVER_ON_DISK,
+            *(() if self.durable else _NEVER_ON_DISK),
         )
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
@@ -96,15 +97,18 @@ _numbers = count(1)
 
 
 @contextlib.contextmanager
-def running_postgres(host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterator[RunningPostgres]:
+def running_postgres(
+    host: str = "127.0.0.1", within: Sequence[str] = (), durable: bool = False
+) -> Iterator[RunningPostgres]:
     """A new server. PostgreSQL refuses to run as root, so root runs it as Debian's user postgres.
 
     Args:
         host: Where the test reaches it.
         within: Command that starts another one in a network namespace; there it listens on all addresses.
+        durable: Whether a commit waits for the disk, as PostgreSQL does by itself: for benchmarks.
     """
     folder = Path(tempfile.mkdtemp(prefix="labpool-postgres-"))  # pytest's own folders are closed to other users
-    server = RunningPostgres(folder, free_ports(1)[0], host, within)
+    server = RunningPostgres(folder, free_ports(1)[0], host, within, durable)
     try:
         (folder / "password").write_text(PASSWORD)
         if os.geteuid() == 0:

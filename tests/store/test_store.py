@@ -10,10 +10,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.tickets import EndReason, Event, State, Ticket
-from labpool.store import AuditEntry, Notice, ReservationSeries, Store, connect, migrate
+from labpool.store import Acts, AuditEntry, Notice, ReservationSeries, Store, connect, migrate
 from labpool.store.database import alembic_config
 from labpool.store.models import Base
-from sqlalchemy import inspect
+from sqlalchemy import event, inspect
 from sqlalchemy.exc import IntegrityError
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=timezone.utc)
@@ -180,3 +180,17 @@ def test_committed_work_survives_in_a_second_process_view(database_url: str):
         assert view.ticket("t1") == TICKET
     for store in (first, second):
         store.close()
+
+
+def test_what_is_looked_at_in_every_decision_is_read_once_at_a_start(store: Store, database_url: str):
+    with store.transaction() as change:
+        change.save_ticket(TICKET)
+    engine = connect(database_url)
+    started, asked = Store(engine), list[str]()
+    event.listen(engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    for _ in range(2):
+        with started.view() as view:
+            assert view.open_tickets() == (TICKET,)
+        assert started.acts() == Acts()
+    assert sum("FROM tickets" in statement for statement in asked) == 1
+    started.close()

@@ -23,6 +23,8 @@ def place(ticket: Ticket, world: World) -> int | None:
     Those with a promise and those without stand in a line each. Among the former it only ever falls, unless a higher
     class comes: who asks later stands behind, and so does who says "ready" again after an unclaimed grant.
     """
+    if ticket.state is not State.QUEUED:
+        return None
     promised = ticket.starts_by is not None
     line = (other for other in world.line() if other.flavour == ticket.flavour)
     names = [other.id for other in sorted(line, key=_rank) if (other.starts_by is not None) is promised]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,9 +76,13 @@ class Inventory:
         """Devices of one flavour, withheld ones included, in a fixed order (node, index)."""
         return tuple(sorted((d for d in self.devices if d.flavour == flavour), key=lambda d: (d.node, d.index)))
 
+    def by_node(self, flavour: str) -> Mapping[str, int]:
+        """Number of devices of `flavour` that each node holds which has any."""
+        return Counter(device.node for device in self.devices if device.flavour == flavour)
+
     def most_on_one_node(self, flavour: str) -> int:
         """Largest number of devices of `flavour` that a single node holds."""
-        return max(_count_by_node(self.of_flavour(flavour)).values(), default=0)
+        return max(self.by_node(flavour).values(), default=0)
 
     def on_node(self, node: str, flavour: str) -> int:
         """Number of devices of `flavour` that a node holds."""
@@ -111,10 +116,3 @@ class Inventory:
     def simulated(self) -> bool:
         """Whether any device stands in for hardware that is not there."""
         return any(device.simulated for device in self.devices)
-
-
-def _count_by_node(devices: Iterable[Device]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for device in devices:
-        counts[device.node] = counts.get(device.node, 0) + 1
-    return counts

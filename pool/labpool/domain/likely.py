@@ -7,16 +7,16 @@ Foster, "Using run-time predictions to estimate queue wait times", JSSPP 1999.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from heapq import heappop, heappush
+from heapq import heappop, heappush, merge
 from itertools import count, islice
 from random import Random
 
 from labpool.domain.budgets import Account, Accounts
 from labpool.domain.leases import Lease
-from labpool.domain.needs import Key, Needs
+from labpool.domain.needs import Cap, Key, Needs
 from labpool.domain.run_lengths import RunLengths
 from labpool.domain.taking_back import borrowed
 from labpool.domain.tickets import State, Ticket
@@ -83,6 +83,29 @@ class _Paid:
         return self._accounts.affordable_from(booked, ticket.project, rate, now, ticket.duration) == now
 
 
+_InLane = tuple[timedelta, int, Ticket]
+"""A ticket that waits: its size, its position in line, which no other has, and itself."""
+
+_InTurn = tuple[int, float, timedelta, int, Ticket]
+"""The same behind the rank of its class and what its project used per weight."""
+
+
+def _lanes(waiting: list[Ticket]) -> dict[tuple[int, str], list[_InLane]]:
+    """Those of one class and project, who never overtake each other by what is used: smallest first."""
+    lanes: defaultdict[tuple[int, str], list[_InLane]] = defaultdict(list)
+    for position, ticket in enumerate(waiting):
+        lanes[ticket.priority.rank, ticket.project].append((ticket.gpus * ticket.duration, position, ticket))
+    return {key: sorted(lane) for key, lane in lanes.items()}
+
+
+def _keyed(rank: int, used: float, lane: list[_InLane]) -> Iterator[_InTurn]:
+    return ((rank, used, *each) for each in lane)
+
+
+def _amounts(caps: Iterable[Cap]) -> tuple[tuple[Key, int], ...]:
+    return tuple((cap.key, cap.amount) for cap in caps if cap.key[0] != "server")
+
+
 class _Scene:
     """What each play of one flavour begins with."""
 
@@ -96,6 +119,8 @@ class _Scene:
         line = (ticket for ticket in world.line() if ticket.flavour == flavour and paid.for_now(ticket))
         self.waiting = list(islice(line, _MOST_WAITING))
         self.caps = {ticket.id: needs.of(ticket).caps for ticket in self.waiting}
+        self.amounts = {name: _amounts(caps) for name, caps in self.caps.items()}
+        self.lanes = _lanes(self.waiting)
         self.weights = {project: world.catalogue.weight_of(project) for project in {t.project for t in self.waiting}}
 
     def likely_end(self, lease: Lease, chance: Random) -> datetime:
@@ -120,7 +145,7 @@ class _Forecast:
         self.held: Counter[Key] = Counter()
         self.use = {project: scene.world.usage.of(project, self.now) for project in scene.world.catalogue.projects}
         self.ends: list[tuple[datetime, int, tuple[tuple[Key, int], ...], tuple[tuple[str, int], ...]]] = []
-        self.waiting = scene.waiting
+        self.lanes = {key: list(lane) for key, lane in scene.lanes.items()}
         for lease in scene.world.counted:
             nodes = Counter(scene.node_of[device] for device in lease.devices if device in scene.node_of)
             held = len(lease.devices)
@@ -133,33 +158,42 @@ class _Forecast:
         found: dict[str, datetime] = {}
         self._start(self.now, found)
         for _ in range(_MOST_EVENTS):
-            if not self.waiting or not self.ends:
+            if len(found) == len(self.scene.waiting) or not self.ends:
                 break
             at, _, amounts, nodes = heappop(self.ends)
-            self.held.subtract(dict(amounts))
-            self.free.update(dict(nodes))
+            for key, amount in amounts:
+                self.held[key] -= amount
+            for node, devices in nodes:
+                self.free[node] += devices
             if not self.ends or self.ends[0][0] > at:
                 self._start(max(at + self.margin, self.now), found)
         return found
 
     def _start(self, at: datetime, found: dict[str, datetime]) -> None:
-        if max(self.free.values(), default=0) <= 0:
-            return
-        weights, lengths = self.scene.weights, self.scene.lengths
-        by_turn = sorted(
-            self.waiting,
-            key=lambda t: (t.priority.rank, self.use.get(t.project, 0.0) / weights[t.project], t.gpus * t.duration),
-        )
-        for ticket in by_turn:
+        """Let start who can, each in turn, until nothing is free."""
+        started: list[_InTurn] = []
+        turns = self._by_turn()
+        while max(self.free.values(), default=0) > 0 and (turn := next(turns, None)):
+            *_, ticket = turn
             node = self._node_for(ticket)
             if node is None:
                 continue
             found[ticket.id] = at
-            amounts = tuple((cap.key, cap.amount) for cap in self.scene.caps[ticket.id] if cap.key[0] != "server")
-            ends = at + lengths.quantile(self.chance.random(), ticket.user, ticket.profile, ticket.duration)
-            self._hold(ends, amounts, ((node, ticket.gpus),))
+            started.append(turn)
+            length = self.scene.lengths.quantile(self.chance.random(), ticket.user, ticket.profile, ticket.duration)
+            self._hold(at + length, self.scene.amounts[ticket.id], ((node, ticket.gpus),))
             self._use(ticket.project, ticket.flavour, ticket.gpus, ticket.duration)
-        self.waiting = [ticket for ticket in self.waiting if ticket.id not in found]
+        for _, _, size, position, ticket in started:
+            self.lanes[ticket.priority.rank, ticket.project].remove((size, position, ticket))
+
+    def _by_turn(self) -> Iterator[_InTurn]:
+        """Who waits, by class, use of the project and size, as things stand now; worked out only as far as asked."""
+        weights = self.scene.weights
+        lanes = (
+            _keyed(rank, self.use.get(project, 0.0) / weights[project], lane)
+            for (rank, project), lane in self.lanes.items()
+        )
+        return merge(*lanes)
 
     def _node_for(self, ticket: Ticket) -> str | None:
         """The node with the fewest free devices that are enough, where every cap leaves room; else None."""
@@ -170,8 +204,10 @@ class _Forecast:
         return min(fitting)[1] if all(self.held[cap.key] + cap.amount <= cap.most for cap in caps) else None
 
     def _hold(self, until: datetime, amounts: tuple[tuple[Key, int], ...], nodes: tuple[tuple[str, int], ...]) -> None:
-        self.held.update(dict(amounts))
-        self.free.subtract(dict(nodes))
+        for key, amount in amounts:
+            self.held[key] += amount
+        for node, devices in nodes:
+            self.free[node] -= devices
         heappush(self.ends, (until, next(self.numbers), amounts, nodes))
 
     def _use(self, project: str, flavour: str, devices: int, duration: timedelta) -> None:

@@ -118,10 +118,11 @@ def _check_hardware(asked: Admitted, catalogue: Catalogue, inventory: Inventory)
     lent = max(total - sum(each.never_lent(flavour.name) for each in keeping), 0)
     if asked.gpus > lent:
         return refusals.kept_for_others(asked.profile, flavour, lent, keeping)
-    most = inventory.most_on_one_node(flavour.name)
+    counts = inventory.by_node(flavour.name)
+    most = max(counts.values(), default=0)
     if asked.gpus > most:
         return refusals.over_node(asked.profile, flavour, most)
-    hosts = [node for node in inventory.nodes if inventory.on_node(node.name, flavour.name) >= asked.gpus]
+    hosts = [node for node in inventory.nodes if counts.get(node.name, 0) >= asked.gpus]
     fitting = [node for node in hosts if _fits(asked.profile, node)]
     return None if fitting or not hosts else refusals.over_host(asked.profile, hosts)
 

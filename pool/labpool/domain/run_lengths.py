@@ -9,6 +9,7 @@ predictions rather than user runtime estimates", IEEE TPDS 18(6), 2007.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from datetime import timedelta
@@ -24,6 +25,8 @@ _PRIOR_WEIGHT, _ALIKE_WEIGHT, _OWN_WEIGHT = 8, 3, 48
 """The whole prior weighs as much as one own run, and 64 runs of others as much as four. Whole numbers, because sums of
 fractions differ in their last digit from one Python version to the next, and with it which run is the median."""
 
+_LARGEST_WEIGHT = max(_PRIOR_WEIGHT, _ALIKE_WEIGHT, _OWN_WEIGHT)
+
 
 class RunLengths:
     """What was observed so far. Of all that is remembered, a user's own runs weigh more than those of others."""
@@ -31,19 +34,24 @@ class RunLengths:
     def __init__(self) -> None:
         self._own: defaultdict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=_OWN))
         self._alike: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_ALIKE))
+        self._ordered: dict[tuple[str, str], list[tuple[float, int]]] = {}
 
     def observe(self, user: str, profile: str, asked: timedelta, ran: timedelta) -> None:
         """Take a run into account that is over: it was given `asked`, more than nothing, and lasted for `ran`."""
         part = min(ran / asked, 1.0)
         self._own[user, profile].append(part)
         self._alike[profile].append(part)
+        self._ordered.clear()
 
     def quantile(
         self, part_of_runs: float, user: str, profile: str, asked: timedelta, used: timedelta = timedelta(0)
     ) -> timedelta:
         """Which length so large a part of runs of `asked` doesn't exceed, of those that last longer than `used`."""
         done = used / asked if asked else 1.0
-        longer = sorted((part, weight) for part, weight in self._observed(user, profile) if part > done)
+        ordered = self._ordered.get((user, profile))
+        if ordered is None:
+            ordered = self._ordered[user, profile] = sorted(self._observed(user, profile))
+        longer = ordered[bisect_right(ordered, (done, _LARGEST_WEIGHT)) :]
         left = part_of_runs * sum(weight for _, weight in longer)
         for part, weight in longer:
             left -= weight

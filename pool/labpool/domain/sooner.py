@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -31,10 +32,18 @@ def sooner(ticket: Ticket, world: World, now: datetime) -> tuple[Offer, ...]:
     project = world.catalogue.projects.get(ticket.project)
     if ticket.state is not State.QUEUED or not ticket.ready or project is None:
         return ()
-    schedule = schedule_of(world, now, without=ticket.id)
     names = sorted(project.profiles, key=lambda name: name != ticket.profile)
-    offers = (_offer(ticket, world.catalogue.profiles[name], world, schedule) for name in names)
+    profiles = [world.catalogue.profiles[name] for name in names]
+    if not _is_any_free({profile.flavour for profile in profiles if profile.flavour}, world, now):
+        return ()  # as mostly where somebody waits; a schedule of all who do would say the same, much later
+    schedule = schedule_of(world, now, without=ticket.id)
+    offers = (_offer(ticket, profile, world, schedule) for profile in profiles)
     return tuple(offer for offer in offers if offer)
+
+
+def _is_any_free(flavours: Collection[str], world: World, now: datetime) -> bool:
+    held = {device for lease in world.leases if lease.ends > now for device in lease.devices}
+    return any(not held.issuperset(on) for flavour in flavours for on in world.usable_devices(flavour).values())
 
 
 def _offer(ticket: Ticket, profile: Profile, world: World, schedule: Schedule) -> Offer | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
+
+from labpool.service.watch_turns import WatchTurns
 
 
 class Changes:
@@ -12,15 +15,17 @@ class Changes:
     def __init__(self) -> None:
         self._count = 0
         self._changed = asyncio.Event()
+        self.turns = WatchTurns()
 
     @property
     def count(self) -> int:
         """How many changes there were."""
         return self._count
 
-    def announce(self) -> None:
-        """Wake all who wait."""
+    def announce(self, about: Collection[str] = ()) -> None:
+        """Wake all who wait, and prefer those who watch one of the tickets or users that the change is about."""
         self._count += 1
+        self.turns.prefer(about)
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -168,17 +168,17 @@ class Desk:
             NoTurn: it is so slow that this was not begun.
         """
 
-        def run() -> Done:
+        def run() -> tuple[Done, frozenset[str]]:
             with self._store.transaction() as change:
                 done = work(change)
                 if replan and self.hub_answers:  # a grant that no hub can start would only use up its hours
                     self.decide(change)
-                return done
+                return done, frozenset(change.about)
 
         async with self._turns.taken():
-            done = await asyncio.to_thread(run)
+            done, about = await asyncio.to_thread(run)
         if shown:
-            self.changes.announce()
+            self.changes.announce(about)
         return done
 
     async def view(self, read: Callable[[Transaction], Done]) -> Done:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from labpool.domain.likely import likely_starts
 from labpool.domain.run_lengths import RunLengths
-from labpool.domain.tickets import Ticket
+from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 from labpool.service.counting import Tally
 from labpool.store import EndedRun
@@ -33,6 +33,8 @@ class LikelyStarts:
 
     def of(self, ticket: Ticket, world: World, ended: Sequence[EndedRun], now: datetime) -> datetime | None:
         """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""
+        if ticket.state is not State.QUEUED:
+            return None
         return self.all_of(ticket.flavour, world, ended, now).get(ticket.id)
 
     def all_of(self, flavour: str, world: World, ended: Sequence[EndedRun], now: datetime) -> Mapping[str, datetime]:

@@ -86,7 +86,7 @@ async def ticket_events(found: OwnTicketWatched, request: Request, pool: ThePool
         view = await pool.viewer.ticket(found.id)
         return _TEMPLATES.get_template("_ticket.html").render(await _about(view, pool))
 
-    async for event in watch(request, pool, "ticket", render):
+    async for event in watch(request, pool, "ticket", found.id, render):
         yield event
 
 

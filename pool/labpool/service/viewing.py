@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
@@ -35,7 +36,7 @@ from labpool.service.desk import Desk
 from labpool.service.extending import extension_shown
 from labpool.service.reconciler import Reconciler
 from labpool.settings import hidden_profiles
-from labpool.store import Transaction
+from labpool.store import Notice, Transaction
 
 PREFIX = "/services/pool"
 SHORTEST_RETRY, LONGEST_RETRY = 5, 600
@@ -58,7 +59,7 @@ class Viewer:
 
         def read(view: Transaction) -> TicketView:
             ticket = self._desk.get(view, ticket_id)
-            return self._ticket(view, ticket, self._desk.world(view))
+            return self._tickets(view, [ticket], self._desk.world(view))[0]
 
         return await self._desk.view(read)
 
@@ -66,8 +67,7 @@ class Viewer:
         """A user's newest tickets, newest first."""
 
         def read(view: Transaction) -> list[TicketView]:
-            world = self._desk.world(view)
-            return [self._ticket(view, ticket, world) for ticket in view.tickets_of(user)]
+            return self._tickets(view, view.tickets_of(user), self._desk.world(view))
 
         return await self._desk.view(read)
 
@@ -76,8 +76,8 @@ class Viewer:
 
         def read(view: Transaction) -> HomeView:
             world = self._desk.world(view)
-            mine = [self._ticket(view, ticket, world) for ticket in world.tickets if ticket.user == user]
-            return HomeView(pool=self._pool(world), tickets=tuple(mine))
+            mine = [ticket for ticket in world.tickets if ticket.user == user]
+            return HomeView(pool=self._pool(world), tickets=tuple(self._tickets(view, mine, world)))
 
         return await self._desk.view(read)
 
@@ -118,7 +118,11 @@ class Viewer:
         left = (ticket.planned_start - self._desk.clock()).total_seconds()
         return int(min(max(left, SHORTEST_RETRY), LONGEST_RETRY))
 
-    def _ticket(self, view: Transaction, ticket: Ticket, world: World) -> TicketView:
+    def _tickets(self, view: Transaction, tickets: Sequence[Ticket], world: World) -> list[TicketView]:
+        told = view.last_notices_of([ticket.id for ticket in tickets])
+        return [self._ticket(view, ticket, world, told.get(ticket.id)) for ticket in tickets]
+
+    def _ticket(self, view: Transaction, ticket: Ticket, world: World, told: Notice | None) -> TicketView:
         catalogue, now, lease = world.catalogue, self._desk.clock(), view.lease_of(ticket.id)
         project, profile = catalogue.projects.get(ticket.project), catalogue.profile_of(ticket)
         sighting, granted = self._reconciler.sighting, ticket.state is State.GRANTED
@@ -151,8 +155,8 @@ class Viewer:
             server_path=server_path(ticket.user, ticket.name),
             path=f"{PREFIX}/tickets/{ticket.id}",
             logs_path=f"/logs/{quote(ticket.user, safe='')}/{quote(ticket.project, safe='')}/",
-            notice=_notice(view, ticket),
-            simulated=any(device.simulated for device in world.inventory.of_flavour(ticket.flavour)),
+            notice=_notice(told),
+            simulated=any(each.simulated and each.flavour == ticket.flavour for each in world.inventory.devices),
         )
 
     def _lease(self, lease: Lease) -> LeaseView:
@@ -272,8 +276,7 @@ def _offer(offer: Offer) -> OfferView:
     )
 
 
-def _notice(view: Transaction, ticket: Ticket) -> NoticeView | None:
-    notice = view.last_notice_of(ticket.id)
+def _notice(notice: Notice | None) -> NoticeView | None:
     if notice is None:
         return None
     return NoticeView(kind=notice.kind, at=notice.at, ends_at=notice.ends_at, message=notice.message)

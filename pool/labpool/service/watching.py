@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fastapi import Request
@@ -9,6 +10,7 @@ from fastapi.sse import ServerSentEvent
 
 from labpool.hub_signin import RequestRefused, SignedIn
 from labpool.service.access import person_watching
+from labpool.service.changes import Changes
 from labpool.service.parts import Parts
 
 HEARTBEAT_SECONDS = 5.0
@@ -16,24 +18,36 @@ HEARTBEAT_SECONDS = 5.0
 
 
 async def watch(
-    request: Request, pool: Parts, event: str, render: Callable[[], Awaitable[str]]
+    request: Request, pool: Parts, event: str, about: str, render: Callable[[], Awaitable[str]]
 ) -> AsyncIterator[ServerSentEvent]:
     """Send `render`'s text as `event` now and whenever it has changed; a `heartbeat` event otherwise.
 
-    The stream ends when who asked for it signs out or loses the token.
+    A change that is `about` that ticket or user is shown at once, others in turn with all who watch. The stream ends
+    when who asked for it signs out or loses the token.
     """
+    changes = pool.changes
     sent: str | None = None
-    count = pool.changes.count
-    while True:
-        shown = await render()
-        if await _has_signed_out(request, pool):
-            return
-        if shown != sent:
-            sent = shown
-            yield ServerSentEvent(raw_data=shown, event=event)
-        else:
-            yield ServerSentEvent(raw_data="", event="heartbeat")
-        count = await pool.changes.after(count, HEARTBEAT_SECONDS)
+    seen = changes.count - 1
+    with changes.turns.watching(about) as concerned:
+        while True:
+            new = await _in_turn(changes, concerned, render) if changes.count > seen else None
+            if await _has_signed_out(request, pool):
+                return
+            seen, shown = new or (seen, sent)
+            if shown is not None and shown != sent:
+                yield ServerSentEvent(raw_data=(sent := shown), event=event)
+            else:
+                yield ServerSentEvent(raw_data="", event="heartbeat")
+            if changes.count <= seen:
+                await changes.after(seen, HEARTBEAT_SECONDS)
+
+
+async def _in_turn(
+    changes: Changes, concerned: asyncio.Event, render: Callable[[], Awaitable[str]]
+) -> tuple[int, str] | None:
+    """What is shown now, and how many changes there had been; None where it is not one's turn before a heartbeat."""
+    async with changes.turns.turn(concerned, HEARTBEAT_SECONDS) as is_mine:
+        return (changes.count, await render()) if is_mine else None
 
 
 async def _has_signed_out(request: Request, pool: Parts) -> bool:
@@ -52,5 +66,5 @@ async def notices_of(user: SignedIn, request: Request, pool: Parts) -> AsyncIter
         notices = [ticket.notice for ticket in tickets if ticket.notice]
         return max(notices, key=lambda notice: notice.at).model_dump_json() if notices else ""
 
-    async for event in watch(request, pool, "notice", newest):
+    async for event in watch(request, pool, "notice", user.name, newest):
         yield event

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from sqlalchemy import func, select
@@ -25,6 +25,7 @@ from labpool.store.models import (
     WithdrawalRow,
 )
 from labpool.store.records import Acts, EndedRun, ReservationSeries
+from labpool.store.usage import UsageMemory
 
 REMEMBERED = timedelta(days=367)
 """So long before the last one's end runs are read back: the longest period of a budget, and six half-lives of the
@@ -37,7 +38,8 @@ class Kept:
 
     Open tickets by id, live leases by ticket, slots by ticket; ended runs in that order; reservations that nobody
     cancelled, and acts of admins that are not over, in the order of making. Those are the very same tuples for as long
-    as none is made or ended. Pseudonyms by name; the last link of the audit trail's chain.
+    as none is made or ended. Pseudonyms by name; the last link of the audit trail's chain; what usage was
+    summed up to, which is the same for all copies.
     """
 
     tickets: dict[str, Ticket]
@@ -48,6 +50,7 @@ class Kept:
     acts: Acts
     pseudonyms: dict[str, str]
     audited: Link
+    usage: UsageMemory = field(default_factory=UsageMemory)
 
     def copy(self) -> Kept:
         """One that may be changed while others read this one."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import Session
 
 from labpool.domain.tickets import State, Ticket
@@ -33,18 +33,34 @@ class Wanted:
 
 
 def newest_tickets(session: Session, wanted: Wanted) -> tuple[Ticket, ...]:
-    """The newest ones that are wanted, newest first."""
+    """The newest ones that are wanted, newest first.
+
+    Asked for one by one, a user's and each project's are the beginning of an index each, however many there are.
+    """
+    found: dict[str, Ticket] = {}
     newest_first = (TicketRow.requested_at.desc(), TicketRow.id.desc())
-    query = select(TicketRow).where(*_conditions(wanted)).order_by(*newest_first).limit(wanted.limit)
-    return tuple(rows.ticket_from(row) for row in session.scalars(query, execution_options=FRESH))
+    for whose in _whose(wanted):
+        query = select(TicketRow).where(*_conditions(wanted), whose).order_by(*newest_first).limit(wanted.limit)
+        found |= {row.id: rows.ticket_from(row) for row in session.scalars(query, execution_options=FRESH)}
+    ordered = sorted(found.values(), key=lambda ticket: (ticket.requested_at, ticket.id), reverse=True)
+    return tuple(ordered[: wanted.limit])
+
+
+def _whose(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    if wanted.user is None:
+        yield true()
+        return
+    yield TicketRow.user == wanted.user
+    for project in wanted.projects:
+        if wanted.project in (None, project):
+            yield TicketRow.project == project
 
 
 def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
-    yield TicketRow.state.in_([state.value for state in wanted.states])
+    if set(wanted.states) != set(State):
+        yield TicketRow.state.in_([state.value for state in wanted.states])
     if wanted.project is not None:
         yield TicketRow.project == wanted.project
-    if wanted.user is not None:
-        yield or_(TicketRow.user == wanted.user, TicketRow.project.in_(wanted.projects))
     if wanted.after is not None:
         at, last = wanted.after
         yield or_(TicketRow.requested_at < at, and_(TicketRow.requested_at == at, TicketRow.id < last))

@@ -54,6 +54,8 @@ class TicketRow(Base):
         ),
         Index("tickets_by_state", "state"),
         Index("tickets_by_request", "requested_at", "id"),
+        Index("tickets_of_user", "user", "requested_at", "id"),
+        Index("tickets_of_project", "project", "requested_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -92,6 +94,7 @@ class LeaseRow(Base):
             sqlite_where=text("ended_at IS NULL"),
             postgresql_where=text("ended_at IS NULL"),
         ),
+        Index("leases_by_end", "ended_at"),
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
@@ -141,7 +144,7 @@ class LedgerRow(Base):
     """
 
     __tablename__ = "ledger"
-    __table_args__ = (Index("ledger_by_time", "kind", "start", "end"),)
+    __table_args__ = (Index("ledger_by_time", "kind", "start", "end"), Index("ledger_of_person", "person", "start"))
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     lease: Mapped[int] = mapped_column(ForeignKey("leases.id"), index=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -31,6 +32,8 @@ class Store:
         self._engine, self._leadership = engine, leadership
         self._kept: Kept | None = None
         self._acts: Acts | None = None
+        self._turns = 0  # of transactions: one for each beginning and each end
+        self._one_at_a_time = Lock()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -42,6 +45,8 @@ class Store:
             StoreUnavailable: the database is down, locked, full or too slow.
             NotLeading: another process decides.
         """
+        with self._one_at_a_time:
+            self._turns += 1
         try:
             with told_apart(), Session(self._engine) as session, session.begin():
                 self._check(session)
@@ -49,9 +54,9 @@ class Store:
                 change = Transaction(session, kept)
                 yield change
         except BaseException:
-            self._kept = None
+            self._done(None)
             raise
-        self._kept, self._acts = kept, kept.acts
+        self._done(kept)
         if change.erased:
             self._kept = None
             compact(self._engine)
@@ -64,20 +69,37 @@ class Store:
             StoreUnavailable: the database is down or too slow.
             NotLeading: another process decides, so what this one remembers may be wrong.
         """
-        known = self._kept
+        known, turns = self._kept, self._turns
         with told_apart(), Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
             self._check(session)
-            yield Transaction(session, known or read(session))
+            if known is None:
+                known = read(session)
+                self._remember(known, turns)
+            yield Transaction(session, known)
 
     def acts(self) -> Acts:
         """What admins said and nobody has ended, as the last transaction left it.
 
-        Asked by what waits for nobody, such as pages; so it doesn't wait for the database once it was read.
+        Asked by what waits for nobody, and many times in a page, it is not read from the database again, nor does it
+        ask who leads: what follows from it is written by a transaction, which does.
         """
         if self._acts is None:
             with self.view() as view:
                 self._acts = view.acts()
         return self._acts
+
+    def _remember(self, found: Kept, turns: int) -> None:
+        """Keep what was read at a start, unless a transaction was under way meanwhile, which knows better."""
+        with self._one_at_a_time:
+            if turns == self._turns and not turns % 2 and self._kept is None:
+                self._kept = found
+
+    def _done(self, kept: Kept | None) -> None:
+        with self._one_at_a_time:
+            self._turns += 1
+            self._kept = kept
+        if kept is not None:
+            self._acts = kept.acts
 
     def _check(self, session: Session) -> None:
         if self._leadership is not None:

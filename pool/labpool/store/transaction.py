@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -14,7 +14,7 @@ from labpool.domain.ledger import Posting, closed, moved, opened
 from labpool.domain.overrides import Override
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.withdrawals import Withdrawal
-from labpool.store import auditing, erasing, people, rows, usage, writing
+from labpool.store import auditing, erasing, notices, people, rows, usage, writing
 from labpool.store.audit_chain import Link
 from labpool.store.erasing import Erased
 from labpool.store.kept import Kept
@@ -42,6 +42,8 @@ class Transaction:
     def __init__(self, session: Session, kept: Kept) -> None:
         self._session, self._kept = session, kept
         self.erased = False
+        self.about = set[str]()
+        """The tickets (by id) and users of which something was written."""
 
     def ticket(self, ticket: str) -> Ticket | None:
         """One ticket, open or ended."""
@@ -78,6 +80,7 @@ class Transaction:
 
     def save_ticket(self, ticket: Ticket) -> None:
         """Add a ticket, or write an open one's new state."""
+        self.about |= {ticket.id, ticket.user}
         columns = rows.ticket_columns(ticket)
         if ticket.id in self._kept.tickets:
             writing.change(self._session, TicketRow, "id", ticket.id, columns)
@@ -107,6 +110,7 @@ class Transaction:
         before = self._kept.leases.get(lease.ticket)
         if before == lease:
             return
+        self.about |= {lease.ticket, lease.user}
         if before is None:
             number, postings = writing.add_numbered(self._session, LeaseRow, rows.lease_columns(lease)), opened(lease)
             writing.add(self._session, LeasedDeviceRow, rows.device_columns(number, lease))
@@ -202,6 +206,8 @@ class Transaction:
         query = select(NoticeRow.id).where(NoticeRow.ticket == notice.ticket, NoticeRow.key == notice.key)
         if self._session.scalar(query) is not None:
             return None
+        ticket = self.ticket(notice.ticket)
+        self.about |= {notice.ticket, ticket.user if ticket else ""}
         return writing.add_numbered(self._session, NoticeRow, rows.as_columns(notice))
 
     @property
@@ -216,9 +222,11 @@ class Transaction:
 
     def last_notice_of(self, ticket: str, kind: str | None = None) -> Notice | None:
         """What a ticket's owner was told last, of one kind or at all."""
-        query = select(NoticeRow).where(NoticeRow.ticket == ticket).order_by(NoticeRow.id.desc()).limit(1)
-        row = self._session.scalars(query.where(NoticeRow.kind == kind) if kind else query).first()
-        return rows.notice_from(row) if row else None
+        return self.last_notices_of([ticket], kind).get(ticket)
+
+    def last_notices_of(self, tickets: Collection[str], kind: str | None = None) -> dict[str, Notice]:
+        """What the owners of tickets were told last, of one kind or at all; nothing for those who were told nothing."""
+        return notices.last_ones(self._session, tickets, kind)
 
     def audit(self, entry: AuditEntry) -> AuditEntry:
         """Add a row to the audit trail; give it as written, people under their pseudonyms."""
@@ -242,7 +250,7 @@ class Transaction:
 
     def usage(self, window: Window, by: By, seen: Seen) -> dict[str, UsageSum]:
         """What the ledger says of a window, summed up by a column, as far as it may be seen; people by their names."""
-        sums = usage.usage(self._session, window, by, seen)
+        sums = usage.usage(self._session, self._kept.usage, window, by, seen)
         if by is not By.USER:
             return sums
         names = {pseudonym: name for name, pseudonym in self._kept.pseudonyms.items()}
