@@ -36,10 +36,10 @@ from tests.domain.lab import MINUTE
 from tests.domain.rules import DEVICES, NODES, must
 from tests.service.pool_history import SECOND, Killed, PoolHistory, Step, counted, emptied
 
-_DAILY = 12 * ("ask",) + 4 * ("use", "wait") + 2 * ("extend", "reorder", "killed")
+_DAILY = 6 * ("ask", "rush") + 4 * ("use", "wait") + 2 * ("extend", "reorder", "killed")
 PEACEFUL = (*_DAILY, *("stop", "cancel", "ready", "instead", "start_no_more", "reserve", "restart"))
 TROUBLE = (
-    *("grant_first", "grant_first", "end_by_admin", "drain", "undrain", "fence", "fence", "override", "end_override"),
+    *(*4 * ("grant_first",), "end_by_admin", "drain", "undrain", "fence", "fence", "override", "end_override"),
     *("reserve_anyhow", "give_up_reservation", "ask_lower", "die", "fail_node", "return_node", "lose_device"),
     *("return_device", "overrun", "settle", "hub_down", "hub_up", "outage"),
 )
@@ -91,8 +91,8 @@ class Happenings(PoolHistory):
     async def _ask(self, one: int, other: int, priority: str = "interactive") -> None:
         if not self.hub.answers:
             return
-        who = {"user": f"user{one % 3}", "name": f"server{(one + other) % 4}", "project": _PROJECTS[other % 2]}
-        what = {"profile": f"big-{(1, 2, 2, 3)[one % 4]}-{priority}", "hours": (0.5, 2, 4, 5)[other % 4]}
+        who = {"user": f"user{one % 4}", "name": f"server{(one + other) % 4}", "project": _PROJECTS[other % 2]}
+        what = {"profile": f"big-{(1, 2, 2, 3)[one // 2 % 4]}-{priority}", "hours": (0.5, 2, 4, 5)[other % 4]}
         before = await self._tickets(*OPEN)
         answered = await self.hub.spawn(SpawnAsked(**who, **what))
         after = {ticket.id: ticket for ticket in await self._tickets(*OPEN)}
@@ -103,6 +103,10 @@ class Happenings(PoolHistory):
                 must(after[ticket.id].state is State.QUEUED, "7: who is told to wait is not in line")
             case Holds(ticket=ticket):
                 must(after[ticket.id].state in HOLDING, "7: who is told to start holds nothing")
+
+    async def _rush(self, one: int, other: int) -> None:
+        for number in range(3):
+            await self._ask(one + number, other + 2 * number)
 
     async def _ask_lower(self, one: int, other: int) -> None:
         """Somebody asks in a lower class, whose promises a higher one may take."""
@@ -185,8 +189,10 @@ class Happenings(PoolHistory):
 
     async def _grant_first(self, one: int, other: int) -> None:
         self.told.causes.add(BreakCause.ADMIN_CHANGE)
-        if ticket := _pick(await self._tickets(State.QUEUED), one):
-            await self._confirmed(lambda confirm: let_start(self.desk, ticket.id, confirm, "a talk", ROOT))
+        for ticket in await self._tickets(State.QUEUED):
+            with suppress(NotNow, Rejected):  # the first one that could start if nobody else waited
+                await self._confirmed(lambda yes, it=ticket.id: let_start(self.desk, it, yes, "a talk", ROOT))
+                break
 
     async def _end_by_admin(self, one: int, _: int) -> None:
         ticket = _pick(await self._tickets(*OPEN), one)
