@@ -1,8 +1,8 @@
 """Run the quick tests on other Python versions than the one of .venv, each in an environment of its own.
 
-Quick is what needs neither a browser, a whole lab nor PostgreSQL: the rules, the store, the engine, the service,
-tfpresets. Beside that, tests marked `everywhere` start the whole lab and train in its JupyterLab. The last version is
-tried as on a machine without Node and uv: setup brings its own. With CI=true uv is asked to fetch a missing
+Quick is what needs neither a browser, a whole lab nor PostgreSQL, and no long search: the rules, the store, the engine,
+the service, tfpresets. Beside that, tests marked `everywhere` start the whole lab and train in its JupyterLab. The last
+version is tried as on a machine without Node and uv: setup brings its own. With CI=true uv is asked to fetch a missing
 interpreter, and one that is missing all the same is a failure.
 """
 
@@ -20,7 +20,7 @@ import interpreters
 from environment import ROOT, Environment
 
 DEFAULT = ("python3.10", "python3.13")
-TESTS = "everywhere or (not browser and not hub and not hub5 and not postgresql)"
+TESTS = "everywhere or (not browser and not hub and not hub5 and not postgresql and not once)"
 BRINGS_ITS_OWN = ("node", "nodejs", "npm", "npx", "corepack", "uv", "uvx")
 
 

@@ -10,6 +10,8 @@ from labpool.domain.planner import Planner
 
 from tests.domain.history import PEACEFUL, TROUBLE, History, Step, histories
 
+pytestmark = pytest.mark.once
+
 STEPS = 50
 SLOW_ONES_TOO = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 NORMAL = settings(

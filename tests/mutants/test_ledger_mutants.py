@@ -15,6 +15,8 @@ from labpool.store import EndedRun, transaction
 
 from tests.service.desk_history import STEPS, DeskHistory
 
+pytestmark = pytest.mark.once
+
 _HISTORIES = 25
 
 

@@ -14,6 +14,8 @@ from tests.domain.history import PEACEFUL, TROUBLE
 from tests.domain.rules import InvariantBroken
 from tests.mutants.test_planner_mutants import hunt
 
+pytestmark = pytest.mark.once
+
 MACHINES = PEACEFUL + TROUBLE + 3 * ("drain_node", "fail_node", "return_node")
 
 

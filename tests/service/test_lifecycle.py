@@ -112,7 +112,7 @@ def test_end_of_the_hours_is_announced_twice_and_then_ends_the_server(lab: Lab, 
     assert lab.pool.ticket(ticket.id).state == "running"
     lab.pool.pass_time(timedelta(minutes=4))
     lab.until(ticket, "ended", "time_limit")
-    assert not psutil.pid_exists(pid)
+    wait_until(lambda: not psutil.pid_exists(pid), "the hub's last look at the process")
     assert lab.pool.trail(ticket.id)[-2:] == ["stopping", "time_limit"]
 
 

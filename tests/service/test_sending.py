@@ -26,6 +26,7 @@ from tests.service.sending import (
     granted_after_waiting,
     hook,
     lab,
+    pass_the_pause,
     ports,
     sending_lab,
     signed,
@@ -77,7 +78,7 @@ def test_mail_that_is_refused_for_now_is_tried_again_under_the_same_id(lab: Lab,
     box.answers.append("451 busy")
     granted_after_waiting(lab, new_user(), user)
     wait_until(lambda: len(box.tried) == 1 and waiting(lab) == 1, "the first try")
-    lab.pool.pass_time(pause_after(1))
+    pass_the_pause(lab)
     box.await_mail(address(user))
     until_done(lab)
     assert box.tried[0] == box.tried[1]
@@ -160,7 +161,7 @@ def test_any_answer_but_success_is_tried_again_and_no_redirect_followed(
     hook.answers += [status]
     granted_after_waiting(lab, new_user(), user)
     first = hook.await_call()
-    lab.pool.pass_time(pause_after(1))
+    pass_the_pause(lab, Way.WEBHOOK)
     second = hook.await_call(2)
     until_done(lab, Way.WEBHOOK)
     assert [call.path for call in hook.calls] == ["/hook?a=1"] * 2
