@@ -28,6 +28,15 @@ Turn = Callable[..., None]
 def pool_and_hub(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RunningPool, RealHub]]:
+    with pool_on(request, tmp_path_factory) as both:
+        yield both
+
+
+@contextlib.contextmanager
+def pool_on(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunningPool, RealHub]]:
+    """A pool and a hub on the kind of database that a fixture's parameter names."""
     on_postgres = request.param == "postgresql"
     database = request.getfixturevalue("postgres").new_database() if on_postgres else ""
     with pool_before_hub(tmp_path_factory.mktemp("pool"), USERS, database=database) as both:

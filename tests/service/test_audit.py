@@ -41,11 +41,13 @@ def test_head_is_written_hourly_and_at_a_clean_stop_and_the_trail_fits_it(lab: L
     count, rows = len(heads(pool)), last_row(pool)
     assert heads(pool)[-1].link.number < rows
     pool.stop()
-    assert len(heads(pool)) == count + 1
-    assert heads(pool)[-1].link.number >= rows
-    found = verify_audit(pool.database_url, heads(pool))
-    assert (found.rows, found.broken) == (heads(pool)[-1].link.number, None)
-    pool.start()
+    try:
+        assert len(heads(pool)) == count + 1
+        assert heads(pool)[-1].link.number >= rows
+        found = verify_audit(pool.database_url, heads(pool))
+        assert (found.rows, found.broken) == (heads(pool)[-1].link.number, None)
+    finally:
+        pool.start()
 
 
 def test_log_lines_and_rows_of_the_trail_bear_the_pseudonym(

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,11 +15,23 @@ from labpool.domain.tickets import HOLDING
 from labpool.settings import sqlite_url
 from labpool.store import Store, connect, migrate, restore_backup, write_backup
 
-from tests.real_hub import wait_until
+from tests.conftest import DATABASES
+from tests.real_hub import RealHub, wait_until
+from tests.service.conftest import pool_on
 from tests.service.lab import Lab
+from tests.service.running_pool import RunningPool
 
 pytestmark = [pytest.mark.hub, pytest.mark.long]
 NewUser = Callable[[], str]
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def pool_and_hub(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunningPool, RealHub]]:
+    """A pool of this module's own: what it set back is not what was written down elsewhere of its trail."""
+    with pool_on(request, tmp_path_factory) as both:
+        yield both
 
 
 class Asking(threading.Thread):
