@@ -42,7 +42,7 @@ class Places:
         """A pool on a database; not started yet."""
         folder = self.folder / f"pool-{next(self._numbers)}"
         folder.mkdir()
-        return PoolProcess(folder, free_ports(1)[0], database, pool_yaml, self.hub_api_url)
+        return PoolProcess(folder, free_ports(1)[0], database, self.hub_api_url, pool_yaml=pool_yaml)
 
 
 @contextmanager
