@@ -33,7 +33,7 @@ from labpool.store.models import (
     SlotRow,
     TicketRow,
 )
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, insert, make_url
 
 GRANTED, QUEUED = "granted", "queued"
 Made = dict[str, str]
@@ -91,7 +91,7 @@ def _ticket(kind: str, number: str, user: str, asked: ServerAsked, now: datetime
 
 
 def _insert(connection: Connection, kind: type[Base], *values: rows.Columns) -> None:
-    connection.execute(kind.__table__.insert(), [dict(each) for each in values])  # type: ignore[attr-defined]
+    connection.execute(insert(kind), [dict(each) for each in values])
 
 
 def _bare_engine(url: str) -> Engine:

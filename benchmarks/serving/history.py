@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 
@@ -31,14 +31,13 @@ from labpool.store.models import (
     PersonRow,
     TicketRow,
 )
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, insert, text
 
 PROJECTS = 20
 _BATCH = 2_000
 _STRIDE = 7_919  # a prime: everybody comes equally often, and nobody knows after whom
 _ORDER: tuple[type[Base], ...] = (TicketRow, LeaseRow, LeasedDeviceRow, LedgerRow, NoticeRow, AuditRow)
 _COUNTED = ("leases", "ledger", "notices")
-_AUDIT = AuditRecord._fields[1:]
 Rows = defaultdict[type[Base], list[dict[str, object]]]
 
 
@@ -49,12 +48,13 @@ class _Trail:
     number: int = BEGINNING.number
     hash: str = BEGINNING.hash
 
-    def row(self, *said: object) -> dict[str, object]:
+    def row(self, at: datetime, actor: str, ticket: str, event: str, detail: str) -> dict[str, object]:
         """The next row, chained to the one before."""
         self.number += 1
-        unhashed = AuditRecord(self.number, *said, "")  # type: ignore[arg-type]
+        said = {"at": at, "actor": actor, "ticket": ticket, "event": event, "detail": detail}
+        unhashed = AuditRecord(self.number, at, actor, ticket, event, detail, "")
         self.hash = hash_after(self.hash, unhashed)
-        return {"id": self.number, **dict(zip(_AUDIT, (*said, self.hash), strict=True))}
+        return {"id": self.number, **said, "hash": self.hash}
 
 
 @dataclass
@@ -74,7 +74,7 @@ class History:
         migrate(engine)
         with engine.begin() as connection:
             people = [{"name": f"user-{n}", "pseudonym": _pseudonym(n)} for n in range(self.users)]
-            connection.execute(PersonRow.__table__.insert(), people)  # type: ignore[attr-defined]
+            connection.execute(insert(PersonRow), people)
             numbers = iter(range(self.runs))
             while batch := list(islice(numbers, _BATCH)):
                 self._add(connection, batch)
@@ -114,8 +114,8 @@ class History:
         starts = over - hours * chance.uniform(0.1, 1)
         asked, project = starts - timedelta(minutes=chance.randrange(120)), f"project-{user % PROJECTS}"
         what = (f"server-{number % 5}", project, "one", "gpu", 1, hours, asked)
-        ended = {"state": State.ENDED, "end_reason": EndReason.STOPPED, "changed_at": over, "starts_by": starts}
-        ticket = Ticket(f"{number:016x}", f"user-{user}", frozenset(), *what, **ended)  # type: ignore[arg-type]
+        filed = Ticket(f"{number:016x}", f"user-{user}", frozenset(), *what, starts_by=starts)
+        ticket = replace(filed, state=State.ENDED, end_reason=EndReason.STOPPED, changed_at=over)
         who = (ticket.id, ticket.user, ticket.name, project, "gpu")
         return user, ticket, Lease(*who, (f"device-{number % 64}",), starts, starts + hours), over
 
@@ -123,7 +123,7 @@ class History:
 def _insert(connection: Connection, kind: type[Base], added: list[dict[str, object]]) -> None:
     """Add rows the quickest way that the database has."""
     if connection.dialect.name == "sqlite":
-        connection.execute(kind.__table__.insert(), added)  # type: ignore[attr-defined]
+        connection.execute(insert(kind), added)
         return
     driver: psycopg.Connection[tuple[object, ...]] = connection.connection.driver_connection  # type: ignore[assignment]
     columns = ", ".join(f'"{name}"' for name in added[0])

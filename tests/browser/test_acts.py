@@ -81,6 +81,8 @@ def test_admin_is_asked_before_a_drain_breaks_promises(all_leased: Person, bert:
     question.get_by_role("button", name="Do it").click()
     expect(listed(page)).to_contain_text("New fans")
     expect(bert.ticket).to_contain_text("That cannot be kept", timeout=SLOW)
+    expect(bert.ticket).not_to_contain_text("At the latest")
+    expect(bert.ticket).not_to_contain_text("Likely")  # with no GPU left nobody knows
     check_with_axe(page)
 
 

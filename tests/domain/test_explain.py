@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from labpool.domain.explain import place, why_waiting
+from labpool.domain.explain import place, promise, why_waiting
 from labpool.domain.inventory import Inventory
 from labpool.domain.planner import plan
 from labpool.domain.plans import BreakCause, BrokenPromise
@@ -44,6 +44,20 @@ def test_all_devices_in_use_names_the_leases_and_the_next_end():
     assert sentence(world, "train").message == (
         "You wait because both GPUs (Demo GPU) are in use. The next lease ends at 11:00 UTC at the latest."
     )
+
+
+def test_a_promise_is_shown_while_the_plan_keeps_it():
+    held = (lease("a", "n1-0", until=5), lease("b", "n1-1", until=2))
+    world = waiting_in(World(TWO, catalogue(), (ticket("train"),), held))
+    (slot,) = world.slots
+    told = world.tickets[0]
+    assert told.starts_by is not None
+    assert promise(told, world) == told.starts_by
+    late = replace(slot, start=told.starts_by + world.catalogue.queue.lateness)
+    assert promise(told, replace(world, slots=(late,))) == told.starts_by
+    too_late = replace(late, start=late.start + timedelta(seconds=1))
+    assert promise(told, replace(world, slots=(too_late,))) is None
+    assert promise(told, replace(world, slots=())) is None
 
 
 def test_a_free_device_that_is_too_few_is_said_to_be_too_few():

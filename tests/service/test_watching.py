@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from itertools import count
 
+import pytest
+from fastapi import Request
+from labpool.service import watching
 from labpool.service.changes import Changes
+
+from tests.service.lab import Lab
 
 PATIENCE = 30.0
 
@@ -55,3 +62,25 @@ async def test_who_has_no_turn_in_time_is_told_so_and_keeps_nobody_waiting():
     await slow
     await _render(changes, "t3", rendered)
     assert rendered == ["t1", "t3"]
+
+
+def test_what_time_alone_changes_is_shown_too(lab: Lab, new_user: Callable[[], str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(watching, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(watching, "_AGAIN_SECONDS", 0.02)
+    user, rendered = new_user(), count(1)
+    token = lab.hub.api("POST", f"/users/{user}/tokens", {"note": "test"}).json()["token"]
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+    request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers})
+
+    async def render() -> str:
+        return str(next(rendered))
+
+    async def shown() -> list[str | None]:
+        events: list[str | None] = []
+        async for event in watching.watch(request, lab.pool.parts, "ticket", "t1", render):
+            events += [event.raw_data] if event.event == "ticket" else []
+            if len(events) == 3:
+                break
+        return events
+
+    assert lab.pool.call(shown()) == ["1", "2", "3"]

@@ -110,7 +110,7 @@ MOUNTS = r"""
 25 22 0:24 / /mnt/my\040share rw - cifs //host/share rw
 26 22 0:25 / /over rw - nfs host:/old rw
 27 22 0:26 / /over rw - tmpfs tmpfs rw
-28 22 0:27 / /home/x rw - fuse.sshfs x@y: rw
+28 22 0:27 / /people/x rw - fuse.sshfs x@y: rw
 broken line
 """
 
@@ -125,7 +125,7 @@ broken line
         ("/srvother/labpool", None),
         ("/mnt/my share/labpool", "cifs"),
         ("/over/labpool", None),
-        ("/home/x/.local/share/labpool", "fuse.sshfs"),
+        ("/people/x/.local/share/labpool", "fuse.sshfs"),
     ],
 )
 def test_file_system_is_the_one_of_the_deepest_mount(tmp_path: Path, folder: str, kind: str | None):

@@ -82,7 +82,9 @@ class TicketView(_View):
     requested_at: datetime
     attempt: int
     place: int | None = Field(None, description="1 is next; null unless queued.")
-    starts_by: datetime | None = Field(None, description="The promise: never moves later while the ticket waits.")
+    starts_by: datetime | None = Field(
+        None, description="The promise: never moves later while the ticket waits; none where it can't be kept."
+    )
     likely_start: datetime | None = Field(
         None, description="Estimate from observed run lengths; null where it is too far ahead to tell."
     )

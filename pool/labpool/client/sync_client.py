@@ -247,7 +247,7 @@ class SyncPoolClient:
         while (queued := wire.queued(response)) is not None:
             if time.monotonic() + queued.retry_after > deadline:
                 raise wire.given_up(queued)
-            time.sleep(queued.retry_after)
+            time.sleep(queued.retry_after)  # as the pool asks
             response = self._exchange(wire.answer_to_queued(queued.request))
         return call.read(response)
 

@@ -139,6 +139,9 @@ class Limits:
         return UserLimit(max(m.gpus for m in mine), max(m.servers for m in mine), max(m.queued for m in mine))
 
 
+_PUNCTUAL = timedelta(seconds=10)
+
+
 @dataclass(frozen=True, slots=True)
 class QueueRules:
     """Times of the queue.
@@ -165,6 +168,11 @@ class QueueRules:
     wait_before_taking: timedelta = timedelta(minutes=5)
     grace: timedelta = timedelta(minutes=10)
     borrow_min: timedelta = timedelta(minutes=30)
+
+    @property
+    def lateness(self) -> timedelta:
+        """A start so little after the promise counts as kept, however short the turnover is set."""
+        return max(self.turnover, _PUNCTUAL)
 
 
 @dataclass(frozen=True, slots=True)

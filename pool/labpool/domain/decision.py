@@ -17,9 +17,6 @@ from labpool.domain.plans import BreakCause, BrokenPromise, Grant, Plan, Taken
 from labpool.domain.tickets import Priority, Ticket
 from labpool.domain.timeline import INSTANT
 
-PUNCTUAL = timedelta(seconds=10)
-"""A start so little after the promise counts as kept, however short the turnover margin is set."""
-
 _NEXT = 16
 _LOOKS = 48
 """How many places of a flavour are looked at for an earlier one, and how many looks one decision takes for that."""
@@ -258,7 +255,7 @@ class Decision:
         ticket, stored = self.outlook.ticket(name), self.outlook.stored.get(name)
         if ticket.starts_by is None or stored is None:
             return None
-        latest = ticket.starts_by + max(self.schedule.margin, PUNCTUAL)
+        latest = ticket.starts_by + self.rules.queue.lateness
         start = self._start_of(name)
         if stored.start > latest or (start and start <= latest):
             return None

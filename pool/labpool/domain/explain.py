@@ -31,6 +31,14 @@ def place(ticket: Ticket, world: World) -> int | None:
     return names.index(ticket.id) + 1 if ticket.id in names else None
 
 
+def promise(ticket: Ticket, world: World) -> datetime | None:
+    """The latest start that a ticket in line was promised, as long as the last plan keeps that."""
+    slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
+    if ticket.state is not State.QUEUED or ticket.starts_by is None or slot is None:
+        return None
+    return ticket.starts_by if slot.start <= ticket.starts_by + world.catalogue.queue.lateness else None
+
+
 def _rank(ticket: Ticket) -> int:
     return ticket.priority.rank
 

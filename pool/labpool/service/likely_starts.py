@@ -19,7 +19,7 @@ _FRESH = timedelta(seconds=5)
 
 class _Known(NamedTuple):
     at: datetime
-    line: frozenset[str]
+    asked: tuple[object, ...]
     starts: Mapping[str, datetime]
 
 
@@ -42,11 +42,12 @@ class LikelyStarts:
         line = frozenset(each.id for each in world.line() if each.flavour == flavour)
         if not line:
             return {}
+        asked = (line, world.inventory, world.catalogue)
         with self._one_at_a_time:
             known = self._known.get(flavour)
-            if known is None or known.line != line or not timedelta(0) <= now - known.at < _FRESH:
+            if known is None or known.asked != asked or not timedelta(0) <= now - known.at < _FRESH:
                 lengths = self._lengths.of(ended, None, RunLengths, _with_runs)
-                known = self._known[flavour] = _Known(now, line, likely_starts(world, lengths, flavour, now))
+                known = self._known[flavour] = _Known(now, asked, likely_starts(world, lengths, flavour, now))
         return known.starts
 
 

@@ -24,7 +24,7 @@ from labpool.api_models import (
 from labpool.domain.availability import availability, stand
 from labpool.domain.catalogue import Project
 from labpool.domain.ends import claim_by
-from labpool.domain.explain import place, why_waiting
+from labpool.domain.explain import place, promise, why_waiting
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import Holder
 from labpool.domain.sentences import ended_sentence, no_promise_sentence, wait_sentence
@@ -231,7 +231,7 @@ def _outlook(ticket: Ticket, world: World, now: datetime) -> dict[str, Any]:
     slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
     return {
         "place": place(ticket, world),
-        "starts_by": ticket.starts_by if ticket.state is State.QUEUED else None,
+        "starts_by": promise(ticket, world),
         "no_promise": no_promise_sentence(ticket, world.catalogue),
         "planned_start": slot.start if slot else None,
         "wait": _wait(ticket, world, now),

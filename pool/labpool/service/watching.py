@@ -17,20 +17,28 @@ HEARTBEAT_SECONDS = 5.0
 """The proxy keeps a browser's stream open and silent when the pool dies: silence for longer means a dead stream."""
 
 
+_AGAIN_SECONDS = 60.0
+"""What time alone changes, such as an estimate, is shown so late at the latest."""
+
+
 async def watch(
     request: Request, pool: Parts, event: str, about: str, render: Callable[[], Awaitable[str]]
 ) -> AsyncIterator[ServerSentEvent]:
     """Send `render`'s text as `event` now and whenever it has changed; a `heartbeat` event otherwise.
 
+    It is rendered anew after each change, and each minute without one.
+
     A change that is `about` that ticket or user is shown at once, others in turn with all who watch. The stream ends
     when who asked for it signs out or loses the token.
     """
-    changes = pool.changes
+    changes, clock = pool.changes, asyncio.get_running_loop().time
     sent: str | None = None
-    seen = changes.count - 1
+    seen, again_at = changes.count - 1, 0.0
     with changes.turns.watching(about) as concerned:
         while True:
-            new = await _in_turn(changes, concerned, render) if changes.count > seen else None
+            is_due = changes.count > seen or clock() >= again_at
+            new = await _in_turn(changes, concerned, render) if is_due else None
+            again_at = clock() + _AGAIN_SECONDS if new else again_at
             if await _has_signed_out(request, pool):
                 return
             seen, shown = new or (seen, sent)

@@ -10,7 +10,6 @@ from heapq import heappop, heappush
 
 from labpool.domain.budgets import Spent
 from labpool.domain.catalogue import Catalogue
-from labpool.domain.decision import PUNCTUAL
 from labpool.domain.ends import stop_at
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
@@ -178,7 +177,7 @@ class _Replay:
     @property
     def _grace(self) -> timedelta:
         """What the pool may be late by, as it does not look round all the time."""
-        return max(self.catalogue.queue.turnover, PUNCTUAL)
+        return self.catalogue.queue.lateness
 
     def _count(self, over: Lease) -> None:
         self.usage = self.usage.after(over.project, len(over.devices) * over.charge, over.starts, self.now)

@@ -1,36 +1,11 @@
 // What admins do on the pool's page: drain and put back, change a rule and end that. overview.js keeps the list fresh.
 
 import { ask, busy } from "./api.js";
-import { confirmed } from "./confirm.js";
-import { fresh } from "./overview.js";
+import { section } from "./section.js";
 
-const dialog = document.getElementById("acts-confirm");
 const drain = document.getElementById("drain-form");
 const override = document.getElementById("override-form");
-
-function say(words, refused) {
-  const problem = document.getElementById("acts-problem");
-  document.getElementById("acts-said").textContent = words;
-  problem.textContent = refused ? `${refused.detail} ${refused.remedy ?? ""}`.trim() : "";
-  problem.hidden = !refused;
-  if (refused) problem.scrollIntoView({ block: "nearest" }); // the form may have pushed it out of sight
-}
-
-// Asks first where promises would break; `send` takes what is accepted.
-async function act(send, done) {
-  say("");
-  let { refused } = await send();
-  if (refused?.confirm) {
-    const question = refused.detail.replace(/\.$/, ": do it all the same?");
-    if (!(await confirmed(dialog, question, "Do it"))) return false;
-    ({ refused } = await send(refused.confirm));
-  }
-  say(refused ? "" : done, refused);
-  if (!refused) await fresh.again();
-  return !refused;
-}
-
-const { api } = dialog.dataset;
+const { act, api } = section("acts", "do it", "Do it");
 const moment = (field) => (field.value ? new Date(field.value).toISOString() : null);
 
 function drained({ what, why, until }) {

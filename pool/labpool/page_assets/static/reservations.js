@@ -1,20 +1,10 @@
 // Making and cancelling reservations on the pool's page; the list itself is kept fresh by overview.js.
 
 import { ask, busy } from "./api.js";
-import { confirmed } from "./confirm.js";
-import { fresh } from "./overview.js";
+import { section } from "./section.js";
 
 const form = document.getElementById("reserve-form");
-const dialog = document.getElementById("reservations-confirm");
-const said = document.getElementById("reservations-said");
-const problem = document.getElementById("reservations-problem");
-const { api } = dialog.dataset;
-
-function say(words, refused) {
-  said.textContent = words;
-  problem.textContent = refused ? `${refused.detail} ${refused.remedy ?? ""}`.trim() : "";
-  problem.hidden = !refused;
-}
+const { act, api, confirmed } = section("reservations", "accept", "Accept");
 
 function wanted() {
   const { project, flavour, devices, node, start, hours, timezone, repeat, last, title } = form.elements;
@@ -32,27 +22,15 @@ function wanted() {
   };
 }
 
-async function reserve() {
-  say("");
+function reserve() {
   const asked = wanted();
-  let { refused } = await ask("POST", api, asked);
-  if (refused?.confirm) {
-    const question = refused.detail.replace(/\.$/, ": accept all the same?");
-    if (!(await confirmed(dialog, question, "Accept"))) return;
-    ({ refused } = await ask("POST", api, { ...asked, confirm: refused.confirm }));
-  }
-  say(refused ? "" : "Reserved.", refused);
-  if (!refused) await fresh.again();
+  return act((confirm) => ask("POST", api, { ...asked, ...(confirm && { confirm }) }), "Reserved.");
 }
 
 async function cancel(button) {
-  if (!(await confirmed(dialog, button.dataset.confirm, "Cancel it"))) return;
-  say("");
-  const { refused } = await ask("DELETE", `${api}/${button.dataset.cancel}`);
-  say(refused ? "" : "The reservation is cancelled.", refused);
-  if (refused) return;
-  await fresh.again();
-  document.getElementById("reservations").focus(); // the button is gone
+  if (!(await confirmed(button.dataset.confirm, "Cancel it"))) return;
+  const cancelled = await act(() => ask("DELETE", `${api}/${button.dataset.cancel}`), "The reservation is cancelled.");
+  if (cancelled) document.getElementById("reservations").focus(); // the button is gone
 }
 
 function showFields() {
