@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from labpool.store import connect, migrate
 from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import Engine
 
 from tests.postgres import RunningPostgres, running_postgres
 
@@ -34,3 +36,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/pool.sqlite"
     server: RunningPostgres = request.getfixturevalue("postgres")
     return server.new_database()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An empty store of each kind."""
+    engine = connect(database_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()

@@ -7,11 +7,9 @@ minute. It is emptied between two of them. `make soak` adds 1,000 that are twice
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from labpool.store import connect, migrate
 from sqlalchemy import Engine
 
 from tests.service.happenings import PEACEFUL, TROUBLE, Step, histories, play
@@ -26,14 +24,6 @@ NORMAL = settings(
     phases=set(Phase) - {Phase.explain},
     suppress_health_check=list(HealthCheck),
 )
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = connect(database_url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 @NORMAL

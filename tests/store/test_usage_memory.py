@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -10,7 +9,7 @@ from labpool.domain.calendar import Window
 from labpool.domain.leases import Lease
 from labpool.domain.ledger import UNITS
 from labpool.domain.tickets import Ticket
-from labpool.store import Store, connect, migrate
+from labpool.store import Store
 from labpool.store.usage import By, Seen, UsageSum
 from sqlalchemy import Engine
 
@@ -18,14 +17,6 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
 MARCH = Window(datetime(2026, 3, 1, tzinfo=timezone.utc), datetime(2026, 4, 1, tzinfo=timezone.utc))
 CUT = Window(NOW - 10 * HOUR, NOW + 0.5 * HOUR)
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = connect(database_url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 def run(store: Store, ticket: str, user: str, project: str, used: timedelta) -> None:
