@@ -31,7 +31,9 @@ class Lab:
         return self.hub.api("POST", server_path(user, name), options)
 
     def stop(self, user: str, name: str = "") -> httpx.Response:
-        return self.hub.api("DELETE", server_path(user, name))
+        answer = self.hub.api("DELETE", server_path(user, name))
+        assert answer.status_code in {202, 204}, answer.text
+        return answer
 
     def ticket_of(self, user: str) -> TicketView:
         (ticket,) = self.pool.tickets(user)
