@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from labpool.domain.budget_stands import BudgetStand, budget_sentence, budget_stands
 from labpool.domain.budgets import Budget, Per, Spent
@@ -41,6 +41,12 @@ def test_a_server_uses_up_what_was_set_aside_for_it():
     assert [(stand(world, hour).used, stand(world, hour).set_aside) for hour in (0, 1, 2)] == [(2, 4), (4, 2), (6, 0)]
     assert {stand(world, hour).left for hour in (0, 1, 2, 2.1)} == {4}  # never past its end
     assert stand(world, 0).renewed == MIDNIGHT
+
+
+def test_nothing_is_set_aside_once_all_servers_have_ended():
+    for microseconds in range(200):  # hours that no binary fraction is
+        used = DAY, "vision", 3000, at(0), at(1) + timedelta(microseconds=microseconds)
+        assert stand(replace(lab(), leases=(), spent=Spent().with_run(*used)), 2).set_aside == 0
 
 
 def test_a_planned_start_is_set_aside():

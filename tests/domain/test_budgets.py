@@ -226,5 +226,5 @@ def test_what_is_set_aside_for_a_lease_on_a_silent_machine_stays_so_until_it_is_
     for silent, condition in machines.items():
         hardware = inventory({"n1": 2, "n2": 2}, n1=condition)
         world = World(hardware, limited(10), (running(held), ticket("next", user="x", hours=8, asked=1)), (held,))
-        assert schedule_of(world, at(1)).payments.hours_left("vision", at(1)) == 2, silent
+        assert hours(schedule_of(world, at(1)).payments.left("vision", at(1))) == 2, silent
         assert plan(world, at(1)).grants == ()

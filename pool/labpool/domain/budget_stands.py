@@ -39,15 +39,15 @@ def budget_stands(world: World, now: datetime) -> tuple[BudgetStand, ...]:
     budgets = world.catalogue.budgets()
     if not budgets:
         return ()
-    left = schedule_of(world, now).payments.hours_left
+    left = schedule_of(world, now).payments.left
     return tuple(_stand(world, project, budget, left(project, now), now) for project, budget in budgets.items())
 
 
-def _stand(world: World, project: str, budget: Budget, left: float, now: datetime) -> BudgetStand:
+def _stand(world: World, project: str, budget: Budget, left: int, now: datetime) -> BudgetStand:
     account = (project, budget.period(now).start)
     used = world.spent.of.get(account, 0)
     for lease in world.leases:
         if lease.project == project:
             used += dict(costs(project, budget, lease.rate, lease.starts, min(lease.ends, now))).get(account, 0)
-    set_aside = max(hours(budget.work) - hours(used) - left, 0.0)
-    return BudgetStand(project, budget, hours(used), set_aside, left, budget.period(now).end)
+    set_aside = max(budget.work - used - left, 0)
+    return BudgetStand(project, budget, hours(used), hours(set_aside), hours(left), budget.period(now).end)

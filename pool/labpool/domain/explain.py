@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from labpool.domain.budgets import hours
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Cap, Key, Need, Needs
 from labpool.domain.reasons import Holder, Wait, WaitReason
@@ -83,7 +84,7 @@ def _over_budget(ticket: Ticket, need: Need, world: World, now: datetime) -> Wai
     lacking = payments.lacking(need, now)
     if lacking is None:
         return None
-    hours_left = max(payments.hours_left(ticket.project, lacking), 0.0)
+    hours_left = hours(max(payments.left(ticket.project, lacking), 0))
     begins = lacking if lacking > now else None
     return Wait(WaitReason.BUDGET, hours_left=hours_left, begins=begins, renewed=budget.period(lacking).end)
 

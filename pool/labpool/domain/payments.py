@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from labpool.domain.bookings import Bookings, Layer
-from labpool.domain.budgets import TICK, Budget, hours
+from labpool.domain.budgets import TICK, Budget
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Need
@@ -107,8 +107,8 @@ class Payments:
                 first = start
         return first
 
-    def hours_left(self, project: str, at: datetime) -> float:
-        """GPU-hours that a project's budget has left in the period of `at`, what is booked in it taken off."""
+    def left(self, project: str, at: datetime) -> int:
+        """Units of work that a project's budget has left in the period of `at`, what is booked in it taken off."""
         accounts = self.bookings.accounts
         account = (project, accounts.budgets[project].period(at).start)
-        return hours(accounts.left(self.bookings.layer().booked, account))
+        return accounts.left(self.bookings.layer().booked, account)
