@@ -14,7 +14,8 @@ from random import Random
 from labpool.service.__main__ import main
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _NO_DECISION = "leader"
@@ -60,7 +61,7 @@ class _Armed:
         event.listen(Engine, "after_cursor_execute", self._executed)
         event.listen(Engine, "commit", self._commits)
         event.listen(Engine, "rollback", self._forget)
-        event.listen(Session, "after_commit", self._committed)
+        self._wrap_commits()
 
     def _executed(self, connection: Connection, cursor: object, statement: str, *rest: object) -> None:
         kind, _, what = statement.partition(" ")
@@ -74,9 +75,15 @@ class _Armed:
     def _commits(self, connection: Connection) -> None:
         self._reach(Where.BEFORE)
 
-    def _committed(self, session: Session) -> None:
-        self._reach(Where.AFTER)
-        self._here.wrote = False
+    def _wrap_commits(self) -> None:
+        really = DefaultDialect.do_commit
+
+        def committing(dialect: DefaultDialect, connection: DBAPIConnection) -> None:
+            really(dialect, connection)
+            self._reach(Where.AFTER)
+            self._here.wrote = False
+
+        DefaultDialect.do_commit = committing  # type: ignore[method-assign]
 
     def _forget(self, connection: Connection) -> None:
         self._here.wrote = False

@@ -18,7 +18,7 @@ from labpool.store.kept import Kept, read
 from labpool.store.models import Base, LeasedDeviceRow, LeaseRow, TicketRow
 from labpool.store.records import Acts
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from tests.domain.lab import HOUR
 from tests.domain.rules import InvariantBroken
@@ -42,10 +42,10 @@ def unwritten(patch: Patch, kind: type[Base], *columns: str) -> None:
     """Let changes of a kind of rows be written without some columns."""
     really = writing.change
 
-    def forgetful(session: Session, table: type[Base], key: str, value: object, row: writing.Columns) -> None:
+    def forgetful(connection: Connection, table: type[Base], key: str, value: object, row: writing.Columns) -> None:
         kept = {name: each for name, each in row.items() if table is not kind or name not in columns}
         if kept:
-            really(session, table, key, value, kept)
+            really(connection, table, key, value, kept)
 
     patch.setattr(writing, "change", forgetful)
 
@@ -141,7 +141,7 @@ def what_was_used_at_the_start(patch: Patch) -> None:
 
 
 def read_less(patch: Patch, less: Callable[[Kept], Kept]) -> None:
-    patch.setattr(stores, "read", lambda session: less(read(session)))
+    patch.setattr(stores, "read", lambda connection: less(read(connection)))
 
 
 def a_device_at_the_start(patch: Patch) -> None:

@@ -24,6 +24,7 @@ from labpool.hub_signin import HubSignin, SigninSettings
 from labpool.service.app import PREFIX, make_app
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.first_estimates import FirstEstimates
 from labpool.service.head_keeper import HeadKeeper
 from labpool.service.leading import Leading
 from labpool.service.nearing import Nearing
@@ -220,7 +221,7 @@ class RunningPool:
         signin, tokens = HubSignin(settings), TicketTokens(b"ticket-key")
         post = Post(desk, self._notice_settings, lambda: "", b"ticket-key")
         # without ChangedEstimates: tests jump over hours, which upsets any estimate; its own test looks when it says so
-        activities = (post, Nearing(desk), heads)
+        activities = (post, Nearing(desk), FirstEstimates(desk), heads)
         leading = Leading(part, reconciler, activities, end=self._stop_serving)
         kept = (SPAWNER_TOKEN, heads, watched, post, Inbox(database, part), Rates(60_000))
         return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, *kept)

@@ -59,7 +59,7 @@ def look_at(engine: Engine, desk: Desk, remembered: Kept, since: int) -> Seen:
     """Read a store, of its audit trail the rows after number `since`."""
     now = desk.clock()
     with Session(engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
-        stored = read(session)
+        stored = read(session.connection())
         trail = session.scalars(select(AuditRow).where(AuditRow.id > since).order_by(AuditRow.id)).all()
         devices = session.scalars(select(LeasedDeviceRow.device).where(LeasedDeviceRow.live))
         tickets = session.execute(select(TicketRow.id, TicketRow.state, TicketRow.attempt))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from sqlalchemy import Engine
 
 from tests.service.happenings import PEACEFUL, TROUBLE, Step, histories, play
@@ -26,7 +26,12 @@ NORMAL = settings(
 )
 
 
+FOUND = [*10 * [("ask", 0, 0)], ("rush", 0, 0), ("stop", 0, 0), ("ask", 2, 1), ("stop", 0, 0), ("ask", 0, 1)]
+"""Once the search found that who then wished not to start again lost the place in line."""
+
+
 @NORMAL
+@example(steps=[*FOUND, ("start_no_more", 1, 0)])
 @given(steps=histories(PEACEFUL, STEPS))
 def test_without_trouble_every_promise_is_kept(engine: Engine, steps: list[Step]):
     assert not play(engine, steps).told.broken

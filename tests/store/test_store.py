@@ -40,7 +40,8 @@ def store(database_url: str) -> Iterator[Store]:
 
 def looked_at(store: Store) -> tuple[object, ...]:
     with store.view() as view:
-        return view.open_tickets(), view.live_leases(), view.slots(), list(view.ended_runs()), view.reservations()
+        slots = tuple(sorted(view.slots(), key=lambda slot: slot.ticket))  # the database keeps them in no order
+        return view.open_tickets(), view.live_leases(), slots, list(view.ended_runs()), view.reservations()
 
 
 def test_what_was_saved_comes_back_equal(store: Store):

@@ -86,7 +86,8 @@ class TicketView(_View):
         None, description="The promise: never moves later while the ticket waits; none where it can't be kept."
     )
     likely_start: datetime | None = Field(
-        None, description="Estimate from observed run lengths; null where it is too far ahead to tell."
+        None,
+        description="Estimate from observed run lengths; null where it is too far ahead to tell, or just asked for.",
     )
     no_promise: str = Field("", description="Why no latest start is promised, in words; empty where one is.")
     planned_start: datetime | None = Field(None, description="Start of the slot in today's plan; may move earlier.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -71,14 +71,22 @@ class Inventory:
     nodes: tuple[Node, ...] = ()
     devices: tuple[Device, ...] = ()
     withheld: tuple[tuple[str, str], ...] = ()
+    _of_flavour: Mapping[str, tuple[Device, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Put the devices in order once: every request asks for those of a flavour."""
+        ordered = sorted(self.devices, key=lambda device: (device.node, device.index))
+        names = {device.flavour for device in ordered}
+        of_flavour = {name: tuple(each for each in ordered if each.flavour == name) for name in names}
+        object.__setattr__(self, "_of_flavour", of_flavour)  # the class is frozen
 
     def of_flavour(self, flavour: str) -> tuple[Device, ...]:
         """Devices of one flavour, withheld ones included, in a fixed order (node, index)."""
-        return tuple(sorted((d for d in self.devices if d.flavour == flavour), key=lambda d: (d.node, d.index)))
+        return self._of_flavour.get(flavour, ())
 
     def by_node(self, flavour: str) -> Mapping[str, int]:
         """Number of devices of `flavour` that each node holds which has any."""
-        return Counter(device.node for device in self.devices if device.flavour == flavour)
+        return Counter(device.node for device in self.of_flavour(flavour))
 
     def most_on_one_node(self, flavour: str) -> int:
         """Largest number of devices of `flavour` that a single node holds."""
@@ -86,7 +94,7 @@ class Inventory:
 
     def on_node(self, node: str, flavour: str) -> int:
         """Number of devices of `flavour` that a node holds."""
-        return sum(device.node == node and device.flavour == flavour for device in self.devices)
+        return sum(device.node == node for device in self.of_flavour(flavour))
 
     @property
     def out_of_use(self) -> frozenset[str]:

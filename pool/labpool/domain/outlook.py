@@ -285,4 +285,5 @@ def _rules(world: World) -> tuple[object, ...]:
 def _alike(known: Ticket, now: Ticket) -> bool:
     """Whether nothing has changed that a place depends on; one told an estimate, say, is no newcomer."""
     as_now = replace(known, starts_by=now.starts_by, likely_start=now.likely_start, changed_at=now.changed_at)
+    as_now = replace(as_now, starts_again=now.starts_again)
     return as_now == now and known.in_line_since == now.in_line_since

@@ -188,6 +188,8 @@ class Schedule:
         for node, devices in self.nodes_of(need.flavour).items():
             if len(devices) < need.gpus or (within is not None and node not in within):
                 continue
+            if best[0] == at and not self._starts_better(need, node, len(devices), best, layer):
+                continue
             tracks = self._bounds.on_node(need, node, layer)
             if any(room < 0 for _, room in tracks):
                 continue
@@ -198,6 +200,14 @@ class Schedule:
                 best = min(best, offer) if best[2] else offer
         start, _, node = best
         return Place(node, start, start + need.duration) if node else None
+
+    def _starts_better(
+        self, need: Need, node: str, devices: int, best: tuple[datetime, int, str], layer: Layer
+    ) -> bool:
+        """Whether a node's devices leave the hope of a start at the time of `best`, with fewer ones free than there."""
+        key, (at, *rest) = node_key(node, need.flavour), best
+        taken = layer[key].taken_at(at)
+        return taken <= self._room.get(key, 0) - need.gpus and [devices - taken, node] < rest
 
     def _first_start(
         self, need: Need, tracks: Sequence[tuple[Timeline, int]], at: datetime, before: datetime, layer: Layer

@@ -127,7 +127,7 @@ class Ticket:
 
     `name` says what it is for within the user's things (a server's name, "" for the default one). `starts_by` is the
     promise, one for each time in line. `ready` is False after a grant that nobody claimed, until the user says so.
-    `likely_start` is the first estimate that was shown, kept so that its error can be measured.
+    `likely_start` is the first estimate, made a moment after asking, kept so that its error can be measured.
     `starts_again`: whether it goes back in line by itself when its lease is taken away before the end. `moved_to`:
     where its user moved it in the line, behind another ticket of theirs.
     """

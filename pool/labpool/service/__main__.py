@@ -25,6 +25,7 @@ from labpool.service.app import PREFIX, make_app
 from labpool.service.changed_estimates import ChangedEstimates
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.first_estimates import FirstEstimates
 from labpool.service.head_keeper import HeadKeeper
 from labpool.service.leading import Leading
 from labpool.service.nearing import Nearing
@@ -98,7 +99,7 @@ async def _parts(place: Place, ports: Ports) -> Parts:
         lambda: mail_password(os.environ, place),
         place.secret("ticket_key").encode(),
     )
-    activities = (post, Nearing(desk), ChangedEstimates(desk), heads)
+    activities = (post, Nearing(desk), FirstEstimates(desk), ChangedEstimates(desk), heads)
     leading = Leading(part, reconciler, activities, end=lambda: signal.raise_signal(signal.SIGTERM))
     kept = (place.secret("spawner_token"), heads, watched, post, Inbox(database, part))
     return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, *kept)

@@ -213,6 +213,10 @@ class Desk:
         """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""
         return self._likely.of(ticket, world, view.ended_runs(), self.clock())
 
+    def known_likely_start(self, ticket: Ticket) -> datetime | None:
+        """The same where it was worked out within the last seconds, which takes no time."""
+        return self._likely.known(ticket, self.clock())
+
     def likely_starts(self, view: Transaction) -> dict[str, datetime]:
         """When tickets in line likely start, as `likely_start` tells of each."""
         world, ended, now = self.world(view), view.ended_runs(), self.clock()
@@ -266,11 +270,7 @@ class Desk:
         self.decide(change, ticket.id if first else "")
         lease = change.lease_of(ticket.id)
         filed = self.get(change, ticket.id)
-        if lease:
-            return Holds(filed, lease)
-        first_told = replace(filed, likely_start=self.likely_start(change, filed, self.world(change)))
-        change.save_ticket(first_told)
-        return Waits(first_told)
+        return Holds(filed, lease) if lease else Waits(filed)
 
     def get(self, change: Transaction, ticket_id: str) -> Ticket:
         """A ticket by its id.

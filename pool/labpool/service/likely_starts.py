@@ -22,6 +22,9 @@ class _Known(NamedTuple):
     asked: tuple[object, ...]
     starts: Mapping[str, datetime]
 
+    def is_fresh(self, now: datetime) -> bool:
+        return timedelta(0) <= now - self.at < _FRESH
+
 
 class LikelyStarts:
     """Estimates by flavour, safe between threads. Many look at the same queue, so one serves for some seconds."""
@@ -45,10 +48,15 @@ class LikelyStarts:
         asked = (line, world.inventory, world.catalogue)
         with self._one_at_a_time:
             known = self._known.get(flavour)
-            if known is None or known.asked != asked or not timedelta(0) <= now - known.at < _FRESH:
+            if known is None or known.asked != asked or not known.is_fresh(now):
                 lengths = self._lengths.of(ended, None, RunLengths, _with_runs)
                 known = self._known[flavour] = _Known(now, asked, likely_starts(world, lengths, flavour, now))
         return known.starts
+
+    def known(self, ticket: Ticket, now: datetime) -> datetime | None:
+        """When a ticket in line likely starts, where that was worked out within the last seconds; None else."""
+        known = self._known.get(ticket.flavour)
+        return known.starts.get(ticket.id) if known and known.is_fresh(now) else None
 
 
 def _with_runs(lengths: RunLengths, runs: Sequence[EndedRun]) -> RunLengths:

@@ -100,12 +100,13 @@ async def ask(
     """The server starts by itself when its turn comes.
 
     Of one server there is one open ticket: asked for again, it is the answer. Repeated with the same Idempotency-Key
-    within a day, the answer is the same ticket though it has ended.
+    within a day, the answer is the same ticket though it has ended. When a new one will likely start is worked out a
+    moment after the answer.
     """
     needs(user, WRITE)
     ticket = await request_server(pool.desk, asked, idempotency_key, user)
     pool.reconciler.look_soon()
-    return await pool.viewer.ticket(ticket)
+    return await pool.viewer.ticket(ticket, just_asked=True)
 
 
 @routes.get("/tickets/{ticket}", responses=_ABOUT_ONE, summary="One ticket")

@@ -54,12 +54,15 @@ class Viewer:
     def __init__(self, desk: Desk, reconciler: Reconciler, engine: str) -> None:
         self._desk, self._reconciler, self._engine = desk, reconciler, engine
 
-    async def ticket(self, ticket_id: str) -> TicketView:
-        """One ticket; it must exist."""
+    async def ticket(self, ticket_id: str, just_asked: bool = False) -> TicketView:
+        """One ticket; it must exist. For the likely start of one `just_asked` for nobody is made to wait."""
 
         def read(view: Transaction) -> TicketView:
-            ticket = self._desk.get(view, ticket_id)
-            return self._tickets(view, [ticket], self._desk.world(view))[0]
+            ticket, world = self._desk.get(view, ticket_id), self._desk.world(view)
+            if just_asked:
+                likely = self._desk.known_likely_start(ticket)
+                return self._ticket(view, ticket, world, view.last_notice_of(ticket.id), likely)
+            return self._tickets(view, [ticket], world)[0]
 
         return await self._desk.view(read)
 
@@ -119,10 +122,12 @@ class Viewer:
         return int(min(max(left, SHORTEST_RETRY), LONGEST_RETRY))
 
     def _tickets(self, view: Transaction, tickets: Sequence[Ticket], world: World) -> list[TicketView]:
-        told = view.last_notices_of([ticket.id for ticket in tickets])
-        return [self._ticket(view, ticket, world, told.get(ticket.id)) for ticket in tickets]
+        told, likely = view.last_notices_of([ticket.id for ticket in tickets]), self._desk.likely_start
+        return [self._ticket(view, each, world, told.get(each.id), likely(view, each, world)) for each in tickets]
 
-    def _ticket(self, view: Transaction, ticket: Ticket, world: World, told: Notice | None) -> TicketView:
+    def _ticket(
+        self, view: Transaction, ticket: Ticket, world: World, told: Notice | None, likely: datetime | None
+    ) -> TicketView:
         catalogue, now, lease = world.catalogue, self._desk.clock(), view.lease_of(ticket.id)
         project, profile = catalogue.projects.get(ticket.project), catalogue.profile_of(ticket)
         sighting, granted = self._reconciler.sighting, ticket.state is State.GRANTED
@@ -141,7 +146,7 @@ class Viewer:
             state=ticket.state.value,
             requested_at=ticket.requested_at,
             attempt=ticket.attempt,
-            likely_start=self._desk.likely_start(view, ticket, world),
+            likely_start=likely,
             **_outlook(ticket, world, now),
             lease=self._lease(lease) if lease else None,
             **extension_shown(ticket, lease, world, now),

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from labpool.store import writing
 from labpool.store.audit_chain import AuditRecord, Link, hash_after
 from labpool.store.kept import Kept
 from labpool.store.models import AuditRow
-from labpool.store.people import hidden_in, pseudonym_of, shown_in
+from labpool.store.people import hidden_in, shown_in
 from labpool.store.records import AuditEntry, Part
+from labpool.store.writing import Columns
 
 _NAMES = ("id", "at", "actor", "ticket", "event", "detail", "hash")
 COLUMNS = (AuditRow.id, AuditRow.at, AuditRow.actor, AuditRow.ticket, AuditRow.event, AuditRow.detail, AuditRow.hash)
 
 
-def add(session: Session, kept: Kept, entry: AuditEntry) -> AuditEntry:
-    """Add a row to the trail; give it as it was written."""
+def next_row(kept: Kept, entry: AuditEntry, pseudonym: Callable[[str], str]) -> tuple[AuditEntry, Columns]:
+    """The trail's next row, to be written, and the entry as it then stands there."""
     if entry.at.tzinfo is None:
         raise ValueError(f"got the naive time {entry.at}; the store keeps aware times only")
-    written = _without_names(session, kept, entry)
+    written = _without_names(kept, entry, pseudonym)
     number = kept.audited.number + 1
     unhashed = AuditRecord(number, written.at, written.actor, written.ticket, written.event, written.detail, "")
     record = unhashed._replace(hash=hash_after(kept.audited.hash, unhashed))
-    writing.add(session, AuditRow, [dict(zip(_NAMES, record, strict=True))])
     kept.audited = Link(number, record.hash)
-    return written
+    return written, dict(zip(_NAMES, record, strict=True))
 
 
 def trail(session: Session, kept: Kept, ticket: str | None) -> tuple[AuditEntry, ...]:
@@ -43,12 +43,12 @@ def trail(session: Session, kept: Kept, ticket: str | None) -> tuple[AuditEntry,
     )
 
 
-def _without_names(session: Session, kept: Kept, entry: AuditEntry) -> AuditEntry:
+def _without_names(kept: Kept, entry: AuditEntry, pseudonym: Callable[[str], str]) -> AuditEntry:
     """The same with pseudonyms. A text of the hub's, say, may name the ticket's user: the detail is looked through."""
     ticket = kept.tickets.get(entry.ticket) if entry.ticket else None
     people = {ticket.user} if ticket else set[str]()
     if not isinstance(entry.actor, Part):
         people.add(entry.actor)
-    pseudonyms = {name: pseudonym_of(session, kept, name) for name in sorted(people)}
+    pseudonyms = {name: pseudonym(name) for name in sorted(people)}
     actor = entry.actor.value if isinstance(entry.actor, Part) else pseudonyms[entry.actor]
     return replace(entry, actor=actor, detail=hidden_in(entry.detail, pseudonyms, pseudonyms))

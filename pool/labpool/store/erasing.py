@@ -29,7 +29,7 @@ def erase(session: Session, kept: Kept, name: str) -> Erased | None:
     """
     if name not in kept.pseudonyms and not _is_known(session, name):
         return None
-    pseudonym = pseudonym_of(session, kept, name)
+    pseudonym = pseudonym_of(session.connection(), kept, name)
     tickets = session.scalars(select(TicketRow).where(TicketRow.user == name)).all()
     for ticket in tickets:
         ticket.groups = [pseudonym if group == name else group for group in ticket.groups]

@@ -139,7 +139,7 @@ class Inbox:
     @contextmanager
     def _leading(self) -> Iterator[Session]:
         with told_apart(), Session(self._engine) as session, session.begin():
-            self._leadership.check(session)
+            self._leadership.check(session.connection())
             yield session
 
 

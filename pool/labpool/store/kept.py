@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from sqlalchemy import func, select
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from labpool.domain.leases import Lease, Slot
@@ -64,8 +65,9 @@ class Kept:
         )
 
 
-def read(session: Session) -> Kept:
+def read(connection: Connection) -> Kept:
     """Read all of it from the database."""
+    session = Session(connection)
     tickets = session.scalars(
         select(TicketRow).where(TicketRow.state != State.ENDED.value).order_by(TicketRow.requested_at, TicketRow.id)
     )

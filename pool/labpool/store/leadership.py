@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Engine, func, select
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from labpool.store.errors import told_apart
@@ -50,7 +51,7 @@ class Leadership(ABC):
         """
 
     @abstractmethod
-    def check(self, session: Session) -> None:
+    def check(self, connection: Connection) -> None:
         """Let only a leader go on in this transaction.
 
         Raises:
@@ -78,7 +79,7 @@ class _ByFile(Leadership):
         self._leads = not self._gave_up and self._lock.take(self._holder)
         return Seat(self._leads, self._holder if self._leads else self._lock.holder())
 
-    def check(self, session: Session) -> None:
+    def check(self, connection: Connection) -> None:
         if not self._leads:
             raise NotLeading
 
@@ -105,8 +106,8 @@ class _ByRow(Leadership):
             self._epoch = epoch  # not before it is sure
         return Seat(seat.leads and not self._gave_up, seat.leader)
 
-    def check(self, session: Session) -> None:
-        found = session.execute(select(LeaderRow.epoch, LeaderRow.holder)).first()
+    def check(self, connection: Connection) -> None:
+        found = connection.execute(select(LeaderRow.epoch, LeaderRow.holder)).first()
         # the holder too, for after a restore the epochs are counted anew
         if self._gave_up or found is None or tuple(found) != (self._epoch, self._holder):
             raise NotLeading

@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from labpool.store import writing
 from labpool.store.kept import Kept
@@ -20,12 +20,12 @@ def new_pseudonym() -> str:
     return f"p-{secrets.token_hex(8)}"
 
 
-def pseudonym_of(session: Session, kept: Kept, name: str) -> str:
+def pseudonym_of(connection: Connection, kept: Kept, name: str) -> str:
     """A person's pseudonym; the first time that the person is seen one is made and stored."""
     known = kept.pseudonyms.get(name)
     if known is None:
         known = kept.pseudonyms[name] = new_pseudonym()
-        writing.add(session, PersonRow, [{"name": name, "pseudonym": known}])
+        writing.add(connection, PersonRow, [{"name": name, "pseudonym": known}])
     return known
 
 

@@ -149,9 +149,9 @@ def ledger_columns(lease_id: int, lease: Lease, person: str, posting: Posting) -
     }
 
 
-def slot_row(slot: Slot) -> SlotRow:
+def slot_columns(slot: Slot) -> Columns:
     """A slot's row."""
-    return SlotRow(ticket=slot.ticket, node=slot.node, start=slot.start, end=slot.end)
+    return {"ticket": slot.ticket, "node": slot.node, "start": slot.start, "end": slot.end}
 
 
 def slot_from(row: SlotRow) -> Slot:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from labpool.store.database import compact
 from labpool.store.errors import told_apart
@@ -30,6 +30,7 @@ class Store:
 
     def __init__(self, engine: Engine, leadership: Leadership | None = None) -> None:
         self._engine, self._leadership = engine, leadership
+        self._reader = engine.execution_options(**{READS_ONLY: True})
         self._kept: Kept | None = None
         self._acts: Acts | None = None
         self._turns = 0  # of transactions: one for each beginning and each end
@@ -48,11 +49,12 @@ class Store:
         with self._one_at_a_time:
             self._turns += 1
         try:
-            with told_apart(), Session(self._engine) as session, session.begin():
-                self._check(session)
-                kept = self._kept.copy() if self._kept else read(session)
-                change = Transaction(session, kept)
+            with told_apart(), self._engine.begin() as connection:
+                self._check(connection)
+                kept = self._kept.copy() if self._kept else read(connection)
+                change = Transaction(connection, kept)
                 yield change
+                change.send()
         except BaseException:
             self._done(None)
             raise
@@ -70,12 +72,12 @@ class Store:
             NotLeading: another process decides, so what this one remembers may be wrong.
         """
         known, turns = self._kept, self._turns
-        with told_apart(), Session(self._engine.execution_options(**{READS_ONLY: True})) as session, session.begin():
-            self._check(session)
+        with told_apart(), self._reader.begin() as connection:
+            self._check(connection)
             if known is None:
-                known = read(session)
+                known = read(connection)
                 self._remember(known, turns)
-            yield Transaction(session, known)
+            yield Transaction(connection, known)
 
     def acts(self) -> Acts:
         """What admins said and nobody has ended, as the last transaction left it.
@@ -101,9 +103,9 @@ class Store:
         if kept is not None:
             self._acts = kept.acts
 
-    def _check(self, session: Session) -> None:
+    def _check(self, connection: Connection) -> None:
         if self._leadership is not None:
-            self._leadership.check(session)
+            self._leadership.check(connection)
 
     def close(self) -> None:
         """Give the connections back."""

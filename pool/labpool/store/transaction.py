@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from labpool.domain.calendar import Window
@@ -33,17 +34,30 @@ from labpool.store.models import (
 from labpool.store.outbox import Outbox
 from labpool.store.preferences import PreferencesBook
 from labpool.store.records import Acts, AskedOnce, AuditEntry, EndedRun, Notice, ReservationSeries
+from labpool.store.sending_late import SendingLate
 from labpool.store.usage import By, Seen, UsageSum
 
 
 class Transaction:
     """Reading and writing domain values; only a `Store` makes one."""
 
-    def __init__(self, session: Session, kept: Kept) -> None:
-        self._session, self._kept = session, kept
+    def __init__(self, connection: Connection, kept: Kept) -> None:
+        self._database, self._kept = SendingLate(connection), kept
         self.erased = False
         self.about = set[str]()
         """The tickets (by id) and users of which something was written."""
+
+    def send(self) -> None:
+        """Send the database what it was not sent yet."""
+        self._database.send()
+
+    @property
+    def _connection(self) -> Connection:
+        return self._database.connection
+
+    @property
+    def _session(self) -> Session:
+        return self._database.session
 
     def ticket(self, ticket: str) -> Ticket | None:
         """One ticket, open or ended."""
@@ -81,11 +95,7 @@ class Transaction:
     def save_ticket(self, ticket: Ticket) -> None:
         """Add a ticket, or write an open one's new state."""
         self.about |= {ticket.id, ticket.user}
-        columns = rows.ticket_columns(ticket)
-        if ticket.id in self._kept.tickets:
-            writing.change(self._session, TicketRow, "id", ticket.id, columns)
-        else:
-            writing.add(self._session, TicketRow, [columns])
+        self._database.ticket(ticket, new=ticket.id not in self._kept.tickets)
         if ticket.state is State.ENDED:
             self._kept.tickets.pop(ticket.id, None)
         else:
@@ -112,11 +122,12 @@ class Transaction:
             return
         self.about |= {lease.ticket, lease.user}
         if before is None:
-            number, postings = writing.add_numbered(self._session, LeaseRow, rows.lease_columns(lease)), opened(lease)
-            writing.add(self._session, LeasedDeviceRow, rows.device_columns(number, lease))
+            number = writing.add_numbered(self._connection, LeaseRow, rows.lease_columns(lease))
+            postings = opened(lease)
+            writing.add(self._connection, LeasedDeviceRow, rows.device_columns(number, lease))
         else:
             number, postings = self._number_of(lease.ticket), moved(before, lease.ends)
-            writing.change(self._session, LeaseRow, "id", number, rows.changing_lease_columns(lease))
+            writing.change(self._connection, LeaseRow, "id", number, rows.changing_lease_columns(lease))
         self._book(number, lease, postings)
         self._kept.leases[lease.ticket] = lease
 
@@ -129,8 +140,8 @@ class Transaction:
         if lease is None:
             return
         number = self._number_of(ticket)
-        writing.change(self._session, LeaseRow, "id", number, {"ended_at": at})
-        writing.change(self._session, LeasedDeviceRow, "lease", number, {"live": False})
+        writing.change(self._connection, LeaseRow, "id", number, {"ended_at": at})
+        writing.change(self._connection, LeasedDeviceRow, "lease", number, {"live": False})
         used, *rest = closed(lease, at)
         self._book(number, lease, (used, *rest))
         profile, asked = self._kept.tickets[ticket].profile, lease.ends - lease.starts
@@ -145,18 +156,19 @@ class Transaction:
         """The stored slots of queued tickets."""
         return tuple(self._kept.slots.values())
 
-    def replace_slots(self, slots: Iterable[Slot]) -> None:
+    def replace_slots(self, slots: Sequence[Slot]) -> None:
         """Make `slots` the stored ones; only those that differ are written."""
         wanted = {slot.ticket: slot for slot in slots}
         stored = self._kept.slots
         gone = [ticket for ticket in stored if ticket not in wanted]
         if gone:
-            self._session.execute(delete(SlotRow).where(SlotRow.ticket.in_(gone)))
-        for slot in wanted.values():
+            self._connection.execute(delete(SlotRow).where(SlotRow.ticket.in_(gone)))
+        new = [rows.slot_columns(slot) for slot in slots if slot.ticket not in stored]
+        writing.add(self._connection, SlotRow, new)
+        for slot in slots:
             known = stored.get(slot.ticket)
-            if known is not slot and known != slot:
-                self._session.merge(rows.slot_row(slot))
-        self._session.flush()
+            if known is not None and known is not slot and known != slot:
+                writing.change(self._connection, SlotRow, "ticket", slot.ticket, rows.slot_columns(slot))
         stored.clear()
         stored.update(wanted)
 
@@ -204,11 +216,11 @@ class Transaction:
     def add_notice(self, notice: Notice) -> int | None:
         """Keep a notice and give its number, unless its key was said already."""
         query = select(NoticeRow.id).where(NoticeRow.ticket == notice.ticket, NoticeRow.key == notice.key)
-        if self._session.scalar(query) is not None:
+        if self._connection.execute(query).first() is not None:
             return None
         ticket = self.ticket(notice.ticket)
         self.about |= {notice.ticket, ticket.user if ticket else ""}
-        return writing.add_numbered(self._session, NoticeRow, rows.as_columns(notice))
+        return writing.add_numbered(self._connection, NoticeRow, rows.as_columns(notice))
 
     @property
     def outbox(self) -> Outbox:
@@ -230,7 +242,9 @@ class Transaction:
 
     def audit(self, entry: AuditEntry) -> AuditEntry:
         """Add a row to the audit trail; give it as written, people under their pseudonyms."""
-        return auditing.add(self._session, self._kept, entry)
+        written, row = auditing.next_row(self._kept, entry, self.pseudonym)
+        self._database.trail(row)
+        return written
 
     def audit_trail(self, ticket: str | None = None) -> tuple[AuditEntry, ...]:
         """The audit trail in the order of writing, of one ticket or of all, with people's names."""
@@ -242,7 +256,7 @@ class Transaction:
 
     def pseudonym(self, name: str) -> str:
         """A person's pseudonym, made where there is none yet."""
-        return people.pseudonym_of(self._session, self._kept, name)
+        return self._kept.pseudonyms.get(name) or people.pseudonym_of(self._connection, self._kept, name)
 
     def known_pseudonym(self, name: str) -> str | None:
         """A person's pseudonym; None where the person was never seen."""
@@ -269,9 +283,9 @@ class Transaction:
         if postings:
             person = self.pseudonym(lease.user)
             booked = [rows.ledger_columns(number, lease, person, posting) for posting in postings]
-            writing.add(self._session, LedgerRow, booked)
+            writing.add(self._connection, LedgerRow, booked)
 
     def _number_of(self, ticket: str) -> int:
         """The number of a ticket's live lease."""
         query = select(LeaseRow.id).where(LeaseRow.ticket == ticket, LeaseRow.ended_at.is_(None))
-        return self._session.execute(query).scalar_one()
+        return self._connection.execute(query).scalar_one()

@@ -1,14 +1,16 @@
 """Writing rows by plain statements.
 
-What every decision writes goes this way: a session's own bookkeeping of objects would cost several times as much.
+What every decision writes goes this way: a session's bookkeeping of objects would cost several times as much.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
-from sqlalchemy import Table, bindparam
-from sqlalchemy.orm import Session
+from sqlalchemy import Insert, Table, Update, bindparam
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from labpool.store.models import Base
 
@@ -18,23 +20,37 @@ Columns = Mapping[str, object]
 _WHICH = "which_row"
 
 
-def add(session: Session, kind: type[Base], rows: Sequence[Columns]) -> None:
+def add(connection: Connection, kind: type[Base], rows: Sequence[Columns]) -> None:
     """Add rows of a kind; none is fine."""
     if rows:
-        session.execute(_table(kind).insert(), [dict(row) for row in rows])
+        connection.execute(_insert(kind), [dict(row) for row in rows])
 
 
-def add_numbered(session: Session, kind: type[Base], row: Columns) -> int:
+def add_numbered(connection: Connection, kind: type[Base], row: Columns) -> int:
     """Add a row whose key, `id`, the database counts; give that."""
-    table = _table(kind)
-    number: int = session.execute(table.insert().returning(table.c.id), dict(row)).scalar_one()
-    return number
+    return connection.execute(_insert_numbered(kind), dict(row)).scalar_one()
 
 
-def change(session: Session, kind: type[Base], key: str, value: object, row: Columns) -> None:
+def change(connection: Connection, kind: type[Base], key: str, value: object, row: Columns) -> None:
     """Write `row` over all rows of a kind whose column `key` has this value."""
+    connection.execute(_update(kind, key), dict(row) | {_WHICH: value})
+
+
+@cache
+def _insert(kind: type[Base]) -> Insert:
+    return _table(kind).insert()
+
+
+@cache
+def _insert_numbered(kind: type[Base]) -> ReturningInsert[int]:
     table = _table(kind)
-    session.execute(table.update().where(table.c[key] == bindparam(_WHICH)), dict(row) | {_WHICH: value})
+    return table.insert().returning(table.c.id)
+
+
+@cache
+def _update(kind: type[Base], key: str) -> Update:
+    table = _table(kind)
+    return table.update().where(table.c[key] == bindparam(_WHICH))
 
 
 def _table(kind: type[Base]) -> Table:
