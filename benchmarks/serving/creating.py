@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -178,6 +179,7 @@ def desk(file: Path, database: str, nodes: int) -> Iterator[Desk]:
     part = leadership(engine, "the benchmark")
     part.seek()
     store = Store(engine, part)
+    gc.freeze()  # as the pool's process does once it has begun
     yield Desk(store, Setting(inventory, pool_file.catalogue), _now, Changes())
     part.give_up()
     store.close()

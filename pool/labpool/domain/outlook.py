@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
+from operator import attrgetter
 
 from labpool.domain.differences import differences
 from labpool.domain.due_starts import can_all_start
@@ -282,8 +283,12 @@ def _rules(world: World) -> tuple[object, ...]:
     return world.catalogue, world.inventory, world.reservations
 
 
+_TOLD = ("starts_by", "likely_start", "starts_again", "changed_at")
+"""What is noted of a ticket, and moves no place."""
+
+_as_asked = attrgetter(*(each.name for each in fields(Ticket) if each.name not in _TOLD), "in_line_since")
+
+
 def _alike(known: Ticket, now: Ticket) -> bool:
     """Whether nothing has changed that a place depends on; one told an estimate, say, is no newcomer."""
-    as_now = replace(known, starts_by=now.starts_by, likely_start=now.likely_start, changed_at=now.changed_at)
-    as_now = replace(as_now, starts_again=now.starts_again)
-    return as_now == now and known.in_line_since == now.in_line_since
+    return bool(_as_asked(known) == _as_asked(now))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -66,6 +67,7 @@ class Desk:
         self.occurrences = Occurrences()
         self._store = store
         self._turns = Turns()
+        self._thread = ThreadPoolExecutor(1, "deciding")  # its own: what was given up is over before the next begins
 
     @property
     def setting(self) -> Setting:
@@ -176,7 +178,7 @@ class Desk:
                 return done, frozenset(change.about)
 
         async with self._turns.taken():
-            done, about = await asyncio.to_thread(run)
+            done, about = await asyncio.get_running_loop().run_in_executor(self._thread, run)
         if shown:
             self.changes.announce(about)
         return done

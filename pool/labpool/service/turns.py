@@ -29,6 +29,10 @@ class Turns:
         Raises:
             NoTurn: those before took too long; nothing was done.
         """
+        if not self._lock.locked():
+            async with self._lock:  # which waits for nothing then, and needs no task
+                yield
+            return
         taking = asyncio.ensure_future(self._lock.acquire())  # not asyncio.wait_for, which may lose a cancellation
         try:
             await asyncio.wait({taking}, timeout=self._patience)

@@ -14,6 +14,7 @@ from labpool.domain.ledger import Kind
 from labpool.domain.tickets import State, Ticket
 from labpool.store import rows
 from labpool.store.audit_chain import BEGINNING, Link
+from labpool.store.ended_runs import EndedRuns
 from labpool.store.models import (
     AuditRow,
     LeaseRow,
@@ -46,7 +47,7 @@ class Kept:
     tickets: dict[str, Ticket]
     leases: dict[str, Lease]
     slots: dict[str, Slot]
-    ended: list[EndedRun]
+    ended: EndedRuns
     reservations: tuple[ReservationSeries, ...]
     acts: Acts
     pseudonyms: dict[str, str]
@@ -60,7 +61,7 @@ class Kept:
             tickets=dict(self.tickets),
             leases=dict(self.leases),
             slots=dict(self.slots),
-            ended=list(self.ended),
+            ended=self.ended.copy(),
             pseudonyms=dict(self.pseudonyms),
         )
 
@@ -102,10 +103,10 @@ def _last_link(session: Session) -> Link:
     return Link(*last) if last else BEGINNING
 
 
-def _ended(session: Session) -> list[EndedRun]:
+def _ended(session: Session) -> EndedRuns:
     last = session.scalar(select(func.max(LeaseRow.ended_at)))
     if last is None:
-        return []
+        return EndedRuns([])
     query = (
         select(
             LedgerRow.project,
@@ -123,7 +124,9 @@ def _ended(session: Session) -> list[EndedRun]:
         .where(LedgerRow.kind == Kind.SETTLEMENT.value, LeaseRow.ended_at > last - REMEMBERED)
         .order_by(LeaseRow.ended_at, LeaseRow.id)
     )
-    return [
-        EndedRun(project, flavour, devices, start, end, user, profile, ends - start, charge)
-        for project, flavour, devices, start, end, user, profile, ends, charge in session.execute(query).all()
-    ]
+    return EndedRuns(
+        [
+            EndedRun(project, flavour, devices, start, end, user, profile, ends - start, charge)
+            for project, flavour, devices, start, end, user, profile, ends, charge in session.execute(query).all()
+        ]
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
@@ -36,6 +36,9 @@ from labpool.store.preferences import PreferencesBook
 from labpool.store.records import Acts, AskedOnce, AuditEntry, EndedRun, Notice, ReservationSeries
 from labpool.store.sending_late import SendingLate
 from labpool.store.usage import By, Seen, UsageSum
+
+_TOLD = select(NoticeRow.id).where(NoticeRow.ticket == bindparam("ticket"), NoticeRow.key == bindparam("key"))
+_NUMBER = select(LeaseRow.id).where(LeaseRow.ticket == bindparam("ticket"), LeaseRow.ended_at.is_(None))
 
 
 class Transaction:
@@ -215,8 +218,7 @@ class Transaction:
 
     def add_notice(self, notice: Notice) -> int | None:
         """Keep a notice and give its number, unless its key was said already."""
-        query = select(NoticeRow.id).where(NoticeRow.ticket == notice.ticket, NoticeRow.key == notice.key)
-        if self._connection.execute(query).first() is not None:
+        if self._connection.execute(_TOLD, {"ticket": notice.ticket, "key": notice.key}).first() is not None:
             return None
         ticket = self.ticket(notice.ticket)
         self.about |= {notice.ticket, ticket.user if ticket else ""}
@@ -230,7 +232,7 @@ class Transaction:
     @property
     def preferences(self) -> PreferencesBook:
         """How users want to be told."""
-        return PreferencesBook(self._session)
+        return PreferencesBook(self._connection)
 
     def last_notice_of(self, ticket: str, kind: str | None = None) -> Notice | None:
         """What a ticket's owner was told last, of one kind or at all."""
@@ -287,5 +289,4 @@ class Transaction:
 
     def _number_of(self, ticket: str) -> int:
         """The number of a ticket's live lease."""
-        query = select(LeaseRow.id).where(LeaseRow.ticket == ticket, LeaseRow.ended_at.is_(None))
-        return self._connection.execute(query).scalar_one()
+        return self._connection.execute(_NUMBER, {"ticket": ticket}).scalar_one()
