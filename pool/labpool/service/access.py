@@ -28,7 +28,7 @@ def bearer_token(request: Request) -> str:
     return token.strip() if kind.lower() in {"bearer", "token"} else ""
 
 
-def only_the_spawner(request: Request, pool: ThePool) -> None:
+async def only_the_spawner(request: Request, pool: ThePool) -> None:
     """Let only what runs in the hub pass.
 
     Raises:

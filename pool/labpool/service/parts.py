@@ -39,7 +39,7 @@ class Parts:
     rates: Rates = field(default_factory=Rates)
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:  # else each request would go through another thread for it
     """The parts of the pool that answers `request`."""
     parts = request.app.state.parts
     if not isinstance(parts, Parts):

@@ -5,24 +5,26 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
-from labpool.api_models import ServerAsked, SpawnAsked
+from labpool.api_models import ServerAsked, SpawnAsked, TicketView
 from labpool.domain.reasons import Refusal
 from labpool.hub_signin import Refusal as Refused
 from labpool.hub_signin import SignedIn
 from labpool.service.asking import Holds, Waits
 from labpool.service.desk import Desk
 from labpool.service.problems import Rejected, as_problem
+from labpool.service.viewing import Seen, Viewer
 from labpool.store import AskedOnce, Transaction
 
 REMEMBERED = timedelta(days=1)
 """So long a key names the ticket that was filed with it."""
 
 
-async def request_server(desk: Desk, asked: ServerAsked, key: str, user: SignedIn) -> str:
-    """File a ticket for a server of the user's own, or find the one there is; give its id.
+async def request_server(desk: Desk, viewer: Viewer, asked: ServerAsked, key: str, user: SignedIn) -> TicketView:
+    """File a ticket for a server of the user's own, or find the one there is.
 
     Args:
         desk: Where tickets are filed.
+        viewer: Shows the ticket.
         asked: What for.
         key: The program's own name for this request; "" for none.
         user: Whose server.
@@ -35,23 +37,24 @@ async def request_server(desk: Desk, asked: ServerAsked, key: str, user: SignedI
     digest = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()
     wanted = SpawnAsked(user=user.name, groups=tuple(sorted(user.groups)), **asked.model_dump())
 
-    def write(change: Transaction) -> str | Refused:
+    def write(change: Transaction) -> Seen | Refused:
         since = desk.clock() - REMEMBERED
         before = change.asked_once(user.name, key, since) if key else None
         if before is not None:
-            return before.ticket if before.digest == digest else _other_body()
+            same = before.digest == digest
+            return viewer.just_asked(change, desk.get(change, before.ticket)) if same else _other_body()
         match desk.answer(change, wanted):
             case Refusal() as refusal:
                 return as_problem(refusal)
             case Holds(ticket=ticket) | Waits(ticket=ticket):
                 if key:
                     change.remember_asked(AskedOnce(user.name, key, ticket.id, digest, desk.clock()), forget=since)
-                return ticket.id
+                return viewer.just_asked(change, ticket)
 
     found = await desk.change(write, replan=False)  # what it files is planned
     if isinstance(found, Refused):
         raise Rejected(found)
-    return found
+    return await viewer.shown(found)
 
 
 def _only_people() -> Refused:

@@ -80,7 +80,8 @@ async def home(user: str, pool: ThePool) -> HomeView:
 
 
 async def _waiting(ticket_id: str, pool: Parts) -> Waiting:
-    view = await pool.viewer.ticket(ticket_id, just_asked=True)
+    seen = await pool.desk.view(lambda view: pool.viewer.just_asked(view, pool.desk.get(view, ticket_id)))
+    view = await pool.viewer.shown(seen)
     wait = view.wait.message if view.wait else "Your ticket is in the queue."
     return Waiting(ticket=ticket_id, path=view.path, retry_after=pool.viewer.retry_after(view), message=wait)
 

@@ -104,9 +104,9 @@ async def ask(
     moment after the answer.
     """
     needs(user, WRITE)
-    ticket = await request_server(pool.desk, asked, idempotency_key, user)
+    found = await request_server(pool.desk, pool.viewer, asked, idempotency_key, user)
     pool.reconciler.look_soon()
-    return await pool.viewer.ticket(ticket, just_asked=True)
+    return found
 
 
 @routes.get("/tickets/{ticket}", responses=_ABOUT_ONE, summary="One ticket")

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import quote
 
 from labpool.api_models import (
     FlavourView,
     FormView,
-    HolderView,
     HomeView,
     LeasedDevice,
     LeaseView,
     NoticeView,
-    OfferView,
     PoolView,
     ProfileView,
     TicketView,
-    WaitView,
 )
 from labpool.domain.availability import availability, stand
 from labpool.domain.catalogue import Project
 from labpool.domain.ends import claim_by
-from labpool.domain.explain import place, promise, why_waiting
 from labpool.domain.leases import Lease
-from labpool.domain.reasons import Holder
-from labpool.domain.sentences import ended_sentence, no_promise_sentence, wait_sentence
-from labpool.domain.sooner import Offer, sooner
+from labpool.domain.sentences import ended_sentence
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 from labpool.service import budget_views, device_views
 from labpool.service.desk import Desk
 from labpool.service.extending import extension_shown
+from labpool.service.outlook_views import outlook
 from labpool.service.reconciler import Reconciler
 from labpool.settings import hidden_profiles
 from labpool.store import Notice, Transaction
 
 PREFIX = "/services/pool"
 SHORTEST_RETRY, LONGEST_RETRY = 5, 600
+
+
+class Seen(NamedTuple):
+    """A ticket and what its view tells of, as a transaction saw it: its lease, the last notice, the likely start."""
+
+    ticket: Ticket
+    lease: Lease | None
+    world: World
+    notice: Notice | None
+    likely: datetime | None
 
 
 class Viewer:
@@ -54,17 +60,23 @@ class Viewer:
     def __init__(self, desk: Desk, reconciler: Reconciler, engine: str) -> None:
         self._desk, self._reconciler, self._engine = desk, reconciler, engine
 
-    async def ticket(self, ticket_id: str, just_asked: bool = False) -> TicketView:
-        """One ticket; it must exist. For the likely start of one `just_asked` for nobody is made to wait."""
+    async def ticket(self, ticket_id: str) -> TicketView:
+        """One ticket; it must exist."""
 
         def read(view: Transaction) -> TicketView:
-            ticket, world = self._desk.get(view, ticket_id), self._desk.world(view)
-            if just_asked:
-                likely = self._desk.known_likely_start(ticket)
-                return self._ticket(view, ticket, world, view.last_notice_of(ticket.id), likely)
-            return self._tickets(view, [ticket], world)[0]
+            ticket = self._desk.get(view, ticket_id)
+            return self._tickets(view, [ticket], self._desk.world(view))[0]
 
         return await self._desk.view(read)
+
+    def just_asked(self, view: Transaction, ticket: Ticket) -> Seen:
+        """A ticket at the end of the transaction that answers who asked; nobody waits here for a likely start."""
+        likely, told = self._desk.known_likely_start(ticket), view.last_notice_of(ticket.id)
+        return Seen(ticket, view.lease_of(ticket.id), self._desk.world(view), told, likely)
+
+    async def shown(self, seen: Seen) -> TicketView:
+        """The view of a ticket, made after the transaction that saw it."""
+        return await asyncio.to_thread(self._ticket, seen)
 
     async def tickets_of(self, user: str) -> list[TicketView]:
         """A user's newest tickets, newest first."""
@@ -123,12 +135,14 @@ class Viewer:
 
     def _tickets(self, view: Transaction, tickets: Sequence[Ticket], world: World) -> list[TicketView]:
         told, likely = view.last_notices_of([ticket.id for ticket in tickets]), self._desk.likely_start
-        return [self._ticket(view, each, world, told.get(each.id), likely(view, each, world)) for each in tickets]
+        return [
+            self._ticket(Seen(each, view.lease_of(each.id), world, told.get(each.id), likely(view, each, world)))
+            for each in tickets
+        ]
 
-    def _ticket(
-        self, view: Transaction, ticket: Ticket, world: World, told: Notice | None, likely: datetime | None
-    ) -> TicketView:
-        catalogue, now, lease = world.catalogue, self._desk.clock(), view.lease_of(ticket.id)
+    def _ticket(self, seen: Seen) -> TicketView:
+        ticket, lease, world, told, likely = seen
+        catalogue, now = world.catalogue, self._desk.clock()
         project, profile = catalogue.projects.get(ticket.project), catalogue.profile_of(ticket)
         sighting, granted = self._reconciler.sighting, ticket.state is State.GRANTED
         return TicketView(
@@ -147,7 +161,7 @@ class Viewer:
             requested_at=ticket.requested_at,
             attempt=ticket.attempt,
             likely_start=likely,
-            **_outlook(ticket, world, now),
+            **outlook(ticket, world, now),
             lease=self._lease(lease) if lease else None,
             **extension_shown(ticket, lease, world, now),
             needs_ready=ticket.state is State.QUEUED and not ticket.ready,
@@ -231,54 +245,9 @@ def server_path(user: str, name: str) -> str:
     return f"/user/{quote(user, safe='')}/{quote(name, safe='') + '/' if name else ''}"
 
 
-def _outlook(ticket: Ticket, world: World, now: datetime) -> dict[str, Any]:
-    """What a ticket in line may expect; for others mostly nothing."""
-    slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
-    return {
-        "place": place(ticket, world),
-        "starts_by": promise(ticket, world),
-        "no_promise": no_promise_sentence(ticket, world.catalogue),
-        "planned_start": slot.start if slot else None,
-        "wait": _wait(ticket, world, now),
-        "sooner": tuple(_offer(offer) for offer in sooner(ticket, world, now)),
-    }
-
-
 def _end(ticket: Ticket) -> dict[str, str]:
     reason = ticket.end_reason
     return {"end_reason": reason.value, "end_message": ended_sentence(reason)} if reason else {}
-
-
-def _wait(ticket: Ticket, world: World, now: datetime) -> WaitView | None:
-    wait = why_waiting(ticket, world, now)
-    if wait is None:
-        return None
-    said = wait_sentence(ticket, wait, world.catalogue, timezone.utc, now)
-    return WaitView(
-        reason=wait.reason.value,
-        message=said.message,
-        remedy=said.remedy,
-        holders=tuple(_holder(holder) for holder in wait.holders),
-    )
-
-
-def _holder(holder: Holder) -> HolderView:
-    own = holder.own
-    return HolderView(
-        project=holder.project,
-        devices=holder.devices,
-        since=holder.since,
-        until=holder.until,
-        own=own,
-        user=holder.user if own else None,
-        name=holder.name if own else None,
-    )
-
-
-def _offer(offer: Offer) -> OfferView:
-    return OfferView(
-        profile=offer.profile.name, profile_title=offer.profile.title, hours=offer.duration / timedelta(hours=1)
-    )
 
 
 def _notice(notice: Notice | None) -> NoticeView | None:

@@ -25,6 +25,7 @@ LEASE_SECONDS = 10
 """So long after its last sign of life a leader may be replaced."""
 
 _ONLY = 1
+_LEADER = select(LeaderRow.epoch, LeaderRow.holder)
 
 
 class NotLeading(Exception):
@@ -107,7 +108,7 @@ class _ByRow(Leadership):
         return Seat(seat.leads and not self._gave_up, seat.leader)
 
     def check(self, connection: Connection) -> None:
-        found = connection.execute(select(LeaderRow.epoch, LeaderRow.holder)).first()
+        found = connection.execute(_LEADER).first()
         # the holder too, for after a restore the epochs are counted anew
         if self._gave_up or found is None or tuple(found) != (self._epoch, self._holder):
             raise NotLeading

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 from sqlalchemy import URL, Engine, create_engine, event
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from labpool.store.sqlite import READS_ONLY
 
@@ -18,6 +24,11 @@ WRITER = 0x6C6162706F6F6C
 
 WRITES_BESIDE = "labpool_writes_beside"
 """Execution option of an engine whose transactions write what no decision reads, and so need not wait for one."""
+
+_UNTRIED_SECONDS = 0.1
+"""No server restarts sooner; trying a connection costs as much as a statement."""
+
+_USED = "labpool_used"
 
 _SESSION = {
     "synchronous_commit": "on",
@@ -41,17 +52,34 @@ def postgresql_engine(url: URL) -> Engine:
     """An engine whose transactions are on disk once they are committed, and of which one writes at a time.
 
     Who writes holds an advisory lock from the beginning, as with SQLite: decisions are serial, and none fails later
-    because of another one. A connection is tried before it is used, so a restart of the server costs no request that
-    comes after it.
+    because of another one. A connection is tried before it is used after a pause, so a restart of the server costs no
+    request that comes after it.
     """
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args=_CONNECTION,
         isolation_level="READ COMMITTED",
-        pool_pre_ping=True,
     )
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", partial(_try_out, engine.dialect))
     return engine
+
+
+def _note_use(connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info[_USED] = time.monotonic()
+
+
+def _try_out(
+    dialect: Dialect, connection: DBAPIConnection, entry: ConnectionPoolEntry, proxy: PoolProxiedConnection
+) -> None:
+    """Leave it to the pool to connect anew where a connection is dead; one that was just used is taken to live."""
+    if time.monotonic() - entry.info.get(_USED, -_UNTRIED_SECONDS) < _UNTRIED_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError from error
 
 
 def _begin(connection: Connection) -> None:

@@ -166,12 +166,11 @@ class Transaction:
         gone = [ticket for ticket in stored if ticket not in wanted]
         if gone:
             self._connection.execute(delete(SlotRow).where(SlotRow.ticket.in_(gone)))
-        new = [rows.slot_columns(slot) for slot in slots if slot.ticket not in stored]
+        changed = [slot for slot in slots if (known := stored.get(slot.ticket)) is not slot and known != slot]
+        new = [rows.slot_columns(slot) for slot in changed if slot.ticket not in stored]
+        moved = {slot.ticket: rows.slot_columns(slot) for slot in changed if slot.ticket in stored}
         writing.add(self._connection, SlotRow, new)
-        for slot in slots:
-            known = stored.get(slot.ticket)
-            if known is not None and known is not slot and known != slot:
-                writing.change(self._connection, SlotRow, "ticket", slot.ticket, rows.slot_columns(slot))
+        writing.change_each(self._connection, SlotRow, "ticket", moved)
         stored.clear()
         stored.update(wanted)
 
@@ -240,7 +239,7 @@ class Transaction:
 
     def last_notices_of(self, tickets: Collection[str], kind: str | None = None) -> dict[str, Notice]:
         """What the owners of tickets were told last, of one kind or at all; nothing for those who were told nothing."""
-        return notices.last_ones(self._session, tickets, kind)
+        return notices.last_ones(self._connection, tickets, kind)
 
     def audit(self, entry: AuditEntry) -> AuditEntry:
         """Add a row to the audit trail; give it as written, people under their pseudonyms."""

@@ -36,6 +36,12 @@ def change(connection: Connection, kind: type[Base], key: str, value: object, ro
     connection.execute(_update(kind, key), dict(row) | {_WHICH: value})
 
 
+def change_each(connection: Connection, kind: type[Base], key: str, rows: Mapping[str, Columns]) -> None:
+    """Write each row over that whose column `key` has its name; none is fine."""
+    if rows:
+        connection.execute(_update(kind, key), [dict(row) | {_WHICH: name} for name, row in rows.items()])
+
+
 @cache
 def _insert(kind: type[Base]) -> Insert:
     return _table(kind).insert()
