@@ -34,9 +34,12 @@ class SmallDisk:
             except OSError as error:
                 assert error.errno == errno.ENOSPC
 
-    def make_room(self) -> None:
-        """Take away what fills it."""
-        self._filler.unlink()
+    def make_room(self, size: int | None = None) -> None:
+        """Take away what fills it, or so many bytes of it."""
+        if size is None:
+            self._filler.unlink()
+        else:
+            os.truncate(self._filler, self._filler.stat().st_size - size)
 
 
 @contextmanager

@@ -11,10 +11,23 @@ import pytest
 from labpool.domain.leases import Lease
 from labpool.domain.tickets import EndReason, Event, Ticket
 from labpool.settings import sqlite_url
-from labpool.store import AuditEntry, Notice, Part, Preferences, ReservationSeries, Store, Way, connect, migrate
+from labpool.store import (
+    AuditEntry,
+    Notice,
+    Part,
+    Preferences,
+    ReservationSeries,
+    Store,
+    Way,
+    compaction,
+    connect,
+    migrate,
+)
 from labpool.store.audit_reading import verify_audit
 from labpool.store.models import FREE_TEXT, PERSON, Base
 from sqlalchemy import String, Text
+
+from tests.service.full_disk import small_disk
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -123,3 +136,31 @@ def test_every_column_of_text_is_marked_or_holds_no_person():
     marked = {name for name, column in texts.items() if column.info in (PERSON, FREE_TEXT)}
     assert marked.isdisjoint(NO_PERSON)
     assert texts.keys() == marked | NO_PERSON, "mark the new column, or list it as one that never holds a person's name"
+
+
+@pytest.mark.root
+def test_name_is_taken_out_of_the_files_once_there_is_room_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compaction, "AGAIN_SECONDS", 0.0)
+    with small_disk(tmp_path / "disk") as disk:
+        engine = connect(sqlite_url(disk.folder / "pool.sqlite"))
+        migrate(engine)
+        store = Store(engine)
+        with store.transaction() as change:
+            change.save_ticket(replace(OTHER, name=NAME))
+            change.save_reservation(SERIES)
+            for number in range(200):
+                change.audit(AuditEntry(NOW, Part.POOL, "filled", None, f"{number} {5000 * 'x'}"))
+        disk.fill()
+        disk.make_room(300 * 1024)  # for the change, not for all of the database once more
+        with store.transaction() as change:
+            assert change.erase(NAME) is not None
+        assert name_in_files(disk.folder)
+        disk.make_room()
+        with store.transaction() as change:
+            change.audit(AuditEntry(NOW, Part.POOL, "goes on"))
+        assert not name_in_files(disk.folder)
+        store.close()
+
+
+def name_in_files(folder: Path) -> bool:
+    return any(NAME.encode() in file.read_bytes() for file in sorted(folder.glob("pool.sqlite*")))

@@ -52,6 +52,9 @@ from labpool.settings import (
 )
 from labpool.store import Inbox, Store, UnusableDatabase, connect, leadership, migrate
 
+_START_SECONDS = 30.0
+"""So long Python doesn't look for garbage: a start makes much and drops little, and would take twice as long."""
+
 _LOG = logging.getLogger("labpool.service")
 
 
@@ -113,13 +116,19 @@ def _with_public_url(settings: NoticeSettings, own_url: str) -> NoticeSettings:
 async def _serve() -> None:
     place, ports = Place.open(os.environ), Ports.read(os.environ)
     app = make_app(await _parts(place, ports))
-    gc.freeze()  # what is there from now on for good is not looked through again, which would take a tenth of a second
+    asyncio.get_running_loop().call_later(_START_SECONDS, _look_for_garbage)
     config = server_config(app, "127.0.0.1", ports.pool)
     await uvicorn.Server(config).serve()
 
 
+def _look_for_garbage() -> None:
+    gc.freeze()  # what is there by now stays; looking through it would take a tenth of a second each time
+    gc.enable()
+
+
 def main() -> int:
     """Serve until told to stop. Exit status 2: the settings can't be used; the log says why."""
+    gc.disable()
     log_as_json_lines()
     try:
         asyncio.run(_serve())

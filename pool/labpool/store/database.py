@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from labpool.settings.file_systems import network_file_system
-from labpool.store.errors import UnusableDatabase, first_line
+from labpool.store.errors import StoreUnavailable, UnusableDatabase, first_line
 from labpool.store.postgresql import OLDEST, postgresql_engine
 from labpool.store.sqlite import sqlite_engine
 
@@ -89,12 +90,21 @@ def compact(engine: Engine) -> None:
     """Leave nothing in the database's files of what was overwritten or deleted.
 
     SQLite is written anew, about a second for 100 MB. Other databases clean up by themselves in time.
+
+    Raises:
+        StoreUnavailable: there is no room for it, or somebody reads for too long.
     """
     if engine.dialect.name != "sqlite":
         return
     with closing(engine.raw_connection()) as connection:  # one that begins no transaction by itself
-        for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-            connection.cursor().execute(statement)
+        cursor = connection.cursor()
+        try:
+            cursor.execute("VACUUM")
+            (is_busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"the pool's database can't be written anew now: {error}") from error
+    if is_busy:
+        raise StoreUnavailable("the pool's database can't be written anew now: somebody reads it")
 
 
 def alembic_config(connection: Connection) -> Config:

@@ -9,7 +9,7 @@ from threading import Lock
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from labpool.store.database import compact
+from labpool.store.compaction import Compaction
 from labpool.store.errors import told_apart
 from labpool.store.kept import Kept, read
 from labpool.store.leadership import Leadership
@@ -30,6 +30,7 @@ class Store:
 
     def __init__(self, engine: Engine, leadership: Leadership | None = None) -> None:
         self._engine, self._leadership = engine, leadership
+        self._compaction = Compaction(engine)
         self._reader = engine.execution_options(**{READS_ONLY: True})
         self._kept: Kept | None = None
         self._acts: Acts | None = None
@@ -61,7 +62,8 @@ class Store:
         self._done(kept)
         if change.erased:
             self._kept = None
-            compact(self._engine)
+            self._compaction.ask()
+        self._compaction.go_on()
 
     @contextmanager
     def view(self) -> Iterator[Transaction]:
