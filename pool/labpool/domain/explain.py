@@ -80,7 +80,7 @@ def _over_budget(ticket: Ticket, need: Need, world: World, now: datetime) -> Wai
     budget = world.catalogue.budgets().get(ticket.project)
     if budget is None:
         return None
-    payments = schedule_of(world, now, without=ticket.id).payments
+    payments = schedule_of(world, now, without=ticket.id, project=ticket.project).payments  # each pays for itself
     lacking = payments.lacking(need, now)
     if lacking is None:
         return None

@@ -289,10 +289,10 @@ class Schedule:
         return self._bookings.left_aside([("slot", ticket)])
 
 
-def schedule_of(world: World, now: datetime, without: str = "") -> Schedule:
-    """The schedule as it stands: leases, and the stored slots of all in line but the ticket `without`."""
+def schedule_of(world: World, now: datetime, without: str = "", project: str = "") -> Schedule:
+    """As it stands: leases, and the stored slots of all in line (of a `project`, if given) but the ticket `without`."""
     schedule = Schedule(world, now)
     slots = {slot.ticket: slot for slot in world.slots if slot.ticket != without}
-    line = (ticket for ticket in world.line() if ticket.id in slots)
+    line = (ticket for ticket in world.line() if ticket.id in slots and project in ("", ticket.project))
     schedule.book_all((schedule.needs.of(ticket), slots[ticket.id], 0) for ticket in line)
     return schedule

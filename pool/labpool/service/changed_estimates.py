@@ -35,11 +35,11 @@ class ChangedEstimates:
     async def run(self) -> None:
         """Tell until cancelled."""
         while True:
+            await asyncio.sleep(_EVERY)  # first of all too: at a start others have more urgent things to do
             try:
                 await self.look()
             except Exception:
                 _LOG.exception("estimates can't be looked at; trying again")
-            await asyncio.sleep(_EVERY)
 
     async def look(self) -> None:
         """Tell those whose likely start has changed a lot, of each ticket once an hour at the most."""
