@@ -8,9 +8,9 @@ import pytest
 from labpool.service.turns import NoTurn, Turns
 
 
-async def have_a_turn(turns: Turns) -> None:
+async def have_a_turn(turns: Turns, seconds: float = 0.0) -> None:
     async with turns.taken():
-        pass
+        await asyncio.sleep(seconds)
 
 
 async def test_who_gets_no_turn_in_time_is_told_and_the_next_one_gets_it():
@@ -30,6 +30,16 @@ async def test_who_goes_away_while_waiting_leaves_the_turn_to_the_next():
         await asyncio.wait({first})
     await second
     assert (first.cancelled(), second.done()) == (True, True)
+
+
+async def test_who_comes_while_a_turn_is_handed_over_waits_behind_and_not_for_ever():
+    turns = Turns(patience=0.05)
+    async with turns.taken():
+        next_one = asyncio.create_task(have_a_turn(turns, seconds=0.2))
+        await asyncio.sleep(0)
+    with pytest.raises(NoTurn):
+        await have_a_turn(turns)
+    await next_one
 
 
 async def test_work_that_fails_gives_its_turn_back():
