@@ -83,7 +83,7 @@ class _Armed:
             self._reach(Where.AFTER)
             self._here.wrote = False
 
-        DefaultDialect.do_commit = committing  # type: ignore[method-assign]
+        DefaultDialect.do_commit = committing  # type: ignore[method-assign]  # no event tells of the end of a commit
 
     def _forget(self, connection: Connection) -> None:
         self._here.wrote = False

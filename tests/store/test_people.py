@@ -139,7 +139,10 @@ def test_every_column_of_text_is_marked_or_holds_no_person():
 
 
 @pytest.mark.root
-def test_name_is_taken_out_of_the_files_once_there_is_room_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("restarted", [False, True])
+def test_name_is_taken_out_of_the_files_once_there_is_room_for_it(
+    restarted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(compaction, "AGAIN_SECONDS", 0.0)
     with small_disk(tmp_path / "disk") as disk:
         engine = connect(sqlite_url(disk.folder / "pool.sqlite"))
@@ -156,6 +159,7 @@ def test_name_is_taken_out_of_the_files_once_there_is_room_for_it(tmp_path: Path
             assert change.erase(NAME) is not None
         assert name_in_files(disk.folder)
         disk.make_room()
+        store = Store(engine) if restarted else store
         with store.transaction() as change:
             change.audit(AuditEntry(NOW, Part.POOL, "goes on"))
         assert not name_in_files(disk.folder)

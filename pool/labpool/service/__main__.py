@@ -122,6 +122,7 @@ async def _serve() -> None:
 
 
 def _look_for_garbage() -> None:
+    gc.collect()
     gc.freeze()  # what is there by now stays; looking through it would take a tenth of a second each time
     gc.enable()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TypeAlias
 
@@ -16,7 +16,6 @@ from labpool.service.telling import tell
 from labpool.store import Notice, Transaction
 
 _EVERY = 60.0
-_LOG = logging.getLogger(__name__)
 _TimeInLine: TypeAlias = "tuple[str, int, int, datetime | None]"
 
 
@@ -36,22 +35,20 @@ class ChangedEstimates:
         """Tell until cancelled."""
         while True:
             await asyncio.sleep(_EVERY)  # first of all too: at a start others have more urgent things to do
-            try:
-                await self.look()
-            except Exception:
-                _LOG.exception("estimates can't be looked at; trying again")
+            await self.look()
 
     async def look(self) -> None:
         """Tell those whose likely start has changed a lot, of each ticket once an hour at the most."""
-        changed = await self._desk.view(self._changed)
+        starts = await self._desk.likely_starts()
+        changed = await self._desk.view(lambda view: self._changed(view, starts))
         if changed:
             await self._desk.change(lambda change: _tell_all(change, changed), replan=False)
 
-    def _changed(self, view: Transaction) -> list[Notice]:
-        now, starts, found = self._desk.clock(), self._desk.likely_starts(view), []
+    def _changed(self, view: Transaction, starts: Mapping[str, datetime]) -> list[Notice]:
+        now, found = self._desk.clock(), []
         seen, self._seen = self._seen, {}
         for ticket, likely in ((view.ticket(name), likely) for name, likely in starts.items()):
-            if ticket is None or not ticket.ready:
+            if ticket is None or ticket.state is not State.QUEUED or not ticket.ready:
                 continue
             first = seen.get(_time_in_line(ticket)) or _when_asked(ticket) or Told(likely, now)
             self._seen[_time_in_line(ticket)] = first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -219,11 +219,17 @@ class Desk:
         """The same where it was worked out within the last seconds, which takes no time."""
         return self._likely.known(ticket, self.clock())
 
-    def likely_starts(self, view: Transaction) -> dict[str, datetime]:
-        """When tickets in line likely start, as `likely_start` tells of each."""
-        world, ended, now = self.world(view), view.ended_runs(), self.clock()
-        flavours = dict.fromkeys(ticket.flavour for ticket in world.line())
-        return {name: at for each in flavours for name, at in self._likely.all_of(each, world, ended, now).items()}
+    async def likely_starts(self, flavours: Collection[str] | None = None) -> dict[str, datetime]:
+        """When tickets in line for some flavours, or for any, likely start, as `likely_start` tells of each.
+
+        It may take seconds, and is worked out beside all transactions.
+        """
+        world, ended = await self.view(lambda view: (self.world(view), view.ended_runs()))
+        wanted = {ticket.flavour for ticket in world.line()} if flavours is None else flavours
+        starts = dict[str, datetime]()
+        for flavour in wanted:
+            starts |= await asyncio.to_thread(self._likely.all_of, flavour, world, ended, self.clock())
+        return starts
 
     def finish(
         self,

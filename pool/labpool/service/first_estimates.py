@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,8 +17,6 @@ _IDLE, _REST = 15.0, 0.5
 _JUST = timedelta(minutes=1)
 """Who came longer ago was looked at, or is too far back to be told anything; a restart lies in between at most."""
 
-_LOG = logging.getLogger(__name__)
-
 
 class FirstEstimates:
     """Looks for newcomers after changes. What they are told first is kept with their tickets, to measure its error."""
@@ -32,27 +29,25 @@ class FirstEstimates:
         """Work out until cancelled; many may come at once, so it rests the longer the more there is to do."""
         while True:
             count, began = self._desk.changes.count, time.monotonic()
-            try:
-                await self.look()
-            except Exception:
-                _LOG.exception("when newcomers will start can't be worked out; trying again")
+            await self.look()
             await asyncio.sleep(max(_REST, breath(time.monotonic() - began)))
             await self._desk.changes.after(count, _IDLE)
 
     async def look(self) -> None:
         """Work out the likely start of all who have come since the last look."""
-        lately, found = await self._desk.view(self._newcomers)
-        if found:
-            await self._desk.change(lambda change: _keep(change, found), replan=False)
-        self._looked_at = lately
+        lately = await self._desk.view(self._lately)
+        if new := {name: flavour for name, flavour in lately.items() if name not in self._looked_at}:
+            starts = await self._desk.likely_starts(set(new.values()))
+            found = {name: starts[name] for name in new if name in starts}
+            if found:
+                await self._desk.change(lambda change: _keep(change, found), replan=False)
+        self._looked_at = frozenset(lately)
 
-    def _newcomers(self, view: Transaction) -> tuple[frozenset[str], Mapping[str, datetime]]:
+    def _lately(self, view: Transaction) -> dict[str, str]:
+        """Who has come lately and was told nothing yet, with the flavour."""
         since = self._desk.clock() - _JUST
-        lately = [ticket for ticket in view.open_tickets() if ticket.requested_at > since and _waits_untold(ticket)]
-        new = [ticket for ticket in lately if ticket.id not in self._looked_at]
-        world = self._desk.world(view) if new else None
-        starts = {ticket.id: self._desk.likely_start(view, ticket, world) for ticket in new if world}
-        return frozenset(ticket.id for ticket in lately), {name: at for name, at in starts.items() if at}
+        tickets = (ticket for ticket in view.open_tickets() if ticket.requested_at > since)
+        return {ticket.id: ticket.flavour for ticket in tickets if _waits_untold(ticket)}
 
 
 def _waits_untold(ticket: Ticket) -> bool:

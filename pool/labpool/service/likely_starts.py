@@ -56,7 +56,8 @@ class LikelyStarts:
     def known(self, ticket: Ticket, now: datetime) -> datetime | None:
         """When a ticket in line likely starts, where that was worked out within the last seconds; None else."""
         known = self._known.get(ticket.flavour)
-        return known.starts.get(ticket.id) if known and known.is_fresh(now) else None
+        is_told = known is not None and known.is_fresh(now) and ticket.state is State.QUEUED
+        return known.starts.get(ticket.id) if known and is_told else None
 
 
 def _with_runs(lengths: RunLengths, runs: Sequence[EndedRun]) -> RunLengths:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import datetime, timedelta, timezone
 
 from labpool.domain.leases import Slot
@@ -20,7 +19,6 @@ WAITED = timedelta(minutes=5)
 """Who asked later than that still knows what the page said."""
 
 _IDLE, _REST = 15.0, 1.0
-_LOG = logging.getLogger(__name__)
 
 
 class Nearing:
@@ -34,10 +32,7 @@ class Nearing:
         """Tell until cancelled."""
         while True:
             count = self._desk.changes.count
-            try:
-                await self.look()
-            except Exception:
-                _LOG.exception("who is near can't be told; trying again")
+            await self.look()
             await asyncio.sleep(_REST)
             await self._desk.changes.after(count, _IDLE)
 

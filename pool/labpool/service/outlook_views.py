@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TypedDict
 
 from labpool.api_models import HolderView, OfferView, WaitView
 from labpool.domain.explain import place, promise, why_waiting
@@ -14,8 +14,19 @@ from labpool.domain.tickets import Ticket
 from labpool.domain.world import World
 
 
-def outlook(ticket: Ticket, world: World, now: datetime) -> dict[str, Any]:
-    """What a ticket in line may expect; for others mostly nothing."""
+class Outlook(TypedDict):
+    """What a ticket in line may expect, by the names that its view has for it."""
+
+    place: int | None
+    starts_by: datetime | None
+    no_promise: str
+    planned_start: datetime | None
+    wait: WaitView | None
+    sooner: tuple[OfferView, ...]
+
+
+def outlook(ticket: Ticket, world: World, now: datetime) -> Outlook:
+    """What a ticket may expect; mostly nothing where it is not in line."""
     slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
     return {
         "place": place(ticket, world),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from alembic import command
@@ -15,7 +13,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from labpool.settings.file_systems import network_file_system
-from labpool.store.errors import StoreUnavailable, UnusableDatabase, first_line
+from labpool.store.errors import UnusableDatabase, first_line
 from labpool.store.postgresql import OLDEST, postgresql_engine
 from labpool.store.sqlite import sqlite_engine
 
@@ -84,27 +82,6 @@ def refuse_newer(connection: Connection) -> None:
 def known_revisions() -> frozenset[str]:
     """All schemas that this release can bring up to date."""
     return frozenset(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
-
-
-def compact(engine: Engine) -> None:
-    """Leave nothing in the database's files of what was overwritten or deleted.
-
-    SQLite is written anew, about a second for 100 MB. Other databases clean up by themselves in time.
-
-    Raises:
-        StoreUnavailable: there is no room for it, or somebody reads for too long.
-    """
-    if engine.dialect.name != "sqlite":
-        return
-    with closing(engine.raw_connection()) as connection:  # one that begins no transaction by itself
-        cursor = connection.cursor()
-        try:
-            cursor.execute("VACUUM")
-            (is_busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"the pool's database can't be written anew now: {error}") from error
-    if is_busy:
-        raise StoreUnavailable("the pool's database can't be written anew now: somebody reads it")
 
 
 def alembic_config(connection: Connection) -> Config:

@@ -73,8 +73,8 @@ def _note_use(connection: DBAPIConnection | None, entry: ConnectionPoolEntry) ->
 def _try_out(
     dialect: Dialect, connection: DBAPIConnection, entry: ConnectionPoolEntry, proxy: PoolProxiedConnection
 ) -> None:
-    """Leave it to the pool to connect anew where a connection is dead; one that was just used is taken to live."""
-    if time.monotonic() - entry.info.get(_USED, -_UNTRIED_SECONDS) < _UNTRIED_SECONDS:
+    """Leave it to the pool to connect anew where a connection is dead; one that is new or was just used lives."""
+    if _USED not in entry.info or time.monotonic() - entry.info[_USED] < _UNTRIED_SECONDS:
         return
     try:
         dialect.do_ping(connection)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any
-
-from sqlalchemy.engine import Row
 
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.ledger import Posting
@@ -167,7 +164,7 @@ def reservation_row(series: ReservationSeries) -> ReservationRow:
     return ReservationRow(**as_columns(series))
 
 
-def notice_from(row: NoticeRow | Row[Any]) -> Notice:
+def notice_from(row: NoticeRow) -> Notice:
     """The notice of a row."""
     return Notice(**{field.name: getattr(row, field.name) for field in fields(Notice)})
 

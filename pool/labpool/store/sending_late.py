@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
@@ -23,6 +21,7 @@ class SendingLate:
         self._connection = connection
         self._tickets: dict[str, tuple[Ticket, bool]] = {}
         self._trail: list[writing.Columns] = []
+        self._begun: Session | None = None
 
     @property
     def connection(self) -> Connection:
@@ -34,7 +33,8 @@ class SendingLate:
     def session(self) -> Session:
         """For what is not asked or written with every decision: its beginning and end cost as much as two rows."""
         self.send()
-        return self._session
+        self._begun = self._begun or Session(self._connection)
+        return self._begun
 
     def ticket(self, ticket: Ticket, new: bool) -> None:
         """Send a ticket, `new` where the database has no row of it."""
@@ -50,6 +50,8 @@ class SendingLate:
         self._send_tickets()
         trail, self._trail = self._trail, []
         writing.add(self._connection, AuditRow, trail)
+        if self._begun is not None:
+            self._begun.flush()
 
     def _send_tickets(self) -> None:
         if not self._tickets:
@@ -60,7 +62,3 @@ class SendingLate:
                 writing.add(self._connection, TicketRow, [rows.ticket_columns(ticket)])
             else:
                 writing.change(self._connection, TicketRow, "id", ticket.id, rows.ticket_columns(ticket))
-
-    @cached_property
-    def _session(self) -> Session:
-        return Session(self._connection)

@@ -56,13 +56,14 @@ class Store:
                 change = Transaction(connection, kept)
                 yield change
                 change.send()
+                if change.erased:
+                    self._compaction.ask(connection)
         except BaseException:
             self._done(None)
             raise
         self._done(kept)
         if change.erased:
             self._kept = None
-            self._compaction.ask()
         self._compaction.go_on()
 
     @contextmanager

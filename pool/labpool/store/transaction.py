@@ -274,7 +274,8 @@ class Transaction:
     def erase(self, person: str) -> Erased | None:
         """Put a person's pseudonym in place of the name everywhere, and forget the key; None where nobody is so named.
 
-        All tickets of the person must have ended. The name is gone from the file once the transaction is over.
+        All tickets of the person must have ended. The name is gone from the files soon after the transaction
+        (`compaction`).
         """
         found = erasing.erase(self._session, self._kept, person)
         self.erased = found is not None
