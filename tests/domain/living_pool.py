@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from labpool.domain.budgets import Budget, Per, Spent
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Project, QueueRules, UserLimit
 from labpool.domain.ends import End, Requeue, due
+from labpool.domain.fallbacks import has_fallback
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.plans import BreakCause, Plan
@@ -72,6 +73,7 @@ class LivingPool:
         self.check(before, decided)
         self._store(decided)
         rules.check_settled(self)
+        rules.check_fallbacks(self)
 
     def check(self, before: World, decided: Plan) -> None:
         """Hold a decision against the invariants, the pool being as it was `before`."""
@@ -96,7 +98,7 @@ class LivingPool:
             del self.leases[name]
             if isinstance(step, Requeue):
                 self.stuck.discard(name)
-                self.tickets[name] = ticket.requeued(self.now, step.left)
+                self.tickets[name] = ticket.requeued(self.now, step.left, self._falls_back(ticket))
             else:
                 self._forget(name)
 
@@ -173,9 +175,12 @@ class LivingPool:
         left = held.duration - (lease.ends - lease.starts)
         if held.state is State.RECLAIMING and left > timedelta(0):
             self.stuck.discard(ticket)
-            self.tickets[ticket] = held.requeued(self.now, left)
+            self.tickets[ticket] = held.requeued(self.now, left, self._falls_back(held))
         else:
             self._forget(ticket)
+
+    def _falls_back(self, ticket: Ticket) -> bool:
+        return has_fallback(ticket, self.world.slots, self.now)
 
     def _forget(self, ticket: str) -> None:
         del self.tickets[ticket]

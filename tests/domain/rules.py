@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from labpool.domain.catalogue import QueueRules
 from labpool.domain.ends import End, Requeue
+from labpool.domain.fallbacks import fallbacks
 from labpool.domain.inventory import LOST, Condition, Device, Node
 from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
@@ -122,21 +123,23 @@ def check_new_promises(history: LivingPool, before: World, decided: Plan) -> Non
         ticket = history.tickets[name]
         if ticket.starts_by is not None:
             continue
-        held = sum(
-            len(lease.devices)
+        held = {
+            lease.ticket: len(lease.devices)
             for lease in counted(history, before)
             if (lease.project, lease.flavour) == (ticket.project, ticket.flavour)
             and taken.get(lease.ticket, lease.ends) > start
-        )
+        }
         promised = sum(
             other.gpus
             for other in history.tickets.values()
             if (other.project, other.flavour) == (ticket.project, ticket.flavour)
-            and other.id in slots
+            and other.id in slots.keys() - held.keys()  # who started early uses one of the two at a time
             and slots[other.id].start <= start < slots[other.id].end
         )
         own = history.shares[ticket.project][0] + reserved_then(history, ticket.project, ticket.flavour, start)
-        must(held + promised <= own, f"{name} was promised more than {ticket.project}'s own {own} devices")
+        must(
+            sum(held.values()) + promised <= own, f"{name} was promised more than {ticket.project}'s own {own} devices"
+        )
 
 
 def reserved_then(history: LivingPool, project: str, flavour: str, at: datetime) -> int:
@@ -206,6 +209,21 @@ def check_extended(history: LivingPool, before: World, longer: Lease) -> None:
         planned = sum(t.gpus for t in promised if slots[t.id].start <= at < slots[t.id].end)
         was, is_now = (planned + sum(len(x.devices) for x in leases if x.ends > at) for leases in (alike, after))
         must(was > own or is_now <= own, f"{longer.ticket} goes on, and what was promised must borrow")
+
+
+def check_fallbacks(history: LivingPool) -> None:
+    """Who was promised a place and started early on borrowed devices would start by then if they went back now."""
+    world = history.as_stored()
+    for name, slot in fallbacks(world, history.now).items():
+        ticket, lease = history.tickets[name], history.leases.get(name)
+        if lease is None or not lease.starts <= history.now < min(slot.start, lease.starts + ticket.duration):
+            continue  # the clock may have been set back
+        again = replace(ticket, state=State.QUEUED, duration=ticket.duration - (history.now - lease.starts))
+        tickets = tuple(again if each.id == name else each for each in world.tickets)
+        leases = tuple(each for each in world.leases if each.ticket != name)
+        decided = plan(replace(world, tickets=tickets, leases=leases), history.now)
+        broken = {report.cause for report in decided.broken if report.ticket == name}
+        must(broken <= history.causes, f"6: {name} could not fall back on its place")
 
 
 def check_moves(history: LivingPool, before: World, decided: Plan) -> None:

@@ -16,6 +16,7 @@ from labpool.domain.budgets import Budget, Per
 from labpool.domain.ends import Requeue, due
 from labpool.domain.explain import place, why_waiting
 from labpool.domain.extending import Extended, extend
+from labpool.domain.fallbacks import has_fallback
 from labpool.domain.inventory import Condition
 from labpool.domain.planner import plan
 from labpool.domain.plans import Plan, Taken
@@ -239,7 +240,8 @@ class Story:
             step = due(held, ticket, rules, self.now, alive=False, lost_with=node) if node else None
             if isinstance(step, Requeue):
                 self._end_of(ticket.id, step.used_until or self.now)
-                self.world = add(self.world, ticket.requeued(self.now, step.left))
+                back = has_fallback(ticket, self.world.slots, self.now)
+                self.world = add(self.world, ticket.requeued(self.now, step.left, back))
         over = {held.ticket: held for held in self.world.leases if held.ends <= self.now}
         ended = [t for t in self.world.tickets if t.id in over]
         for name in over:
@@ -247,4 +249,5 @@ class Story:
         for ticket in ended:
             left = ticket.duration - (over[ticket.id].ends - over[ticket.id].starts)
             if ticket.state is State.RECLAIMING:
-                self.world = add(self.world, ticket.requeued(self.now, left))
+                back = has_fallback(ticket, self.world.slots, self.now)
+                self.world = add(self.world, ticket.requeued(self.now, left, back))

@@ -20,9 +20,9 @@ from labpool.domain.planner import Planner, plan
 from labpool.domain.reasons import ExtensionReason, Refusal, RefusalReason, WaitReason
 from labpool.domain.requests import Request, check_request
 from labpool.domain.run_lengths import RunLengths
-from labpool.domain.schedule import schedule_of
 from labpool.domain.sentences import wait_sentence
 from labpool.domain.sooner import sooner
+from labpool.domain.standing import schedule_of
 from labpool.domain.timeline import FOREVER
 from labpool.domain.world import World
 

@@ -95,6 +95,15 @@ def test_a_planner_blind_to_its_own_places_is_caught_granting_what_is_not_there(
         hunt(PEACEFUL)
 
 
+def test_a_planner_that_keeps_nothing_for_who_started_early_is_caught(monkeypatch: pytest.MonkeyPatch):
+    really = Entries.of_fallback
+    monkeypatch.setattr(
+        Entries, "of_fallback", lambda *given: tuple(each._replace(amounts=(), shares=()) for each in really(*given))
+    )
+    with pytest.raises(InvariantBroken, match=r"^6: t\d+ could not fall back|was promised more than"):
+        hunt(PEACEFUL)
+
+
 def test_a_planner_that_lets_an_overrunning_lease_count_as_gone_is_caught(monkeypatch: pytest.MonkeyPatch):
     really = Schedule.stands
     monkeypatch.setattr(

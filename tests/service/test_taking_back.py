@@ -29,19 +29,46 @@ LENT = """
 queue:"""
 
 
-@pytest.fixture
-def lent(lab: Lab) -> Iterator[Lab]:
-    """All four GPUs belong to Speech, and Vision may borrow them."""
+ONE_OWN = """
+  vision:
+    title: Vision group
+    members: {everyone: true}
+    nominal: {demo-gpu: 1}
+    borrow: {demo-gpu: 3}
+    profiles: [gpu-1]
+  speech:
+    title: Speech group
+    members: {everyone: true}
+    nominal: {demo-gpu: 3}
+    profiles: [gpu-3]
+queue:"""
+THREE = "  gpu-3: {title: Three GPUs, flavour: demo-gpu, gpus: 3, cpu: 4, memory_gib: 8, max_hours: 8}\nprojects:"
+
+
+def with_projects(lab: Lab, projects: str) -> Iterator[Lab]:
     path = lab.pool.folder / "pool.yaml"
     before, after = POOL_YAML.index("\n  vision:"), POOL_YAML.index("queue:") + len("queue:")
-    path.write_text(POOL_YAML[:before] + LENT + POOL_YAML[after:])
+    path.write_text((POOL_YAML[:before] + projects + POOL_YAML[after:]).replace("projects:", THREE))
     wait_until(lambda: "speech" in lab.pool.parts.desk.catalogue.projects, "the new rules")
     yield lab
     path.write_text(POOL_YAML)
+    wait_until(lambda: "speech" not in lab.pool.parts.desk.catalogue.projects, "the old rules")
 
 
-def ask_as_owner(lab: Lab, user: str) -> TicketView:
-    options = {"user_options": {"project": "speech", "profile": "gpu-4", "hours": 1}}
+@pytest.fixture
+def lent(lab: Lab) -> Iterator[Lab]:
+    """All four GPUs belong to Speech, and Vision may borrow them."""
+    yield from with_projects(lab, LENT)
+
+
+@pytest.fixture
+def one_own(lab: Lab) -> Iterator[Lab]:
+    """One of four GPUs belongs to Vision, and it may borrow Speech's three."""
+    yield from with_projects(lab, ONE_OWN)
+
+
+def ask_as_owner(lab: Lab, user: str, profile: str = "gpu-4") -> TicketView:
+    options = {"user_options": {"project": "speech", "profile": profile, "hours": 1}}
     assert lab.hub.api("POST", server_path(user), options).status_code == 503
     return lab.ticket_of(user)
 
@@ -94,3 +121,26 @@ def test_borrower_who_stops_in_the_grace_has_just_stopped(lent: Lab, new_user: N
     lent.stop(borrower)
     lent.until(told, "ended", "stopped")
     assert lent.until_ready(owner).id == asks.id
+
+
+def test_borrower_who_was_promised_a_place_falls_back_on_it(one_own: Lab, new_user: NewUser):
+    ada, sam, lin, owner = (new_user() for _ in range(4))
+    one_own.running(ada, hours=4)
+    one_own.running(sam, "gpu-3", hours=4, project="speech")
+    assert one_own.start(lin, hours=4).status_code == 503
+    promise = one_own.ticket_of(lin).starts_by
+    assert promise is not None
+    one_own.stop(sam)
+    early = one_own.until_ready(lin)
+    one_own.use(early)
+    assert one_own.pool.ticket(early.id).planned_start is None  # it has started
+    one_own.pool.pass_time(timedelta(minutes=31))
+    ask_as_owner(one_own, owner, "gpu-3")
+    one_own.pool.pass_time(timedelta(minutes=5, seconds=1))
+    one_own.until(early, "reclaiming")
+    one_own.pool.pass_time(timedelta(minutes=9, seconds=1))
+    one_own.until(early, "queued")
+    again = one_own.pool.ticket(early.id)
+    assert (again.starts_by, again.planned_start, again.attempt) == (promise, promise, 2)
+    assert again.notice is not None
+    assert "as you were promised" in again.notice.message

@@ -12,9 +12,10 @@ from labpool.domain.timeline import FOREVER
 def looks_at(outlook: Outlook) -> datetime | None:
     """The first time at which somebody could start, ask, or be promised something; None where nobody waits for any."""
     slots = (starts[0][0] for starts in outlook.by_start.values() if starts)
+    fallbacks = (slot.start for slot in outlook.schedule.fallbacks.slots.values())
     waited = (since + outlook.world.catalogue.queue.unpromised for since, _ in oldest_unpromised(outlook))
     turns = outlook.world.turns(outlook.now) if outlook.line.tickets else ()
-    due = (*slots, *waited, *turns, *outlook.asks_at.values(), *outlook.pays_at.values())
+    due = (*slots, *fallbacks, *waited, *turns, *outlook.asks_at.values(), *outlook.pays_at.values())
     return min((at for at in due if outlook.now < at < FOREVER), default=None)
 
 

@@ -18,7 +18,7 @@ from labpool.domain.needs import Amount, Key
 from labpool.domain.timeline import FOREVER, Span, Timeline
 
 Name = tuple[str, str]
-"""("lease" or "slot", ticket), ("reservation", id)."""
+"""("lease", "slot", "fallback" or "fallback beyond", ticket), ("reservation", id)."""
 
 
 class Booking(NamedTuple):
@@ -52,15 +52,19 @@ class Layer(dict[Key, Timeline]):
 
 
 class Bookings:
-    """All bookings by name. `now` may be set to a later time; what lies before it is forgotten by and by."""
+    """All bookings by name. `now` may be set to a later time; what lies before it is forgotten by and by.
+
+    `changes` counts what was added or taken back.
+    """
 
     def __init__(self, now: datetime, margin: timedelta, owners: Owners, accounts: Accounts) -> None:
         self.now = now
         self.guarantees = Guarantees(owners)
         self.accounts = accounts
-        self._margin = margin
+        self.margin = margin
         self._bookings: dict[Name, Booking] = {}
         self._layers = [Layer()]
+        self.changes = 0
         self.guarantees.start(self._layers[0])
 
     def __getitem__(self, name: Name) -> Booking:
@@ -71,6 +75,7 @@ class Bookings:
 
     def put(self, name: Name, booking: Booking) -> None:
         """Add a booking, in place of one of the same name."""
+        self.changes += 1
         if name in self._bookings:
             self._take(self._bookings[name], -1)
         self._bookings[name] = booking
@@ -78,6 +83,7 @@ class Bookings:
 
     def put_all(self, bookings: Mapping[Name, Booking]) -> None:
         """Add many new ones, which is cheaper together."""
+        self.changes += 1
         self._bookings.update(bookings)
         by_rank: defaultdict[int, list[Booking]] = defaultdict(list)
         for booking in bookings.values():
@@ -88,6 +94,7 @@ class Bookings:
 
     def drop(self, name: Name) -> None:
         """Take a booking back."""
+        self.changes += 1
         self._take(self._bookings.pop(name), -1)
 
     def layer(self, rank: int | None = None) -> Layer:
@@ -97,7 +104,7 @@ class Bookings:
     def weaker_than(self, rank: int) -> list[str]:
         """Tickets with a booking of a weaker rank, the weakest and the latest first."""
         found = [(b.rank, b.start, name[1]) for name, b in self._bookings.items() if b.rank > rank]
-        return [ticket for _, _, ticket in sorted(found, reverse=True)]
+        return list(dict.fromkeys(ticket for _, _, ticket in sorted(found, reverse=True)))
 
     def have_room_for(self, bookings: Iterable[Booking], rooms: Mapping[Key, int]) -> bool:
         """Whether `bookings`, put beside what is there, would take at no time more than `rooms` of anything."""
@@ -122,7 +129,7 @@ class Bookings:
         spans: defaultdict[Key, list[Span]] = defaultdict(list)
         shares = []
         for booking in bookings:
-            end = booking.end + self._margin
+            end = booking.end + self.margin
             for key, amount in booking.amounts:
                 spans[key].append((booking.start, end, amount))
             shares += [(share, booking.start, end) for share in booking.shares]
@@ -138,7 +145,7 @@ class Bookings:
         return self._layers[rank:]
 
     def _take(self, booking: Booking, sign: int) -> None:
-        start, end = max(booking.start, self.now), booking.end + self._margin
+        start, end = max(booking.start, self.now), booking.end + self.margin
         for layer in self._layers_from(booking.rank):
             for key, amount in booking.amounts:
                 track = layer[key]

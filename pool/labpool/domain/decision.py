@@ -42,6 +42,7 @@ class Decision:
 
     def decide(self, first: str = "") -> Plan:
         """Decide with what is known now; the ticket `first` may start before all others."""
+        self._give_up_fallbacks()
         self._start_due()
         came_free, fresh = bool(self.outlook.stirred.nodes), self.outlook.fresh
         if first in self.line.tickets:
@@ -61,6 +62,11 @@ class Decision:
         if came_free or self.taken:
             self._promise_within_reservations()
         return self._finish()
+
+    def _give_up_fallbacks(self) -> None:
+        outlook = self.outlook
+        for name in self.schedule.fallbacks.outdated(outlook.world, outlook.leases, self.now):
+            outlook.give_up_fallback(name)
 
     def _start_due(self) -> None:
         for slot in self.outlook.due():
@@ -234,7 +240,7 @@ class Decision:
         outlook.fresh, outlook.stirred = [], Stirred()
         decided = Plan(
             grants=tuple(self.grants),
-            slots=tuple(outlook.slots.values()),
+            slots=(*outlook.slots.values(), *self.schedule.fallbacks.slots.values()),
             taken=tuple(self.taken),
             broken=tuple(report for report in reports if report),
             promises={name: outlook.slots[name].start for name in self.promised if self._is_first(name)},

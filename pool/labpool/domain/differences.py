@@ -1,9 +1,20 @@
-"""What is different between two long sequences that are almost the same."""
+"""What is different between two worlds, and between two long sequences that are almost the same."""
 
 from __future__ import annotations
 
+from dataclasses import fields
+from operator import attrgetter
 from operator import is_ as _is
 from typing import TypeVar
+
+from labpool.domain.leases import Lease
+from labpool.domain.tickets import Ticket
+from labpool.domain.world import World
+
+_TOLD = ("starts_by", "likely_start", "starts_again", "changed_at")
+"""What is noted of a ticket, and moves no place."""
+
+_as_asked = attrgetter(*(each.name for each in fields(Ticket) if each.name not in _TOLD), "in_line_since")
 
 Item = TypeVar("Item")
 
@@ -54,3 +65,18 @@ def _common_start(old: tuple[Item, ...], i: int, new: tuple[Item, ...], j: int) 
         else:
             length = min(length, len(one), len(other)) // 2
     return same
+
+
+def lost_leases(world: World) -> set[Lease]:
+    """Leases that are lost with their node."""
+    return set(world.leases).difference(world.counted) if world.inventory.lost else set()
+
+
+def rules_of(world: World) -> tuple[object, ...]:
+    """What no request and no end changes."""
+    return world.catalogue, world.inventory, world.reservations
+
+
+def asked_alike(known: Ticket, now: Ticket) -> bool:
+    """Whether nothing has changed that a place depends on; one told an estimate, say, is no newcomer."""
+    return bool(_as_asked(known) == _as_asked(now))

@@ -15,18 +15,23 @@ def make_room(outlook: Outlook, need: Need, place: Place, rank: int) -> list[str
     if schedule.stands(need, with_margin):
         return displaced
     for other in schedule.weaker_than(rank):
-        if _is_in_the_way(outlook, other, need, with_margin):
+        if not _is_in_the_way(outlook, other, need, with_margin):
+            continue
+        if other in outlook.slots:
             outlook.stored.setdefault(other, outlook.slots[other])
             outlook.displace(other)
             displaced.append(other)
-            if schedule.stands(need, with_margin):
-                break
+        else:
+            outlook.give_up_fallback(other)
+        if schedule.stands(need, with_margin):
+            break
     return displaced
 
 
 def _is_in_the_way(outlook: Outlook, other: str, need: Need, place: Place) -> bool:
     """Whether another ticket's place takes something that `need` takes too: at the same time, or of a scarce budget."""
-    slot, ticket, schedule = outlook.slots[other], outlook.line.tickets[other], outlook.schedule
+    ticket, schedule = outlook.ticket(other), outlook.schedule
+    slot = outlook.slots.get(other) or schedule.fallbacks.slots[other]
     if ticket.project == need.project and schedule.payments.affordable_from(need, place.start) > place.start:
         return True
     if slot.start >= place.end or place.start >= slot.end + schedule.margin:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from labpool.domain.bookings import Booking, Name
-from labpool.domain.budgets import Accounts
+from labpool.domain.budgets import Accounts, Cost
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.guarantees import Guarantees, Share
 from labpool.domain.kept_devices import kept_for
-from labpool.domain.leases import Lease, OnNode
+from labpool.domain.leases import Lease, OnNode, Slot
 from labpool.domain.needs import Amount, Key, Need, flavour_key, node_key, of_host
 from labpool.domain.reservations import Reservation, without_gaps
 from labpool.domain.stock import Stock
@@ -51,6 +51,28 @@ class Entries:
         rate = self.catalogue.rate(need.flavour, need.gpus)
         amounts = (*((cap.key, cap.amount) for cap in need.caps), *on_node)
         return Booking(start, end, amounts, rank, shares, self.accounts.costs(need.project, rate, start, end))
+
+    def of_fallback(
+        self, need: Need, slot: Slot, rank: int, lease: Lease | None, now: datetime, margin: timedelta
+    ) -> tuple[Booking, Booking]:
+        """A slot that is kept for who holds a `lease`, and uses one of the two at a time; None where that is lost.
+
+        On another machine the devices are kept from the slot's start on. What the lease takes too is only kept for what
+        lies beyond its end, and a budget only for what the slot would cost more.
+        """
+        whole, things = self.of_place(need, slot, rank, now), tuple(need.on(slot.node))
+        beyond = min(max(whole.start, lease.ends + margin), whole.end) if lease else whole.start
+        same_node = lease is not None and slot.node in self.stock.nodes_of_each(lease.devices)
+        caps = tuple((cap.key, cap.amount) for cap in need.caps)
+        on_node = self.guarantees.shares(need.project, slot.node, things)
+        anywhere = self.guarantees.shares(need.project, slot.node, ((flavour_key(need.flavour), need.gpus),))
+        paid = self.accounts.costs(lease.project, lease.rate, lease.starts, lease.ends) if lease else ()
+        more = ((account, work - dict(paid).get(account, 0)) for account, work in whole.costs)
+        costs = tuple(Cost(account, work) for account, work in more if work > 0)
+        return (
+            Booking(beyond if same_node else whole.start, whole.end, things, rank, on_node),
+            Booking(beyond, whole.end, caps, rank, anywhere, costs),
+        )
 
     def of_lease(self, lease: Lease, host: tuple[int, int], now: datetime) -> Booking:
         """A live lease holds its devices now, whatever the clock says about its start and end.

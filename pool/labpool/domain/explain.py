@@ -11,7 +11,7 @@ from labpool.domain.leases import Lease
 from labpool.domain.needs import Cap, Key, Need, Needs
 from labpool.domain.reasons import Holder, Wait, WaitReason
 from labpool.domain.reservations import Reservation, reserved
-from labpool.domain.schedule import schedule_of
+from labpool.domain.standing import schedule_of
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from labpool.domain.fallbacks import fallbacks
 from labpool.domain.inventory import LOST, Condition
 from labpool.domain.leases import Place, Slot
 from labpool.domain.needs import Need
@@ -26,11 +27,13 @@ TIME_LOST = frozenset({BreakCause.POOL_OUTAGE, BreakCause.OVERRUN})
 class Kept:
     """What became of stored places: those that stand, by ticket, and who lost theirs, in line order.
 
+    `fallbacks` are those that still stand of tickets that have started early; they give way to all others.
     `held_up` are those whose time has come and whose devices are not there yet; their places stay as they were.
     `trouble` says why a place could not stay.
     """
 
     places: dict[str, Place] = field(default_factory=dict)
+    fallbacks: dict[str, Slot] = field(default_factory=dict)
     held_up: set[str] = field(default_factory=set)
     displaced: list[str] = field(default_factory=list)
     trouble: dict[str, BreakCause] = field(default_factory=dict)
@@ -43,6 +46,7 @@ def keep(world: World, line: Sequence[Ticket], slots: dict[str, Slot], now: date
     if not keeper.keep_all(placed, slots):
         for ticket in placed:
             keeper.keep(ticket, slots[ticket.id])
+    keeper.keep_fallbacks(fallbacks(world, now))
     return keeper.kept
 
 
@@ -58,6 +62,7 @@ class _Keeper:
         self._now = now
         self._exact = Schedule(world, now, margin=now - now)
         self._spaced = Schedule(world, now)
+        self._not_booked: list[tuple[Need, Slot, int]] = []
         self._overrunning = self._exact.overrunning()
         self._out_of_service = {n.name for n in world.inventory.nodes if n.condition is not Condition.SERVING}
         self._returned = _returned(world)
@@ -72,6 +77,7 @@ class _Keeper:
         if not self._exact.holds_all([(need, slots[name]) for name, need in needs.items()]):
             return False
         self.kept.places = {name: self._as_of_now(need, slots[name]) for name, need in needs.items()}
+        self._not_booked = [(need, slots[name], 0) for name, need in needs.items()]
         return True
 
     def keep(self, ticket: Ticket, slot: Slot) -> None:
@@ -79,6 +85,17 @@ class _Keeper:
         need = self._exact.needs.of(ticket)
         if not (self._keep_as_is(need, slot) or self._shift(need, slot)):
             self.kept.displaced.append(ticket.id)
+
+    def keep_fallbacks(self, slots: dict[str, Slot]) -> None:
+        """Keep of these as many as find room behind the places of those in line."""
+        if not slots:
+            return
+        self._exact.book_all(self._not_booked)
+        tickets = (ticket for ticket in self._world.tickets if ticket.id in slots)
+        for need, slot in ((self._exact.needs.of(ticket), slots[ticket.id]) for ticket in tickets):
+            if self._exact.usable(need, slot.node) and self._exact.can_fall_back(need, slot):
+                self._exact.fallbacks.keep(need, slot, 0)
+                self.kept.fallbacks[need.ticket] = slot
 
     def _keep_as_is(self, need: Need, slot: Slot) -> bool:
         """Keep a slot where it is, or from now on if its time has come; whether that disturbs nobody ahead."""

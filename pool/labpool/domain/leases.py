@@ -42,7 +42,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The planned place of a queued ticket: as many devices of a node as it asks for; which ones the grant tells."""
+    """The planned place of a queued ticket: as many devices of a node as it asks for; which ones the grant tells.
+
+    One that started early on borrowed devices falls back on it (`labpool.domain.fallbacks`).
+    """
 
     ticket: str
     node: str

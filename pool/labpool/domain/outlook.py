@@ -5,11 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
-from operator import attrgetter
 
-from labpool.domain.differences import differences
+from labpool.domain.differences import asked_alike, differences, lost_leases, rules_of
 from labpool.domain.due_starts import can_all_start
 from labpool.domain.held import Held, Stirred
 from labpool.domain.keeping import Kept, keep
@@ -17,6 +16,7 @@ from labpool.domain.leases import Lease, Place, Slot
 from labpool.domain.line import Line
 from labpool.domain.needs import Need
 from labpool.domain.schedule import Schedule
+from labpool.domain.taking_back import borrowed
 from labpool.domain.tickets import Priority, State, Ticket
 from labpool.domain.world import World
 
@@ -52,6 +52,8 @@ class Outlook:
         self.stored = {slot.ticket: slot for slot in world.slots if slot.ticket in self.line.tickets}
         self.kept = keep(world, in_order, self.stored, now)
         self._place_all(self.kept)
+        for name, slot in self.kept.fallbacks.items():
+            self._fall_back_on(self.tickets[name], slot)
         self.fresh = [*self.kept.displaced, *(ticket.id for ticket in in_order if ticket.id not in self.stored)]
         self.stirred = Stirred()
         for flavour in {ticket.flavour for ticket in in_order}:
@@ -64,7 +66,7 @@ class Outlook:
         booked = []
         for name, place in kept.places.items():
             ticket, stored = self.line.tickets[name], self.stored[name]
-            as_it_was = name in kept.held_up or place.start == stored.start
+            as_it_was = name in kept.held_up or (place.start, place.end) == (stored.start, stored.end)
             self.slots[name] = stored if as_it_was else Slot(name, place.node, place.start, place.end)
             self.by_start[ticket.flavour].append((self.slots[name].start, name))
             self.ranks[name] = WEAKEST if ticket.starts_by is None else ticket.priority.rank
@@ -82,8 +84,8 @@ class Outlook:
         before = self.world
         if (
             now < self.now
-            or _rules(world) != _rules(before)
-            or _lost(world) != _lost(before)
+            or rules_of(world) != rules_of(before)
+            or lost_leases(world) != lost_leases(before)
             or any(self.now < at <= now for at in before.turns(self.now))
         ):
             return False
@@ -102,8 +104,8 @@ class Outlook:
 
     def _same_slots(self, world: World) -> bool:
         """Whether just these slots are there, those of tickets aside that left the line."""
-        stored = {slot.ticket: slot for slot in world.slots if slot.ticket in self.line.tickets}
-        return stored == self.slots
+        known = self.slots | self.schedule.fallbacks.slots
+        return known == {x.ticket: x for x in world.slots if x.ticket in known or x.ticket in self.line.tickets}
 
     def _follow_tickets(self, before: World) -> bool:
         gone, come = differences(before.tickets, self.world.tickets)
@@ -149,12 +151,17 @@ class Outlook:
             self.schedule.needs.learn(ticket)
         if ticket.state is State.RUNNING:  # from now on it may be taken back
             self.asks_at = {pair: at for pair, at in self.asks_at.items() if pair[1] != ticket.flavour}
-        if waits and known is not None and ticket.id in self.line.tickets and _alike(known, ticket):
+        if waits and known is not None and ticket.id in self.line.tickets and asked_alike(known, ticket):
             self.line.tickets[ticket.id] = ticket
             return
         self.leave(ticket.id)
-        if waits:
-            self.line.add(ticket)
+        if not waits:
+            return
+        self.line.add(ticket)
+        slot = self.schedule.fallbacks.give_up(ticket.id)
+        if slot and ticket.starts_by is not None:
+            self.place(ticket, Place(slot.node, slot.start, slot.start + ticket.duration), ticket.priority.rank)
+        else:
             self.fresh.append(ticket.id)
 
     def _can_start_all_due(self) -> bool:
@@ -204,8 +211,8 @@ class Outlook:
             return self.schedule.earliest(need, before, within)
 
     def grant(self, name: str, node: str) -> Lease:
-        """Give a ticket its devices now."""
-        ticket = self.line.tickets[name]
+        """Give a ticket its devices now. Where it borrows them, it keeps the place that it was promised for later."""
+        ticket, slot = self.line.tickets[name], self.slots.get(name)
         devices = tuple(self.schedule.unleased(ticket.flavour, node)[: ticket.gpus])
         who = (name, ticket.user, ticket.name, ticket.project, ticket.flavour)
         charge = self.world.catalogue.charge_of(ticket.flavour)
@@ -214,7 +221,23 @@ class Outlook:
         self.hold(lease, ticket)
         self.leases[name] = lease
         self._granted.add(name)
+        is_promised = slot and slot.start > self.now and ticket.starts_by is not None and ticket.starts_again
+        if slot and is_promised and self._is_borrowed(lease):
+            self._fall_back_on(ticket, slot)
         return lease
+
+    def _is_borrowed(self, lease: Lease) -> bool:
+        of_project = (each for each in self.leases.values() if each.project == lease.project)
+        return lease in borrowed(self.world, of_project, lease.flavour, self.now)
+
+    def _fall_back_on(self, ticket: Ticket, slot: Slot) -> None:
+        self.schedule.fallbacks.keep(self.schedule.needs.of(ticket), slot, ticket.priority.rank)
+
+    def give_up_fallback(self, name: str) -> None:
+        """Keep no longer what a ticket that has started early could fall back on, if it has something."""
+        slot = self.schedule.fallbacks.give_up(name)
+        if slot:
+            self._stir(self.tickets[name], [slot.node])
 
     def shorten(self, lease: Lease, ends: datetime) -> None:
         """Let a live lease end earlier."""
@@ -256,6 +279,7 @@ class Outlook:
     def free(self, name: str) -> None:
         """Note that a lease is over. Its user's other tickets may gain from that, whatever they wait for."""
         lease = self.leases.pop(name)
+        self.schedule.fallbacks.give_up(name)
         self.held.leave(lease)
         self.schedule.free(name)
         self._stir(lease, self.schedule.nodes_with(lease.devices))
@@ -272,23 +296,3 @@ class Outlook:
         self.stirred.nodes[left.flavour].update(nodes)
         self.stirred.users.add(left.user)
         self.stirred.projects.add(left.project)
-
-
-def _lost(world: World) -> set[Lease]:
-    """Leases that are lost with their node."""
-    return set(world.leases).difference(world.counted) if world.inventory.lost else set()
-
-
-def _rules(world: World) -> tuple[object, ...]:
-    return world.catalogue, world.inventory, world.reservations
-
-
-_TOLD = ("starts_by", "likely_start", "starts_again", "changed_at")
-"""What is noted of a ticket, and moves no place."""
-
-_as_asked = attrgetter(*(each.name for each in fields(Ticket) if each.name not in _TOLD), "in_line_since")
-
-
-def _alike(known: Ticket, now: Ticket) -> bool:
-    """Whether nothing has changed that a place depends on; one told an estimate, say, is no newcomer."""
-    return bool(_as_asked(known) == _as_asked(now))

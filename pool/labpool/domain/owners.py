@@ -130,7 +130,10 @@ class Owners:
         with self._outlook.schedule.without_place_of(ticket.id):
             for node, loans in self._loans_of(ticket.flavour).items():
                 may_go = (
-                    each for each in loans if may_be_taken(each, tickets.get(each.ticket), self._rules, self._now)
+                    each
+                    for each in loans
+                    if may_be_taken(each, tickets.get(each.ticket), self._rules, self._now)
+                    and not self._is_its_own_soon(each)
                 )
                 ranked = [(lease, tickets[lease.ticket].priority.rank) for lease in may_go]
                 missing = self._missing(ticket, node) if ranked else 0
@@ -148,6 +151,11 @@ class Owners:
                     loans[node].append(lease)
             self._loans[flavour] = loans
         return self._loans[flavour]
+
+    def _is_its_own_soon(self, lease: Lease) -> bool:
+        """Whether what was promised to it begins before it could be taken back."""
+        slot = self._outlook.schedule.fallbacks.slots.get(lease.ticket)
+        return slot is not None and slot.start < self._latest
 
     def _missing(self, ticket: Ticket, node: str) -> int:
         """Devices that the ticket lacks on a node when the grace is over, counting all that is booked there."""

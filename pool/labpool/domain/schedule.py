@@ -17,8 +17,9 @@ from labpool.domain.bookings import Bookings, Layer
 from labpool.domain.bounds import Bounds
 from labpool.domain.budgets import Accounts, Spent
 from labpool.domain.entries import Entries
+from labpool.domain.fallbacks import Fallbacks, names_of
 from labpool.domain.guarantees import owners_of
-from labpool.domain.leases import Lease, OnNode, Place
+from labpool.domain.leases import Lease, OnNode, Place, Slot
 from labpool.domain.needs import Cap, Key, Need, Needs, flavour_key, node_key
 from labpool.domain.payments import Payments, late_work
 from labpool.domain.stock import Stock
@@ -52,7 +53,9 @@ class Schedule:
         self._entries = Entries(world.catalogue, self.stock, self.guarantees, accounts, lateness)
         self.payments = Payments(world.catalogue, self._bookings)
         self._bounds = Bounds(self._room, self.guarantees)
+        self.fallbacks = Fallbacks(self._bookings, self._entries, self._leases)
         self._horizons: dict[tuple[str, int], datetime] = {}
+        self._horizons_as_of = (0, now)
         for lease in world.counted:
             self.stock.hand_out(lease.devices)
         hosts = {t.id: self.needs.host(t) for t in world.tickets if t.state is not State.QUEUED}
@@ -64,7 +67,6 @@ class Schedule:
         """Let time pass: leases that are past their end hold their devices all the same."""
         self.now = self._bookings.now = now
         self._bookings.accounts.spent = spent
-        self._horizons.clear()
         for ticket in self.overrunning():
             name = ("lease", ticket)
             self._bookings.put(name, self._bookings[name]._replace(end=now + INSTANT))
@@ -75,26 +77,23 @@ class Schedule:
 
     def hold(self, lease: Lease, ticket: Ticket) -> None:
         """Set a lease's devices aside; one that is known already has a new end."""
-        self._horizons.clear()
         self._leases[lease.ticket] = lease
         self.stock.hand_out(lease.devices)
         entry = self._entries.of_lease(lease, self.needs.host(ticket), self.now)
         self._bookings.put(("lease", lease.ticket), entry)
+        self.fallbacks.follow_lease(lease.ticket)
 
     def free(self, ticket: str) -> None:
         """Take back what a lease held."""
-        self._horizons.clear()
         self.stock.take_in(self._leases.pop(ticket).devices)
         self._bookings.drop(("lease", ticket))
 
     def book(self, need: Need, place: OnNode, rank: int = 0) -> None:
         """Set `place` aside for `need`; one whose start has passed counts from now on."""
-        self._horizons.clear()
         self._bookings.put(("slot", need.ticket), self._entries.of_place(need, place, rank, self.now))
 
     def book_all(self, places: Iterable[tuple[Need, OnNode, int]]) -> None:
         """Set many places aside, each with its need and rank."""
-        self._horizons.clear()
         of_place = self._entries.of_place
         self._bookings.put_all({("slot", need.ticket): of_place(need, at, rank, self.now) for need, at, rank in places})
 
@@ -105,9 +104,20 @@ class Schedule:
         entries = (self._entries.of_place(need, place, 0, self.now) for need, place in places)
         return self._bookings.have_room_for(entries, rooms)
 
+    def can_fall_back(self, need: Need, slot: Slot) -> bool:
+        """Whether a slot can be kept for who holds a lease, and disturbs nobody."""
+        devices, beyond = self.fallbacks.bookings_for(need, slot)
+        layer, here, everywhere = self._bookings.layer(), node_key(slot.node, need.flavour), flavour_key(need.flavour)
+        of_kept, on_node, anywhere = self._bounds.of_kept, self._bounds.on_node, self._bounds.anywhere
+        bounds = (
+            (devices, [*on_node(need, slot.node, layer, kept=False), *of_kept(need, slot.node, here, layer)]),
+            (beyond, [*anywhere(need, layer, kept=False), *of_kept(need, slot.node, everywhere, layer)]),
+        )
+        fits = all(track.fits(room, span.start, span.end) for span, tracks in bounds for track, room in tracks)
+        return fits and self._bookings.accounts.first_lacking(layer.booked, beyond.costs) is None
+
     def release(self, ticket: str) -> None:
         """Take back what `book` set aside for `ticket`."""
-        self._horizons.clear()
         self._bookings.drop(("slot", ticket))
 
     def weaker_than(self, rank: int) -> list[str]:
@@ -131,12 +141,6 @@ class Schedule:
     def unleased(self, flavour: str, node: str) -> list[str]:
         """Devices of a node that nobody holds, those of lower index first."""
         return self.stock.unleased(flavour, node)
-
-    def hand_out(self, need: Need, place: OnNode) -> tuple[str, ...]:
-        """Devices for a place that starts now, each handed out once."""
-        devices = tuple(self.unleased(need.flavour, place.node)[: need.gpus])
-        self.stock.hand_out(devices)
-        return devices
 
     def stands(self, need: Need, place: Place, without: Collection[str] = (), kept: bool = True) -> bool:
         """Whether `place` disturbs nobody, the leases and places of the tickets in `without` left aside.
@@ -262,7 +266,7 @@ class Schedule:
         """Until when the lease of `need` could go on from `since`, for each thing that it takes; it delays nobody."""
         name, rooms = ("lease", need.ticket), self._room | {cap.key: cap.most for cap in need.caps}
         amounts = [(key, amount) for key, amount in self._bookings[name].amounts if key in rooms]
-        with self._bookings.left_aside([name]):
+        with self._bookings.left_aside([name, *names_of(need.ticket)]):
             layer = self._bookings.layer()
             taken = {key: layer[key].free_until(rooms[key] - amount, since) for key, amount in amounts}
             for node in {key[1] for key, _ in amounts if key[0] == "node"}:
@@ -273,6 +277,8 @@ class Schedule:
 
     def horizon(self, flavour: str, gpus: int) -> datetime:
         """Until when some node has so many devices free from now on; now where none has."""
+        if self._horizons_as_of != (self._bookings.changes, self.now):
+            self._horizons, self._horizons_as_of = {}, (self._bookings.changes, self.now)
         known = self._horizons.get((flavour, gpus))
         if known is None:
             layer = self._bookings.layer()
@@ -287,12 +293,3 @@ class Schedule:
     def without_place_of(self, ticket: str) -> AbstractContextManager[None]:
         """Within it the place that a ticket holds counts as free."""
         return self._bookings.left_aside([("slot", ticket)])
-
-
-def schedule_of(world: World, now: datetime, without: str = "", project: str = "") -> Schedule:
-    """As it stands: leases, and the stored slots of all in line (of a `project`, if given) but the ticket `without`."""
-    schedule = Schedule(world, now)
-    slots = {slot.ticket: slot for slot in world.slots if slot.ticket != without}
-    line = (ticket for ticket in world.line() if ticket.id in slots and project in ("", ticket.project))
-    schedule.book_all((schedule.needs.of(ticket), slots[ticket.id], 0) for ticket in line)
-    return schedule

@@ -83,6 +83,11 @@ def requeued_sentence(left: timedelta) -> str:
     )
 
 
+def still_promised_sentence(starts_by: datetime, zone: tzinfo, now: datetime) -> str:
+    """What stands for somebody who started before the promised time and lost the devices before it."""
+    return f"You start again by {clock(starts_by, zone, now)} at the latest, as you were promised."
+
+
 def unclaimed_sentence(expiry: timedelta) -> str:
     """What became of devices that nobody used."""
     return (

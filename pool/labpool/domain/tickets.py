@@ -174,16 +174,18 @@ class Ticket:
             case _:
                 return after
 
-    def requeued(self, now: datetime, left: timedelta) -> Ticket:
+    def requeued(self, now: datetime, left: timedelta, falls_back: bool = False) -> Ticket:
         """This ticket back in line after its lease was taken away or lost, for the time that it still lacks.
 
-        It stands where it stood, or at the end where it went unclaimed before. It has no promise; the next one comes
-        with its next slot, if it qualifies.
+        It stands where it stood, or at the end where it went unclaimed before. Where it `falls_back` on the place that
+        it was promised, the promise stands; else it has none, and the next one comes with its next slot, if it
+        qualifies.
 
         Raises:
             IllegalTransition: it holds nothing that could be taken away.
         """
-        return replace(self.after(Event.REQUEUE, now), attempt=self.attempt + 1, duration=left, starts_by=None)
+        promise = self.starts_by if falls_back else None
+        return replace(self.after(Event.REQUEUE, now), attempt=self.attempt + 1, duration=left, starts_by=promise)
 
     def said_ready(self, now: datetime) -> Ticket:
         """This ticket back in line, at its end, after its user said "ready".

@@ -19,12 +19,12 @@ from labpool.domain.usage import Usage
 class World:
     """Inventory, rules, open tickets, live leases and stored slots.
 
-    A lease is live until the pool has settled it: one past its end still holds its devices; one whose devices are lost
-    with their node holds nothing (`counted`). `slots` are those that the last plan gave back; one of a ticket that is
-    no longer queued is ignored. `looked_at` is when the pool planned last, None after a start; it tells a pool that
-    looked too late from a lease that would not end. `usage` and `spent` are what runs that are over come to, the one
-    for fair shares and the other for budgets. `reservations` are those to come and those that are on; one that is over
-    is ignored.
+    A lease is live until the pool has settled it: one past its end still holds its devices; one whose devices are
+    lost with their node holds nothing (`counted`). `slots` are those that the last plan gave back; one of a ticket
+    that is neither queued nor may fall back on it is ignored. `looked_at` is when the pool planned last, None after
+    a start; it tells a pool that looked too late from a lease that would not end. `usage` and `spent` are what runs
+    that are over come to, the one for fair shares and the other for budgets. `reservations` are those to come and
+    those that are on; one that is over is ignored.
     """
 
     inventory: Inventory

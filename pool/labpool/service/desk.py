@@ -20,7 +20,7 @@ from labpool.domain.world import World
 from labpool.service.asking import Files, Holds, Waits, answer
 from labpool.service.changes import Changes
 from labpool.service.deciding import apply_plan
-from labpool.service.ending import tell_of_requeue, tell_unclaimed
+from labpool.service.ending import back_in_line, tell_unclaimed
 from labpool.service.fair_share import FairShare
 from labpool.service.in_force import InForce, end_overdue, look_by
 from labpool.service.likely_starts import LikelyStarts
@@ -256,8 +256,7 @@ class Desk:
         change.end_lease(ticket.id, step.used_until or now)
         if step.used_until is not None:
             note(change, now, actor, "lost", ticket.id, f"with its machine, {step.left} left")
-        tell_of_requeue(change, ticket, step, now)
-        return self.save(change, ticket.requeued(now, step.left), actor, "requeued")
+        return self.save(change, back_in_line(change, ticket, step, now), actor, "requeued")
 
     def answer(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
         """The answer to `ask`, as a part of a transaction."""

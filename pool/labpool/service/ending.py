@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from labpool.domain.catalogue import QueueRules
 from labpool.domain.ends import Requeue
+from labpool.domain.fallbacks import has_fallback
 from labpool.domain.leases import Lease
 from labpool.domain.notices import NoticeKind
-from labpool.domain.sentences import lost_sentence, requeued_sentence, unclaimed_sentence
+from labpool.domain.sentences import lost_sentence, requeued_sentence, still_promised_sentence, unclaimed_sentence
 from labpool.domain.tickets import EndReason, State, Ticket
 from labpool.service.telling import tell
 from labpool.store import Notice, Transaction
@@ -24,12 +25,15 @@ def tell_of_end(change: Transaction, ticket: Ticket, lease: Lease, before_end: t
     tell(change, Notice(ticket.id, key, kind, now, message, lease.ends))
 
 
-def tell_of_requeue(change: Transaction, ticket: Ticket, step: Requeue, now: datetime) -> None:
-    """Tell that a lease was taken back or lost with its machine, and that its ticket is in line again."""
-    lost = step.used_until is not None
+def back_in_line(change: Transaction, ticket: Ticket, step: Requeue, now: datetime) -> Ticket:
+    """A ticket whose lease was taken back or lost with its machine, in line again; its owner is told."""
+    lost, falls_back = step.used_until is not None, has_fallback(ticket, change.slots(), now)
     kind = (NoticeKind.LOST if lost else NoticeKind.REQUEUED).value
     message = lost_sentence(step.left) if lost else requeued_sentence(step.left)
+    if falls_back and ticket.starts_by is not None:
+        message = f"{message} {still_promised_sentence(ticket.starts_by, timezone.utc, now)}"
     tell(change, Notice(ticket.id, f"{ticket.attempt}/{kind}", kind, now, message))
+    return ticket.requeued(now, step.left, falls_back)
 
 
 def tell_unclaimed(change: Transaction, ticket: Ticket, rules: QueueRules, now: datetime) -> None:

@@ -10,7 +10,7 @@ from labpool.domain.explain import place, promise, why_waiting
 from labpool.domain.reasons import Holder
 from labpool.domain.sentences import no_promise_sentence, wait_sentence
 from labpool.domain.sooner import Offer, sooner
-from labpool.domain.tickets import Ticket
+from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 
 
@@ -27,7 +27,8 @@ class Outlook(TypedDict):
 
 def outlook(ticket: Ticket, world: World, now: datetime) -> Outlook:
     """What a ticket may expect; mostly nothing where it is not in line."""
-    slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
+    waits = ticket.state is State.QUEUED  # who started early may have a place to fall back on
+    slot = next((slot for slot in world.slots if waits and slot.ticket == ticket.id), None)
     return {
         "place": place(ticket, world),
         "starts_by": promise(ticket, world),

@@ -103,7 +103,9 @@ class _Moment:
     def start(self, need: Need, place: Place) -> None:
         """Grant `need` its place."""
         self.schedule.book(need, place)
-        self.grants.append(Grant(need.ticket, self.schedule.hand_out(need, place), place.start, place.end))
+        devices = tuple(self.schedule.unleased(need.flavour, place.node)[: need.gpus])
+        self.schedule.stock.hand_out(devices)
+        self.grants.append(Grant(need.ticket, devices, place.start, place.end))
 
     def keys(self, need: Need) -> set[Key]:
         """Everything of which `need` takes some."""

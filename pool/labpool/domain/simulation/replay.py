@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from labpool.domain.budgets import Spent
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.ends import stop_at
+from labpool.domain.fallbacks import has_fallback
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.likely import likely_starts
@@ -169,7 +170,8 @@ class _Replay:
             self.lengths.observe(asked.user, asked.profile, asked.duration, self.now - lease.starts)
         if taken and self.left[ticket] > given and asked.duration - given >= self.shortest:
             self.left[ticket] -= given  # as the pool counts; in the last minute the server saved and stopped
-            self.tickets[ticket] = asked.requeued(self.now, asked.duration - given)
+            falls_back = has_fallback(asked, self.slots, self.now)
+            self.tickets[ticket] = asked.requeued(self.now, asked.duration - given, falls_back)
             self.since[ticket] = self.now
         else:
             self.over += 1

@@ -1,0 +1,159 @@
+"""Who started early on borrowed devices keeps the promised place. Hours count from nine; the margin is a minute.
+
+Ada has Vision's own two GPUs until 13:00, Lin two of Speech's since 10:00 and her promise of 13:01 behind Ada.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from labpool.domain.budgets import Budget, Per
+from labpool.domain.fallbacks import has_fallback
+from labpool.domain.inventory import Condition
+from labpool.domain.leases import Slot
+from labpool.domain.planner import Planner, plan
+from labpool.domain.plans import Plan
+from labpool.domain.tickets import Event, Priority, State, Ticket
+from labpool.domain.world import World
+
+from tests.domain.lab import HOUR, MINUTE, add, at, catalogue, end, follow, inventory, lease, running, ticket
+
+SHARES = {"vision": (2, 2), "speech": (2, 2)}
+MARGIN = MINUTE
+PROMISE = at(4) + MARGIN
+
+
+def lin_started_early(nodes: dict[str, int] | None = None, hours: float = 4, planner: Planner | None = None) -> World:
+    """The lab at ten, just after Sam of Speech has stopped and Lin has started."""
+    last = "n2-0", "n2-1"
+    if not nodes:
+        nodes, last = {"n1": 4}, ("n1-2", "n1-3")
+    ada, sam = lease("ada", "n1-0", "n1-1", user="ada", until=4), lease("sam", *last, user="sam", project="speech")
+    waiting = ticket("lin", user="lin", gpus=2, hours=hours, asked=0.1)
+    world = World(inventory(nodes), catalogue(SHARES), (running(ada), running(sam), waiting), (ada, sam))
+    decide = (planner or Planner()).plan
+    world = follow(world, decide(world, at(0.1)), at(0.1))
+    world = end(world, "sam")
+    return follow(world, decide(world, at(1)), at(1))
+
+
+def the(world: World, name: str) -> Ticket:
+    return next(ticket for ticket in world.tickets if ticket.id == name)
+
+
+def changed(world: World, ticket: Ticket) -> World:
+    return replace(world, tickets=tuple(ticket if each.id == ticket.id else each for each in world.tickets))
+
+
+def used(world: World) -> World:
+    return changed(world, the(world, "lin").after(Event.FIRST_USE, at(1)))
+
+
+def back_in_line(world: World, hours: float) -> World:
+    """Lin's lease went back, or was lost, so many hours after nine."""
+    lin = the(world, "lin")
+    ran = timedelta(hours=hours - 1)
+    again = lin.requeued(at(hours), lin.duration - ran, has_fallback(lin, world.slots, at(hours)))
+    return replace(add(end(world, "lin"), again), looked_at=at(hours))
+
+
+def slot_of(found: Plan | World, name: str = "lin") -> Slot | None:
+    return next((slot for slot in found.slots if slot.ticket == name), None)
+
+
+@pytest.mark.parametrize("nodes", [{"n1": 4}, {"n1": 2, "n2": 2}], ids=["one machine", "two machines"])
+def test_whose_borrowed_devices_go_back_starts_by_the_promise(nodes: dict[str, int]):
+    planner = Planner()
+    world = used(lin_started_early(nodes if len(nodes) > 1 else None, planner=planner))
+    assert the(world, "lin").state is State.RUNNING
+    assert slot_of(world) == Slot("lin", "n1", PROMISE, PROMISE + 4 * HOUR)
+    world = add(world, ticket("bert", user="bert", gpus=2, hours=8, asked=1.6, project="speech"))
+    world = follow(world, planner.plan(world, at(1.6)), at(1.6))
+    asked_long_enough = at(1.6) + timedelta(minutes=5)
+    decided = planner.plan(world, asked_long_enough)
+    assert [taken.ticket for taken in decided.taken] == ["lin"]
+    world = follow(world, decided, asked_long_enough)
+    world = back_in_line(world, 1.85)
+    assert the(world, "lin").starts_by == PROMISE
+    decided = planner.plan(world, at(1.85))
+    assert decided.slots == plan(world, at(1.85)).slots
+    assert slot_of(decided) == Slot("lin", "n1", PROMISE, PROMISE + 4 * HOUR - timedelta(hours=0.85))
+    world = follow(world, decided, at(1.85))
+    assert [grant.ticket for grant in planner.plan(end(world, "ada"), PROMISE).grants] == ["lin"]
+
+
+def test_others_are_promised_only_what_is_left_if_it_falls_back():
+    world = add(lin_started_early(), ticket("mia", user="mia", gpus=2, hours=4, asked=1.5))
+    assert plan(world, at(1.5)).promises == {"mia": PROMISE + 4 * HOUR + MARGIN}
+
+
+def test_nothing_is_kept_for_who_starts_on_the_projects_own():
+    ada = lease("ada", "n1-0", "n1-1", user="ada", until=4)
+    waiting = ticket("lin", user="lin", gpus=2, asked=0.1)
+    world = World(inventory({"n1": 2}), catalogue(SHARES), (running(ada), waiting), (ada,))
+    world = end(follow(world, plan(world, at(0.1)), at(0.1)), "ada")
+    decided = plan(world, at(1))
+    assert ([grant.ticket for grant in decided.grants], decided.slots) == (["lin"], ())
+
+
+def test_place_is_given_up_at_its_time_and_when_nothing_is_borrowed_any_more():
+    world = lin_started_early()
+    assert plan(world, at(2)).looks_at == PROMISE
+    assert plan(world, PROMISE).slots == ()
+    assert plan(end(world, "ada"), at(2)).slots == ()
+
+
+def test_place_is_given_up_with_the_ticket_and_where_it_is_not_to_start_again_or_got_more_hours():
+    world, planner = lin_started_early(), Planner()
+    assert slot_of(planner.plan(world, at(1))) is not None
+    lin = the(world, "lin")
+    for other in (replace(lin, starts_again=False), replace(lin, duration=lin.duration + HOUR)):
+        assert plan(changed(world, other), at(2)).slots == ()
+        assert planner.plan(changed(world, other), at(2)).slots == ()
+    assert planner.plan(end(world, "lin"), at(2)).slots == ()
+
+
+def test_nothing_is_taken_back_that_is_its_holders_own_before_the_grace_is_over():
+    world = used(lin_started_early())
+    asks = ticket("bert", user="bert", gpus=2, hours=1, asked=3.8, project="speech")
+    world = follow(add(world, asks), plan(add(world, asks), at(3.8)), at(3.8))
+    late = at(3.8) + timedelta(minutes=5)
+    assert plan(world, late).taken == ()
+
+
+def test_who_loses_the_machine_falls_back_on_the_place_on_another():
+    world = lin_started_early({"n1": 2, "n2": 2})
+    failed = replace(world, inventory=inventory({"n1": 2, "n2": 2}, n2=Condition.FAILED))
+    assert slot_of(plan(failed, at(2))) == slot_of(world)
+    again = back_in_line(failed, 2)
+    decided = plan(again, at(2))
+    assert (slot_of(decided) or world.slots[0]).start == PROMISE
+    assert not decided.broken
+
+
+def test_higher_class_takes_the_place():
+    world, planner = lin_started_early(), Planner()
+    batch = replace(the(world, "lin"), priority=Priority.BATCH)
+    world = changed(world, batch)
+    assert slot_of(planner.plan(world, at(1))) is not None
+    asks = ticket("mia", user="mia", gpus=2, hours=4, asked=2)
+    for decided in (plan(add(world, asks), at(2)), planner.plan(add(world, asks), at(2))):
+        assert slot_of(decided) is None
+        assert not decided.broken
+
+
+def test_budget_of_the_next_period_is_set_aside_for_it():
+    rules = catalogue(SHARES)
+    vision = replace(rules.projects["vision"], budget=Budget(12.0, Per.DAY))
+    rules = replace(rules, projects=rules.projects | {"vision": vision})
+    world = lin_started_early()
+    old = lease("old", "n1-0", "n1-1", user="old", until=15)
+    cheap = tuple(replace(each, charge=0.1) for each in (old, *world.leases) if each.ticket != "ada")
+    tomorrow = Slot("lin", "n1", at(15.5), at(19.5))  # the next day in UTC, for eight GPU-hours
+    world = replace(end(world, "ada"), catalogue=rules, slots=(tomorrow,), leases=cheap)
+    world = add(world, running(old), ticket("mia", user="mia", gpus=1, hours=8, asked=2))
+    decided = plan(world, at(2))
+    assert slot_of(decided) == tomorrow
+    assert decided.promises == {"mia": at(35)}  # from then on no more than four hours lie in that day
