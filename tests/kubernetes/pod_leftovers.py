@@ -1,0 +1,33 @@
+"""Finding and ending all processes of a pod: a container's end takes everything in it along."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+MARK = "LABPOOL_TEST_POD"
+"""In the environment of all processes of a pod: the pod's folder, which names cluster and pod."""
+
+
+def end_leftovers(folder: Path) -> None:
+    """Kill what still runs of the pods whose folders are `folder` or below it."""
+    for pid in processes_below(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def processes_below(folder: Path) -> list[int]:
+    """The processes of the pods whose folders are `folder` or below it."""
+    marks = [f"\0{MARK}={folder}{end}".encode() for end in ("\0", "/")]
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if any(mark in _environment(pid) for mark in marks)]
+
+
+def _environment(pid: int) -> bytes:
+    # empty for what has ended, zombies included, and for other users' processes
+    try:
+        return b"\0" + Path(f"/proc/{pid}/environ").read_bytes() + b"\0"
+    except OSError:
+        return b""
