@@ -105,7 +105,10 @@ def scheduler(layout: Layout) -> list[str]:
 
 
 def kwok(layout: Layout, stages: Path, cidr: str) -> list[str]:
-    """What plays the kubelets of the fake nodes: heartbeats, and an address in `cidr` for each pod."""
+    """What plays the kubelets of the fake nodes: heartbeats, and an address in `cidr` for each pod.
+
+    Started again it waits for the leases of its nodes to end: up to 40 seconds without an address for new pods.
+    """
     return [
         _program("kwok"),
         f"--config={stages}",

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import IO, cast
 
 import psutil
 import pytest
 
-from tests.kubernetes.cluster import Cluster
+from tests.kubernetes import control_plane, programs
+from tests.kubernetes.cluster import Cluster, running_cluster
 from tests.kubernetes.fake_nodes import FLAVOUR_LABEL, FOREIGN, GPU
+from tests.kubernetes.pod_leftovers import processes_below
 from tests.kubernetes.pods import Manifest, pod, run
 from tests.kubernetes.processes import ProcessEnded
 from tests.real_hub import REPOSITORY, wait_until
 
 pytestmark = pytest.mark.kubernetes
+LAST_WORDS = "Ctrl-C (or kill {}) ends it and removes all of it."
 KUEUE = "kueue.x-k8s.io/v1beta2"
 
 
@@ -104,26 +110,39 @@ def only_on(names: list[str]) -> Manifest:
     return {"requiredDuringSchedulingIgnoredDuringExecution": terms}
 
 
-def test_process_that_does_not_start_is_told_with_the_end_of_its_log(cluster: Cluster):
-    etcd = cluster.processes["etcd"]
-    second = type(etcd)("second-etcd", etcd.command, cluster.folder / "log/second-etcd", etcd.is_ready)
-    second.is_ready = lambda: False
-    with pytest.raises(ProcessEnded, match="second-etcd ended"):
-        second.start()
+def test_start_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(control_plane, "api_server", lambda *_: ["etcd", "--no-such-setting"])
+    monkeypatch.setenv("PATH", f"{programs.folder()}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(ProcessEnded, match="kube-apiserver ended while it was started"), running_cluster():
+        pass
+    assert not processes_that_name(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_second_cluster_beside_the_first_is_ended_whole_by_ctrl_c(cluster: Cluster, tmp_path: Path):
-    environ = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "tools.cluster", "--nodes", "1", "--gpus", "2"]
-    started = subprocess.Popen(command, cwd=REPOSITORY, env=environ, stdout=subprocess.PIPE, text=True)
-    assert started.stdout is not None
-    try:
-        told = "".join(line for line, _ in zip(started.stdout, range(5), strict=False))
-        assert "1 GPU nodes of 2 GPUs" in told
-        children = psutil.Process(started.pid).children()
-        assert len(children) == len(cluster.processes)
-    finally:
-        started.send_signal(signal.SIGINT)
-        started.wait(30)
-    assert list(tmp_path.iterdir()) == []
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environ, stdout=subprocess.PIPE, text=True) as started:
+        try:
+            told = "".join(iter(cast("IO[str]", started.stdout).readline, LAST_WORDS.format(started.pid) + "\n"))
+            assert "with 1 GPU nodes of 2 GPUs" in told
+            kubeconfig = next(tmp_path.glob("*/kubeconfig"))
+            assert f"KUBECONFIG={kubeconfig}" in told
+            made = json.dumps(pod("sleeps", "default", ["sleep", "600"]))
+            cluster.kubectl(f"--kubeconfig={kubeconfig}", "apply", "--filename=-", stdin=made)
+            wait_until(lambda: len(processes_below(kubeconfig.parent)) == 1, "a process in the second cluster")
+            children = psutil.Process(started.pid).children()
+            assert len(children) == len(cluster.processes)
+        finally:
+            started.send_signal(signal.SIGINT)
+            started.communicate(timeout=30)
+    assert started.returncode == 0
     assert not [child for child in children if child.is_running()]
+    assert not processes_below(kubeconfig.parent)
+    assert list(tmp_path.iterdir()) == []
+
+
+def processes_that_name(folder: Path) -> list[psutil.Process]:
+    """The processes with a file of `folder` on their command line."""
+    return [each for each in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(each.info["cmdline"] or ())]
