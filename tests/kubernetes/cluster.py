@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from tests.kubernetes.client import Administrator
 from tests.kubernetes.control_plane import Layout
 from tests.kubernetes.fake_nodes import STAGES, FakeNodes
 from tests.kubernetes.kueue_outside import KueuePorts, Manifest
-from tests.kubernetes.pod_leftovers import end_leftovers
+from tests.kubernetes.pod_leftovers import MARK, end_leftovers
 from tests.kubernetes.processes import LONGEST_START, ClusterProcess
 from tests.ports import free_ports
 from tests.real_hub import REPOSITORY, wait_until
@@ -70,9 +69,11 @@ class Cluster:
         self.processes[name].start()
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """Run kubectl, which has to work, and return what it prints."""
+        """Run kubectl, which has to work within a minute and a half, and return what it prints."""
         command = [str(programs.folder() / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
-        result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=LONGEST_START, check=False
+        )
         assert not result.returncode, f"kubectl {' '.join(arguments)}: {result.stderr}"
         return result.stdout
 
@@ -94,7 +95,7 @@ def running_cluster(nodes: int = NODES, gpus: int = GPUS) -> Iterator[Cluster]:
     """A new cluster with so many GPU nodes of so many GPUs, and one node without GPUs."""
     with contextlib.ExitStack() as ends:
         folder = Path(tempfile.mkdtemp(prefix="labpool-cluster-"))
-        ends.callback(shutil.rmtree, folder, ignore_errors=True)
+        ends.enter_context(_guard(folder))
         network = claim_network()
         ends.callback(network.release)
         layout = Layout.on_free_ports(folder)
@@ -109,6 +110,15 @@ def running_cluster(nodes: int = NODES, gpus: int = GPUS) -> Iterator[Cluster]:
         cluster.nodes.add(nodes, gpus)
         cluster.nodes.add(1, 0, prefix="cpu")
         yield cluster
+
+
+@contextlib.contextmanager
+def _guard(folder: Path) -> Iterator[None]:
+    """Remove the folder in the end; where this process is killed, end all processes of the cluster first."""
+    command = [sys.executable, "-m", "tests.kubernetes.guard", str(folder)]
+    # A session of its own, so that Ctrl-C in the terminal leaves it alone.
+    with subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, start_new_session=True):
+        yield
 
 
 def _start(cluster: Cluster, authority: Authority, network: PodNetwork) -> None:
@@ -158,15 +168,16 @@ def _control_plane(cluster: Cluster, authority: Authority, network: PodNetwork) 
         "kwok": (control_plane.kwok(layout, stages, network.cidr), _lives),
         "runner": (runner, _lives),
     }
+    environ = {"PYTHONPATH": str(REPOSITORY), MARK: str(layout.folder)}
     for name, (command, is_ready) in commands.items():
-        yield ClusterProcess(name, command, layout.folder / "log" / name, is_ready, {"PYTHONPATH": str(REPOSITORY)})
+        yield ClusterProcess(name, command, layout.folder / "log" / name, is_ready, environ)
 
 
 def _kueue(cluster: Cluster, command: Sequence[str], ports: KueuePorts) -> ClusterProcess:
     def is_ready() -> bool:
         return _is_healthy(f"http://127.0.0.1:{ports.health}", "/readyz") and cluster.answers(VISIBILITY)
 
-    environ = {"POD_NAMESPACE": "kueue-system"}
+    environ = {"POD_NAMESPACE": "kueue-system", MARK: str(cluster.folder)}
     return ClusterProcess("kueue", command, cluster.folder / "log/kueue", is_ready, environ)
 
 
