@@ -54,6 +54,8 @@ def command_of(pod: Manifest, cluster: Path) -> PodCommand:
         CannotRun: it takes its environment from something that isn't played here.
     """
     container = pod["spec"]["containers"][0]
+    if container.get("envFrom"):
+        raise CannotRun("The container has envFrom, which is not played here.")
     own = pod_folder(cluster, pod)
     own.mkdir(parents=True, exist_ok=True)
     folders = _mounts(pod, container, cluster)
