@@ -1,6 +1,7 @@
 """What the lab set: pool.yaml, read into the domain's values, and the data folder with its secrets and ports."""
 
 from labpool.domain.catalogue import Catalogue, Profile, Project
+from labpool.settings.cluster import ClusterSettings, Dataset, FlavourOnNodes, PodOfProfile, Toleration
 from labpool.settings.completion import complete_catalogue, flavour_of_card, hidden_profiles
 from labpool.settings.demo_accounts import DEMO_ACCOUNTS, DemoAccount
 from labpool.settings.findings import Finding, InvalidPoolFile
@@ -17,17 +18,22 @@ __all__ = [
     "POOL_DATABASE",
     "SMTP_PASSWORD",
     "Catalogue",
+    "ClusterSettings",
+    "Dataset",
     "DemoAccount",
     "Finding",
+    "FlavourOnNodes",
     "InvalidPoolFile",
     "InvalidSetting",
     "MailServer",
     "NoticeSettings",
     "Place",
+    "PodOfProfile",
     "PoolFile",
     "Ports",
     "Profile",
     "Project",
+    "Toleration",
     "UnusablePlace",
     "WatchedPoolFile",
     "complete_catalogue",
