@@ -13,11 +13,10 @@ from traitlets import Instance, Unicode, default, validate
 
 from gpuspawner import pool_traits
 from gpuspawner.asking import Asking, no_failure_limit_on_hub_5, options_are_applied_by_start
-from gpuspawner.environment import Surroundings, server_environment, server_process_environment
-from gpuspawner.folders import UserFolders
+from gpuspawner.environment import Surroundings, server_environment, server_process_environment, visible_cards
+from gpuspawner.folders import UserFolders, unusable_user_name
 from gpuspawner.forgotten import end_forgotten, note_process
 from gpuspawner.form import render_form
-from gpuspawner.hub_errors import NotStarted
 
 
 class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
@@ -95,7 +94,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
             self.log.warning("ended a process of %s that a killed hub had forgotten", self._log_name)
         around = Surroundings(self.pool_url, self.pool_id, folders)
         profile = self.asking.catalogue.profiles.get(options.profile)
-        self._environment = server_environment(options, profile, lease, around)
+        self._environment = server_environment(options, profile, lease, around) | visible_cards(lease)
         self.popen_kwargs = {**self.popen_kwargs, "cwd": self.home_dir}
         note_process(folders.runtime, None)
         address: tuple[str, int] = await super().start()
@@ -150,8 +149,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         try:
             return UserFolders(Path(self.home_dir), place.logs_of(user), place.runtime_of(user, self.name))
         except ValueError as error:
-            message = f"This account can't have a home folder: {error}. Ask a lab admin for another name."
-            raise NotStarted(422, "unusable_user_name", message) from error
+            raise unusable_user_name(error) from error
 
     def _told(self) -> Mapping[str, str]:
         """What the running server was told at its start, also where this hub did not start it."""

@@ -7,7 +7,7 @@ from labpool.settings.demo_accounts import DEMO_ACCOUNTS, DemoAccount
 from labpool.settings.findings import Finding, InvalidPoolFile
 from labpool.settings.notices import SMTP_PASSWORD, MailServer, NoticeSettings, mail_password
 from labpool.settings.overcommitment import overcommitted_findings
-from labpool.settings.place import Place, UnusablePlace
+from labpool.settings.place import Place, UnusablePlace, folder_name
 from labpool.settings.pool_database import POOL_DATABASE, pool_database, sqlite_url
 from labpool.settings.pool_file import PoolFile, load_pool_file
 from labpool.settings.ports import InvalidSetting, Ports, config_folder, pool_file_path
@@ -39,6 +39,7 @@ __all__ = [
     "complete_catalogue",
     "config_folder",
     "flavour_of_card",
+    "folder_name",
     "hidden_profiles",
     "load_pool_file",
     "mail_password",
