@@ -57,7 +57,8 @@ class FakeUser:
 def pod_spawner(folder: Path, user: str = "ada", pool: str = POOL, **settings: object) -> GPUKubeSpawner:
     """A spawner with `settings` as the chart would make them, for the class that ours comes from."""
     file = folder / "pool.yaml"
-    file.write_text(pool)
+    if not file.exists():
+        file.write_text(pool)
     ours = {"pool_file": str(file), "pool_id": "lab-1", "pool_url_in_pods": "http://proxy/services/pool"}
     config = Config({"KubeSpawner": {"namespace": "lab", **settings}, "GPUKubeSpawner": ours})
     return GPUKubeSpawner(_mock=True, config=config, user=FakeUser(user))
