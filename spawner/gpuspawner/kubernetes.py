@@ -104,6 +104,10 @@ class GPUKubeSpawner(KubeSpawner):
     def _applied_by_start(self) -> Callable[[object, object], None]:
         return options_are_applied_by_start
 
+    @default("storage_capacity")
+    def _size_of_a_home(self) -> str:
+        return "10Gi"
+
     @default("delete_pvc")
     def _homes_stay(self) -> bool:
         return False

@@ -68,7 +68,7 @@ _RULES = (
     _Rule("Pulling", "", Words("The machine is loading the image. The first time this can take some minutes.")),
     _Rule("Pulled", "already present", Words("The image is on the machine already.")),
     _Rule("Pulled", "", Words("The image is loaded.")),
-    _Rule("Failed", "not found|NotFound|denied|unauthorized|Unauthorized|401|403", _IMAGE_GONE),
+    _Rule("Failed", "pull image.*(not found|NotFound|denied|nauthorized|orbidden)", _IMAGE_GONE),
     _Rule("Failed", "InvalidImageName|ErrImageNeverPull", _IMAGE_BROKEN),
     _Rule("Failed", "pull image|ErrImagePull|ImagePullBackOff", _IMAGE_LATE),
     _Rule("Failed", "runAsNonRoot|non-root", _ROOT_IMAGE),
