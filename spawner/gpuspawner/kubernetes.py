@@ -90,7 +90,8 @@ class GPUKubeSpawner(KubeSpawner):
         self.storage_pvc_ensure, self.storage_access_modes = True, ["ReadWriteMany"]
         self.remember_pvc_name = self.handle_legacy_names = False
         self.pvc_name = self._expand_user_properties(_HOME_CLAIM)
-        self.clear_state()
+        self.pod_name = self._expand_user_properties(self.pod_name_template)
+        self.dns_name = self.dns_name_template.format(namespace=self.namespace, name=self.pod_name)
 
     @default("options_form")
     def _live_form(self) -> Callable[[GPUKubeSpawner], object]:

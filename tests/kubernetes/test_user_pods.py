@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import kubernetes_asyncio
+import kubespawner.spawner
 import pytest
 from gpuspawner.hub_errors import NotStarted
 from gpuspawner.kubernetes import GPUKubeSpawner
@@ -20,7 +21,7 @@ from tests.gpuspawner.test_pod_bounds import CHART
 from tests.ports import free_ports
 from tests.real_hub import REPOSITORY
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("no_cluster")]
+pytestmark = pytest.mark.kubernetes
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -58,7 +59,9 @@ class Lab:
 
 
 @pytest.fixture
-async def lab(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Lab]:
+async def lab(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
+    # KubeSpawner keeps the first cluster that a process has seen
+    monkeypatch.setattr(kubespawner.spawner, "load_config", lambda **settings: None)
     await kubernetes_asyncio.config.load_kube_config(str(cluster.kubeconfig))
     async with kubernetes_asyncio.client.ApiClient() as client:
         api = CoreV1Api(client)
