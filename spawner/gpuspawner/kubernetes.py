@@ -22,7 +22,7 @@ from gpuspawner.pod_folders import PodStorage
 from gpuspawner.pod_isolation import isolate
 from gpuspawner.pod_plan import PodPlan, Started, grace_seconds, plan_pod
 from gpuspawner.pod_run import PodRun
-from gpuspawner.pod_shape import lay_over
+from gpuspawner.pod_shape import as_models, lay_over
 from gpuspawner.pod_start import SeenPod, come_up, patience, words_of
 
 _HOME_CLAIM = "claim-{username}"
@@ -165,7 +165,7 @@ class GPUKubeSpawner(KubeSpawner):
     async def get_pod_manifest(self) -> V1Pod:
         """The pod of the settled plan."""
         assert self._plan is not None, "a pod is made after its plan was settled"
-        pod: V1Pod = await super().get_pod_manifest()
+        pod = as_models(await super().get_pod_manifest(), self.api.api_client)
         lay_over(pod, self._plan)
         isolate(pod, self.log)
         if self.pod_overrides:

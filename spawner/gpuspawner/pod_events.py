@@ -50,6 +50,7 @@ _MACHINE_FULL = Words("The machine ran short of memory or disk and ended this se
 _MACHINE_LEAVES = Words("The machine of this server was taken out of service or doesn't answer. Start it again.", True)
 _DEVICE_GONE = Words("A GPU of the machine failed or is taken, so the server can't start there. Try again.", True)
 _TAKEN = Words("Something more important took this server's place on the machine. Try again.", True)
+TAKEN_AWAY = Words("The cluster took the server away while it was starting. Start it again.", True)
 _IN_SERVICE = Words("Waiting for a machine to be in service.")
 _ENDED = Words("The server ended by itself. Start it again; if it ends again, tell a lab admin.", True)
 _ROOT_IMAGE = Words(f"The image of this profile wants to run as root, which no server may. {_ASK_ADMIN}", True)
@@ -110,7 +111,7 @@ def in_words(reason: str, text: str) -> Words | None:
 def end_in_words(pod: Mapping[str, object]) -> Words | None:
     """Why a pod ended, read from its status; None while it has not."""
     status = _mapping(pod.get("status"))
-    if status.get("phase") != "Failed":
+    if status.get("phase") not in {"Failed", "Succeeded"}:
         return None
     known = in_words(_text(status, "reason"), _text(status, "message"))
     if known is not None:

@@ -5,7 +5,6 @@ It is what Pod Security calls `restricted`, and no access to the cluster's API.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from logging import Logger
 
 from kubernetes_asyncio.client.models import (
@@ -30,19 +29,20 @@ def isolate(pod: V1Pod, log: Logger) -> None:
     spec.host_network = spec.host_pid = spec.host_ipc = False
     spec.automount_service_account_token, spec.enable_service_links = False, False
     spec.init_containers = [each for each in spec.init_containers or () if not _is_left_out(each, log)]
-    notebook, of_pod = _fields(spec.containers[0].security_context), _fields(spec.security_context)
-    user, group = _not_root(notebook.get("runAsUser"), _UID), _not_root(notebook.get("runAsGroup"), _GID)
-    more_groups = [group for group in _numbers(of_pod.get("supplementalGroups")) if group > 0]
+    notebook = spec.containers[0].security_context or V1SecurityContext()
+    of_pod = spec.security_context or V1PodSecurityContext()
+    user, group = _not_root(notebook.run_as_user, _UID), _not_root(notebook.run_as_group, _GID)
     spec.security_context = V1PodSecurityContext(
         run_as_non_root=True,
         run_as_user=user,
         run_as_group=group,
-        fs_group=_not_root(of_pod.get("fsGroup"), _GID),
+        fs_group=_not_root(of_pod.fs_group, _GID),
         fs_group_change_policy="OnRootMismatch",
-        supplemental_groups=more_groups,
+        supplemental_groups=[each for each in of_pod.supplemental_groups or () if each > 0],
         seccomp_profile=V1SeccompProfile(type="RuntimeDefault"),
     )
     for container in (*spec.containers, *spec.init_containers):
+        given = container.security_context or V1SecurityContext()
         container.security_context = V1SecurityContext(
             run_as_non_root=True,
             run_as_user=user,
@@ -50,14 +50,15 @@ def isolate(pod: V1Pod, log: Logger) -> None:
             allow_privilege_escalation=False,
             privileged=False,
             capabilities=V1Capabilities(drop=["ALL"]),
-            read_only_root_filesystem=bool(_fields(container.security_context).get("readOnlyRootFilesystem")),
+            read_only_root_filesystem=bool(given.read_only_root_filesystem),
             seccomp_profile=V1SeccompProfile(type="RuntimeDefault"),
         )
 
 
 def _is_left_out(container: V1Container, log: Logger) -> bool:
-    given = _fields(container.security_context)
-    if given.get("privileged") or given.get("runAsUser") == 0 or _fields(given.get("capabilities")).get("add"):
+    given = container.security_context or V1SecurityContext()
+    adds = given.capabilities.add if given.capabilities else None
+    if given.privileged or adds or given.run_as_user == 0:
         log.warning(
             "the container %s, which is to run before the server, needs rights that no pod of a researcher has, and is "
             "left out; let network policies do its work, and take it out of the configuration",
@@ -67,13 +68,5 @@ def _is_left_out(container: V1Container, log: Logger) -> bool:
     return False
 
 
-def _not_root(number: object, instead: int) -> int:
-    return number if isinstance(number, int) and number > 0 else instead
-
-
-def _numbers(value: object) -> list[int]:
-    return [each for each in value if isinstance(each, int)] if isinstance(value, list) else []
-
-
-def _fields(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
+def _not_root(number: int | None, instead: int) -> int:
+    return number if number and number > 0 else instead

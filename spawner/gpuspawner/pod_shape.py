@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+
+from kubernetes_asyncio.client import ApiClient
 from kubernetes_asyncio.client.models import (
     V1Affinity,
     V1Container,
@@ -25,6 +29,14 @@ from gpuspawner.pod_plan import Devices, PodPlan
 
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _COUNTED = {"kueue.x-k8s.io/podset-required-topology": "kubernetes.io/hostname"}
+
+
+def as_models(pod: V1Pod, client: ApiClient) -> V1Pod:
+    """The same pod, of models all the way down: much that comes from KubeSpawner's traits is plain dictionaries."""
+    plain = client.sanitize_for_serialization(pod)
+    answer = SimpleNamespace(data=json.dumps(plain))  # as the API's answer would be read, of which only this is used
+    modelled: V1Pod = client.deserialize(answer, "V1Pod")  # type: ignore[arg-type]
+    return modelled
 
 
 def lay_over(pod: V1Pod, plan: PodPlan) -> None:

@@ -11,10 +11,11 @@ from aiohttp import ClientError
 from kubernetes_asyncio.client.rest import ApiException
 
 from gpuspawner.hub_errors import NotStarted
-from gpuspawner.pod_events import Words, end_in_words, in_words, refusal_in_words
+from gpuspawner.pod_events import TAKEN_AWAY, Words, end_in_words, in_words, refusal_in_words
 
 _LOOK_SECONDS = 1.0
 _SPARE_SECONDS = 5.0
+_GONE_SECONDS = 15.0  # a pod left of an earlier start is taken away first, and ours comes within a few seconds
 _NO_ANSWER = (ClientError, OSError, asyncio.TimeoutError)
 
 
@@ -71,8 +72,15 @@ async def come_up(starting: asyncio.Future[str], see: Callable[[], SeenPod], sec
 
 async def _trouble(see: Callable[[], SeenPod]) -> str:
     """Return once it is known that waiting is in vain, with the reason in words."""
+    clock = asyncio.get_running_loop().time
+    last_there: float | None = None
     while True:
-        for words in see().words:
+        seen = see()
+        for words in seen.words:
             if words.in_vain:
                 return words.sentence
+        if seen.pod:
+            last_there = clock()
+        elif last_there is not None and clock() - last_there > _GONE_SECONDS:
+            return TAKEN_AWAY.sentence
         await asyncio.sleep(_LOOK_SECONDS)

@@ -73,13 +73,34 @@ CHART: dict[str, Any] = {
     "extra_containers": [{"name": "helper", "image": "lab/helper:1", "securityContext": {"privileged": True}}],
     "service_account": "hub",
     "automount_service_account_token": True,
-    "extra_pod_config": {"hostNetwork": True, "hostPID": True, "restartPolicy": "Always", "enableServiceLinks": True},
+    "extra_pod_config": {
+        "hostNetwork": True,
+        "hostPID": True,
+        "restartPolicy": "Always",
+        "enableServiceLinks": True,
+        "imagePullSecrets": [{"name": "chart-key"}],
+        "securityContext": {"runAsUser": 0, "fsGroup": 0, "supplementalGroups": [0, 2000]},
+    },
     "extra_container_config": {"securityContext": {"runAsUser": 0, "privileged": True}},
     "pod_security_context": {"fsGroup": 0, "supplementalGroups": [0, 2000]},
     "profile_list": [
         {"display_name": "Root", "slug": "whole", "default": True, "kubespawner_override": {"privileged": True}}
     ],
     "environment": {"NVIDIA_VISIBLE_DEVICES": "all", "LABPOOL_TICKET": "forged", "COLOUR": "blue"},
+}
+
+
+MORE: dict[str, Any] = {
+    "volumes": [{"name": "all", "persistentVolumeClaim": {"claimName": "projects"}}],
+    "tolerations": [{"operator": "Exists"}, {"key": "nvidia.com/gpu", "operator": "Exists"}],
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "big", "operator": "Exists"}]}]
+            }
+        }
+    },
+    "serviceAccountName": "hub",
 }
 
 
@@ -131,6 +152,17 @@ async def test_what_the_chart_sets_beside_that_stays(tmp_path: Path):
     assert mounts(pod)["/scratch"] == ("disk", "", False)
     assert [container["name"] for container in spec["containers"]] == ["notebook", "helper"]
     assert spec["initContainers"] == []  # it wanted to be root
+
+
+async def test_keys_of_the_pods_spec_are_bounded_like_the_settings_that_they_stand_for(folder: Path):
+    cpu = await manifest(pod_spawner(folder, extra_pod_config=MORE), "cpu")
+    hardened(cpu)
+    assert cpu["spec"]["tolerations"] == []
+    assert "all" not in {volume["name"] for volume in cpu["spec"]["volumes"]}  # mounted nowhere
+    whole = (await manifest(pod_spawner(folder, extra_pod_config=MORE), "whole"))["spec"]
+    required = whole["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (term,) = required["nodeSelectorTerms"]
+    assert (term["matchExpressions"][0]["key"], term["matchFields"][0]["values"]) == ("big", ["node-1"])
 
 
 async def test_chart_can_neither_move_the_home_nor_mount_another_one(tmp_path: Path):

@@ -208,6 +208,17 @@ async def test_start_that_is_in_vain_is_over_at_once_and_says_why():
 SEEN_OOM = ended(terminated={"reason": "OOMKilled"})
 
 
+async def test_pod_that_is_taken_away_while_it_starts_is_noticed(monkeypatch: pytest.MonkeyPatch):
+    for wait in ("_LOOK_SECONDS", "_GONE_SECONDS"):
+        monkeypatch.setattr(f"gpuspawner.pod_start.{wait}", 0.01)
+    seen = iter([SeenPod({"status": {"phase": "Pending"}}, [])])
+    starting = asyncio.ensure_future(asyncio.sleep(60))
+    with pytest.raises(NotStarted, match="took the server away"):
+        await come_up(starting, lambda: next(seen, SeenPod({}, [])), 60, logging.getLogger())  # type: ignore[arg-type]
+    await asyncio.wait([starting])
+    assert starting.cancelled()
+
+
 async def test_start_that_takes_too_long_says_what_it_waits_for():
     seen = SeenPod({}, [event(*SEEN["no memory free"][:2])])
     assert "CPU, memory or disk" in (await why_not(asyncio.sleep(60), seen)).jupyterhub_message

@@ -107,6 +107,11 @@ async def test_folders_are_the_users_home_and_logs_and_this_projects_alone(tmp_p
     }
 
 
+async def test_name_that_looks_like_a_template_stays_a_name(tmp_path: Path):
+    pod = await manifest(pod_spawner(tmp_path, "{pod_name}"), "cpu")
+    assert mounts(pod)["/logs/vision"] == ("logs", "{pod_name}/vision", False)
+
+
 async def test_shared_memory_is_bounded_and_a_quarter_of_the_memory_where_nothing_is_said(tmp_path: Path):
     sizes = {}
     for profile in ("whole", "slice"):
