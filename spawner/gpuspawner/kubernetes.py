@@ -23,7 +23,7 @@ from gpuspawner.pod_isolation import isolate
 from gpuspawner.pod_plan import PodPlan, Started, grace_seconds, plan_pod
 from gpuspawner.pod_run import PodRun
 from gpuspawner.pod_shape import as_models, lay_over
-from gpuspawner.pod_start import SeenPod, come_up, patience, words_of
+from gpuspawner.pod_start import SeenPod, come_up, patience, uid_of, words_of
 
 _HOME_CLAIM = "claim-{username}"
 _CARD_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
@@ -80,6 +80,7 @@ class GPUKubeSpawner(KubeSpawner):
     user_options: object  # set by the hub: whatever was sent or stored
     _plan: PodPlan | None = None
     _run = PodRun()
+    _left: str | None = None  # the pod of an earlier start, "" for none, None before the cluster was asked
     _is_up = False
     _look = Instance(asyncio.Lock, ())
 
@@ -137,14 +138,16 @@ class GPUKubeSpawner(KubeSpawner):
             WaitingForGPU: no lease yet; the ticket is filed and its page is where the browser is sent.
             GPUsUnavailable: a GPU profile was asked for and the pool doesn't answer.
         """
-        self._plan, self._run, self._is_up, self._start_future = None, PodRun(), False, None
+        self._plan, self._run, self._is_up = None, PodRun(), False
+        self._left = self._start_future = None
         clock = asyncio.get_running_loop().time
         deadline = clock() + patience(self.start_timeout)
         options = self.asking.understood()
         lease = await self.asking.lease(options)
         self.plan(options, lease)
         self._pvc_exists = False  # it may have been deleted meanwhile; making it again does no harm
-        address = await come_up(super().start(), self._see, deadline - clock(), self.log)
+        starting = asyncio.ensure_future(self._start_pod())
+        address = await come_up(starting, lambda: SeenPod(self._new_pod(), self.events), deadline - clock(), self.log)
         self._run = PodRun.begun(options, lease, datetime.now(timezone.utc))
         return address
 
@@ -210,7 +213,7 @@ class GPUKubeSpawner(KubeSpawner):
 
     async def poll(self) -> int | None:
         """Look as KubeSpawner does, and say in the log why a pod ended before it is cleared away."""
-        if words := end_in_words(self._see().pod):
+        if words := end_in_words(self._pod()):
             self.log.warning("pod %s ended: %s", self.pod_name, words.sentence)
         status: int | None = await super().poll()
         return status
@@ -242,9 +245,28 @@ class GPUKubeSpawner(KubeSpawner):
         super().load_state(state)
         self._run = PodRun.of_state(state)
 
-    def _see(self) -> SeenPod:
-        pods = self.pod_reflector.pods if self.pod_reflector else {}
-        return SeenPod(pods.get(f"{self.namespace}/{self.pod_name}", {}), self.events)
+    @property
+    def events(self) -> list[Mapping[str, object]]:
+        """The events about the pod of this start, oldest first; nothing of what an earlier one left."""
+        uid = uid_of(self._new_pod())
+        seen = self.event_reflector.resources.values() if self.event_reflector and uid else ()
+        ours = [event for event in seen if event["involvedObject"].get("uid") == uid]
+        return sorted(ours, key=lambda event: event["lastTimestamp"] or event["eventTime"])
+
+    def _pod(self) -> Mapping[str, object]:
+        pods: Mapping[str, Mapping[str, object]] = self.pod_reflector.pods if self.pod_reflector else {}
+        return pods.get(f"{self.namespace}/{self.pod_name}", {})
+
+    def _new_pod(self) -> Mapping[str, object]:
+        pod = self._pod()
+        return {} if self._left is None or uid_of(pod) == self._left else pod
+
+    async def _start_pod(self) -> str:
+        """Start as KubeSpawner does, which also takes away what an earlier start left."""
+        await super().poll()  # begins to look at pods
+        self._left = uid_of(self._pod())
+        address: str = await super().start()
+        return address
 
     async def _end_pod(self, now: bool) -> None:
         # KubeSpawner sends its own grace with each deletion, one second by default, in place of the pod's

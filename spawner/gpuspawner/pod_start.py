@@ -15,7 +15,7 @@ from gpuspawner.pod_events import TAKEN_AWAY, Words, end_in_words, in_words, ref
 
 _LOOK_SECONDS = 1.0
 _SPARE_SECONDS = 5.0
-_GONE_SECONDS = 15.0  # a pod left of an earlier start is taken away first, and ours comes within a few seconds
+_GONE_SECONDS = 5.0
 _NO_ANSWER = (ClientError, OSError, asyncio.TimeoutError)
 
 
@@ -36,6 +36,12 @@ class SeenPod:
 def words_of(event: Mapping[str, object]) -> Words | None:
     """Words for an event as the API tells it."""
     return in_words(str(event.get("reason") or ""), str(event.get("message") or ""))
+
+
+def uid_of(pod: Mapping[str, object]) -> str:
+    """What tells a pod from an earlier one of its name; "" for none."""
+    metadata = pod.get("metadata")
+    return str(metadata.get("uid") or "") if isinstance(metadata, Mapping) else ""
 
 
 def patience(start_timeout: float) -> float:

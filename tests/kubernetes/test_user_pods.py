@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -102,8 +103,13 @@ async def test_cpu_server_starts_with_its_home_and_stops(lab: Lab):
     address = await spawner.start()
     assert address.endswith(f":{spawner.port}")
     assert await spawner.poll() is None
-    told = [step["message"] async for step in spawner.progress()]
-    assert "The server is starting up." in told or "A machine was found." in told
+    for _ in range(100):  # events come when they come
+        told = [step["message"] async for step in spawner.progress()]
+        if "A machine was found." in told:
+            break
+        await asyncio.sleep(0.1)
+    else:
+        pytest.fail(f"nothing was said of the machine, only {told}")
     home = await lab.api.read_namespaced_persistent_volume_claim("claim-ada", lab.namespace)
     assert home.spec.access_modes == ["ReadWriteMany"]
     restarted = lab.spawner()
@@ -111,6 +117,16 @@ async def test_cpu_server_starts_with_its_home_and_stops(lab: Lab):
     assert await restarted.poll() is None
     await restarted.stop()
     assert await restarted.poll() == 1
+
+
+async def test_what_an_earlier_start_left_is_taken_away_and_not_held_against_the_next(lab: Lab):
+    for name in ("projects", "datasets", "logs"):
+        await lab.claim(name)
+    with pytest.raises(NotStarted, match="ended by itself"):
+        await lab.spawner(cmd=["false"], start_timeout=20).start()
+    left = await lab.api.read_namespaced_pod("jupyter-ada", lab.namespace)
+    await lab.spawner().start()
+    assert (await lab.api.read_namespaced_pod("jupyter-ada", lab.namespace)).metadata.uid != left.metadata.uid
 
 
 async def test_start_without_storage_says_so_in_time(lab: Lab):
