@@ -122,8 +122,8 @@ async def test_cpu_server_starts_with_its_home_and_stops(lab: Lab):
 async def test_what_an_earlier_start_left_is_taken_away_and_not_held_against_the_next(lab: Lab):
     for name in ("projects", "datasets", "logs"):
         await lab.claim(name)
-    with pytest.raises(NotStarted, match="ended by itself"):
-        await lab.spawner(cmd=["false"], start_timeout=20).start()
+    with pytest.raises(NotStarted, match="can.t be used"):
+        await lab.spawner(cmd=["no-such-program"], start_timeout=20).start()
     left = await lab.api.read_namespaced_pod("jupyter-ada", lab.namespace)
     await lab.spawner().start()
     assert (await lab.api.read_namespaced_pod("jupyter-ada", lab.namespace)).metadata.uid != left.metadata.uid
