@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timezone
 
-from kubernetes_asyncio.client import V1Pod
+from kubernetes_asyncio.client import V1Pod, V1PodSpec
 from kubespawner import KubeSpawner
 from kubespawner.utils import update_k8s_model
 from labpool.api_models import LeaseToApply
-from traitlets import Dict, Instance, Unicode, default, validate
+from traitlets import Dict, Instance, TraitError, Unicode, default, validate
 
 from gpuspawner import pool_traits
 from gpuspawner.asking import Asking, no_failure_limit_on_hub_5, options_are_applied_by_start
@@ -117,6 +117,18 @@ class GPUKubeSpawner(KubeSpawner):
     @validate("consecutive_failure_limit")
     def _no_failure_limit_on_hub_5(self, proposal: Mapping[str, int]) -> int:
         return no_failure_limit_on_hub_5(proposal["value"])
+
+    @validate("pod_overrides")
+    def _keys_of_a_spec(self, proposal: Mapping[str, dict[str, object]]) -> dict[str, object]:
+        overrides = proposal["value"]
+        try:
+            update_k8s_model(V1PodSpec(containers=[]), overrides)
+        except ValueError as error:
+            raise TraitError(
+                f"GPUKubeSpawner.pod_overrides is {overrides}, expected keys of a pod's spec as the API names them, "
+                "such as runtimeClassName."
+            ) from error
+        return overrides
 
     @property
     def asking(self) -> Asking:

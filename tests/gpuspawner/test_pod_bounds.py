@@ -11,6 +11,7 @@ from gpuspawner.hub_errors import NotStarted
 from gpuspawner.kubernetes import GPUKubeSpawner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from traitlets import TraitError
 
 from tests.gpuspawner.pods import PROFILES, manifest, pod_spawner
 from tests.gpuspawner.test_any_json import OPTIONS
@@ -185,6 +186,11 @@ async def test_admins_override_holds_and_is_logged(tmp_path: Path, caplog: pytes
     pod = await manifest(spawner, "cpu")
     assert (pod["spec"]["runtimeClassName"], pod["spec"]["enableServiceLinks"]) == ("nvidia", True)
     assert "pod_overrides replaces runtimeClassName, enableServiceLinks of jupyter-ada" in caplog.text
+
+
+async def test_override_of_what_a_pod_does_not_have_is_refused_with_a_remedy(folder: Path):
+    with pytest.raises(TraitError, match="expected keys of a pod's spec as the API names them"):
+        pod_spawner(folder).pod_overrides = {"runtime_class": "nvidia"}
 
 
 async def test_what_a_lab_sets_in_the_chart_leaves_the_form_to_us(tmp_path: Path):

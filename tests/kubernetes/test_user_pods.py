@@ -122,7 +122,7 @@ async def test_cpu_server_starts_with_its_home_and_stops(lab: Lab):
 async def test_what_an_earlier_start_left_is_taken_away_and_not_held_against_the_next(lab: Lab):
     for name in ("projects", "datasets", "logs"):
         await lab.claim(name)
-    with pytest.raises(NotStarted, match="can.t be used"):
+    with pytest.raises(NotStarted, match="be used on the cluster"):
         await lab.spawner(cmd=["no-such-program"], start_timeout=20).start()
     left = await lab.api.read_namespaced_pod("jupyter-ada", lab.namespace)
     await lab.spawner().start()
