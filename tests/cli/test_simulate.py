@@ -18,6 +18,8 @@ from labpool.store import AuditEntry, Store, connect, migrate
 from tests.cli.conftest import Labpool
 from tests.settings.conftest import DEMO
 
+pytestmark = pytest.mark.once
+
 PAGE = Path(__file__).parents[2] / "docs" / "simulate.md"
 HEADER = ",".join(COLUMNS)
 TRACE = f"""{HEADER}

@@ -16,6 +16,8 @@ from labpool.store import Transaction
 from tests.service.actors import Robotics, robotics_of
 from tests.service.lab import Lab
 
+pytestmark = pytest.mark.once
+
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 STREAM = "/services/pool/api/v1/me/notices"
 

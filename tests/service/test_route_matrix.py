@@ -12,6 +12,8 @@ import pytest
 from tests.service.actors import ACTORS, Robotics, operations, robotics_of
 from tests.service.lab import Lab
 
+pytestmark = pytest.mark.once
+
 NewUser = Callable[[], str]
 
 #                                                 anon prog stra memb hold owne admi spaw serv

@@ -6,7 +6,7 @@ import pytest
 
 from tests.tfpresets.environments import leased_environment, run_script
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.long]
+pytestmark = [pytest.mark.tensorflow, pytest.mark.long, pytest.mark.once]
 
 SCRIPT = """
 import json

@@ -55,6 +55,7 @@ def test_quickstart_learns_the_digits_and_logs_one_run(gpus: int, tmp_path: Path
     assert_curves(run)
 
 
+@pytest.mark.once
 @pytest.mark.tensorflow
 def test_quickstart_on_two_simulated_gpus_runs_twice_in_a_row(tmp_path: Path):
     passes = run_notebook(leased_environment(2, tmp_path / "logs"), tmp_path, times=2)

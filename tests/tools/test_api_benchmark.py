@@ -17,6 +17,8 @@ from benchmarks.api import PARTS, Size, measure
 from benchmarks.serving import creating
 from benchmarks.serving.bare import GRANTED, QUEUED, BareWriter
 
+pytestmark = pytest.mark.once
+
 QUICKEST = Size(
     creates=1, asks=2, turns=1, streams=4, grant_rounds=1, open_tickets=20, restarts=1, leases=1_000, queries=1
 )

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 import pytest
 from plots import DOCS, quick_pictures
 
+pytestmark = pytest.mark.once
+
 IMAGES = DOCS / "images"
 PAGE = DOCS / "how-the-pool-decides.md"
 SHOWN = dict(re.findall(r"!\[(.*?)\]\(images/(.*?)\)", PAGE.read_text(encoding="utf-8")))

@@ -10,6 +10,8 @@ import pytest
 import setup
 from environment import Environment
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -198,7 +198,7 @@ class Reconciler:
             servers = None
         processes = await self._engine.processes()  # after the hub: what it says is up has been started by now
         self._desk.hub_answers = servers is not None
-        seen = Sighting(self._desk.clock(), processes, servers, self._starter.under_way())
+        seen = Sighting(self._desk.clock(), processes, servers, self._starter.under_way(servers))
         self.sighting = replace(seen, unlisted=still_unlisted(self.sighting, seen, tickets))
 
     async def _carry_out(self, ticket: Ticket, lease: Lease) -> Action | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,6 +19,9 @@ from labpool.store import Part, Transaction
 
 BETWEEN_TRIES = 10.0
 """Seconds from a failed try to the next one: a hub that is busy gets time to recover."""
+
+_LOOKS_UNNAMED = 3
+"""The answer of a start that failed comes just after the last look that names the server."""
 
 _FINAL = {
     RefusalReason.NOT_A_MEMBER.value: EndReason.NO_LONGER_MEMBER,
@@ -40,10 +43,27 @@ class Starter:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._servers: dict[str, tuple[str, str]] = {}
         self._not_before: dict[str, float] = {}
+        self._unnamed: dict[str, int] = {}
 
-    def under_way(self) -> Mapping[str, tuple[str, str]]:
-        """Tickets whose server is being started by us now, each with that server: its user and name."""
+    def under_way(self, named: Collection[tuple[str, str]] | None = None) -> Mapping[str, tuple[str, str]]:
+        """Tickets whose server is being started by us now, each with that server: its user and name.
+
+        `named` are the servers that the hub has at this look. Who waits for its answer on one that it has named and,
+        look after look, names no more, waits no longer: on Python 3.10 a hub never answers a start during which
+        somebody stops the server.
+        """
+        if named is not None:
+            self._give_up_unnamed(named)
         return {ticket: self._servers[ticket] for ticket in self._tasks}
+
+    def _give_up_unnamed(self, servers: Collection[tuple[str, str]]) -> None:
+        for ticket, server in self._servers.items():
+            if server in servers:
+                self._unnamed[ticket] = 0
+            elif ticket in self._unnamed:
+                self._unnamed[ticket] += 1
+                if self._unnamed[ticket] == _LOOKS_UNNAMED:
+                    self._tasks[ticket].cancel()
 
     def start(self, ticket: Ticket, desk: Desk, then: Callable[[], None]) -> None:
         """Begin to start a ticket's server, unless that is under way or failed a moment ago; call `then` when done."""
@@ -58,6 +78,7 @@ class Starter:
     def _done(self, ticket_id: str, then: Callable[[], None]) -> None:
         task = self._tasks.pop(ticket_id)
         del self._servers[ticket_id]
+        self._unnamed.pop(ticket_id, None)
         if not task.cancelled() and task.exception() is not None:
             _LOG.error("a start broke off", extra={"ticket": ticket_id}, exc_info=task.exception())
         then()
