@@ -98,7 +98,7 @@ class LivingPool:
             del self.leases[name]
             if isinstance(step, Requeue):
                 self.stuck.discard(name)
-                self.tickets[name] = ticket.requeued(self.now, step.left, self._falls_back(ticket))
+                self._requeue(ticket, step.left)
             else:
                 self._forget(name)
 
@@ -175,15 +175,22 @@ class LivingPool:
         left = held.duration - (lease.ends - lease.starts)
         if held.state is State.RECLAIMING and left > timedelta(0):
             self.stuck.discard(ticket)
-            self.tickets[ticket] = held.requeued(self.now, left, self._falls_back(held))
+            self._requeue(held, left)
         else:
             self._forget(ticket)
 
-    def _falls_back(self, ticket: Ticket) -> bool:
-        return has_fallback(ticket, self.world.slots, self.now)
+    def _requeue(self, ticket: Ticket, left: timedelta) -> None:
+        falls_back = has_fallback(ticket, self.world.slots, self.world.catalogue, self.now)
+        if not falls_back:
+            self._drop_slot(ticket.id)
+        self.tickets[ticket.id] = ticket.requeued(self.now, left, falls_back)
+
+    def _drop_slot(self, ticket: str) -> None:
+        self.world = replace(self.world, slots=tuple(slot for slot in self.world.slots if slot.ticket != ticket))
 
     def _forget(self, ticket: str) -> None:
-        del self.tickets[ticket]
+        if self.tickets.pop(ticket).state is not State.QUEUED:
+            self._drop_slot(ticket)
         self.told.pop(ticket, None)
         self.stuck.discard(ticket)
         self.broken.discard(ticket)

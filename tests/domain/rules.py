@@ -105,7 +105,8 @@ def counted(history: LivingPool, before: World) -> tuple[Lease, ...]:
 def check_promises(history: LivingPool, decided: Plan) -> None:
     for report in decided.broken:
         must(report.cause in history.causes, f"6: {report.ticket} broken by {report.cause.value}, which never happened")
-        history.broken.add(report.ticket)
+        if not report.runs:
+            history.broken.add(report.ticket)
     for ticket in history.tickets.values():
         _check_number(history, ticket.id, decided.promises.get(ticket.id, ticket.starts_by))
     starts = {grant.ticket: grant.starts for grant in decided.grants}

@@ -240,7 +240,7 @@ class Story:
             step = due(held, ticket, rules, self.now, alive=False, lost_with=node) if node else None
             if isinstance(step, Requeue):
                 self._end_of(ticket.id, step.used_until or self.now)
-                back = has_fallback(ticket, self.world.slots, self.now)
+                back = has_fallback(ticket, self.world.slots, self.world.catalogue, self.now)
                 self.world = add(self.world, ticket.requeued(self.now, step.left, back))
         over = {held.ticket: held for held in self.world.leases if held.ends <= self.now}
         ended = [t for t in self.world.tickets if t.id in over]
@@ -249,5 +249,5 @@ class Story:
         for ticket in ended:
             left = ticket.duration - (over[ticket.id].ends - over[ticket.id].starts)
             if ticket.state is State.RECLAIMING:
-                back = has_fallback(ticket, self.world.slots, self.now)
+                back = has_fallback(ticket, self.world.slots, self.world.catalogue, self.now)
                 self.world = add(self.world, ticket.requeued(self.now, left, back))

@@ -6,15 +6,20 @@ Ada has Vision's own two GPUs until 13:00, Lin two of Speech's since 10:00 and h
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 
 import pytest
+from labpool.domain.breaking import newly_broken
 from labpool.domain.budgets import Budget, Per
+from labpool.domain.extending import longest_extension
 from labpool.domain.fallbacks import has_fallback
 from labpool.domain.inventory import Condition
 from labpool.domain.leases import Slot
 from labpool.domain.planner import Planner, plan
-from labpool.domain.plans import Plan
+from labpool.domain.plans import BreakCause, BrokenPromise, Plan
+from labpool.domain.reasons import ExtensionReason, NotExtended
+from labpool.domain.reservations import Reservation
+from labpool.domain.sentences import broken_sentence
 from labpool.domain.tickets import Event, Priority, State, Ticket
 from labpool.domain.world import World
 
@@ -55,7 +60,7 @@ def back_in_line(world: World, hours: float) -> World:
     """Lin's lease went back, or was lost, so many hours after nine."""
     lin = the(world, "lin")
     ran = timedelta(hours=hours - 1)
-    again = lin.requeued(at(hours), lin.duration - ran, has_fallback(lin, world.slots, at(hours)))
+    again = lin.requeued(at(hours), lin.duration - ran, has_fallback(lin, world.slots, world.catalogue, at(hours)))
     return replace(add(end(world, "lin"), again), looked_at=at(hours))
 
 
@@ -141,7 +146,7 @@ def test_higher_class_takes_the_place():
     asks = ticket("mia", user="mia", gpus=2, hours=4, asked=2)
     for decided in (plan(add(world, asks), at(2)), planner.plan(add(world, asks), at(2))):
         assert slot_of(decided) is None
-        assert not decided.broken
+        assert decided.broken == (BrokenPromise("lin", PROMISE, None, BreakCause.HIGHER_CLASS, runs=True),)
 
 
 def test_budget_of_the_next_period_is_set_aside_for_it():
@@ -157,3 +162,77 @@ def test_budget_of_the_next_period_is_set_aside_for_it():
     decided = plan(world, at(2))
     assert slot_of(decided) == tomorrow
     assert decided.promises == {"mia": at(35)}  # from then on no more than four hours lie in that day
+
+
+def test_budget_of_a_lease_that_is_lost_counts_once():
+    world = lin_started_early({"n1": 2, "n2": 2})
+    vision = replace(world.catalogue.projects["vision"], budget=Budget(17.0, Per.DAY))
+    rules = replace(world.catalogue, projects=world.catalogue.projects | {"vision": vision})
+    failed = replace(world, catalogue=rules, inventory=inventory({"n1": 2, "n2": 2}, n2=Condition.FAILED))
+    assert slot_of(plan(failed, at(2))) == slot_of(world)
+
+
+def test_who_is_being_taken_back_keeps_the_place_whatever_becomes_free():
+    world, planner = used(lin_started_early()), Planner()
+    world = add(world, ticket("bert", user="bert", gpus=2, hours=1, asked=1.6, project="speech"))
+    world = follow(world, planner.plan(world, at(1.6)), at(1.6))
+    late = at(1.6) + timedelta(minutes=5)
+    world = follow(world, planner.plan(world, late), late)
+    assert the(world, "lin").state is State.RECLAIMING
+    world = add(end(world, "ada"), ticket("mia", user="mia", gpus=2, hours=4, asked=1.75))
+    decided = planner.plan(world, at(1.75))
+    assert slot_of(decided) == slot_of(world)
+    world = back_in_line(follow(world, decided, at(1.75)), 1.85)
+    assert the(world, "lin").starts_by == PROMISE
+    assert not planner.plan(world, at(1.85)).broken
+
+
+def test_reservation_that_ends_before_the_place_and_a_silent_machine_give_nothing_up():
+    world = lin_started_early()
+    kept = slot_of(world)
+    soon_over = Reservation("r1", at(1), at(1.5), "vision", "gpu", 2)
+    assert slot_of(plan(replace(world, reservations=(soon_over,)), at(1.2))) == kept
+    world = lin_started_early({"n1": 2, "n2": 2})
+    moved = tuple(replace(slot, node="n2") for slot in world.slots)
+    silent = replace(world, slots=moved, inventory=inventory({"n1": 2, "n2": 2}, n1=Condition.SILENT))
+    assert slot_of(plan(silent, at(1.2))) == moved[0]
+
+
+def test_earlier_lease_of_the_project_is_not_extended_over_the_place():
+    world = used(lin_started_early())
+    found = longest_extension(the(world, "ada"), world, at(2))
+    assert isinstance(found, NotExtended)
+    assert found.reason in {ExtensionReason.PROMISED, ExtensionReason.PROJECT_LIMIT}
+
+
+def test_own_place_keeps_nobody_from_more_hours():
+    world = used(lin_started_early({"n1": 2, "n2": 2}))
+    assert longest_extension(the(world, "lin"), world, at(2)) == 8 * HOUR - 3 * HOUR
+
+
+def test_place_on_another_machine_is_looked_for_by_others_once_it_is_given_up():
+    planner = Planner()
+    nodes = {"n1": 4, "n2": 2}
+    shares = SHARES | {"third": (4, 0)}
+    world = lin_started_early({"n1": 2, "n2": 2})
+    world = replace(world, inventory=inventory(nodes), catalogue=catalogue(shares))
+    world = add(world, ticket("zoe", user="zoe", gpus=4, hours=1, asked=1.1, project="third"))
+    world = follow(world, planner.plan(world, at(1.1)), at(1.1))
+    assert slot_of(world, "zoe") == Slot("zoe", "n1", PROMISE + 4 * HOUR + MARGIN, PROMISE + 5 * HOUR + MARGIN)
+    stopped = end(world, "lin")
+    assert slot_of(planner.plan(stopped, at(1.5)), "zoe") == slot_of(plan(stopped, at(1.5)), "zoe")
+
+
+def test_nothing_is_kept_for_who_may_not_start_again():
+    world = lin_started_early()
+    vision = replace(world.catalogue.projects["vision"], everyone=False)
+    without = replace(world.catalogue, projects=world.catalogue.projects | {"vision": vision})
+    assert plan(replace(world, catalogue=without), at(2)).slots == ()
+
+
+def test_act_that_takes_the_place_counts_as_a_broken_promise():
+    world = lin_started_early({"n1": 2, "n2": 2})
+    drained = replace(world, inventory=inventory({"n1": 2, "n2": 2}, n1=Condition.DRAINED))
+    (broken,) = newly_broken(world, drained, at(2))
+    assert broken == BrokenPromise("lin", PROMISE, None, BreakCause.NODE_UNAVAILABLE, runs=True)
+    assert "your server runs on" in broken_sentence(broken, timezone.utc, at(2))

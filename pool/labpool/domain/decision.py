@@ -36,6 +36,7 @@ class Decision:
         self.schedule, self.line = outlook.schedule, outlook.line
         self.rules = outlook.world.catalogue
         self.trouble = dict(outlook.kept.trouble)
+        self.given_up = dict(outlook.kept.given_up)
         self.grants: list[Grant] = []
         self.promised: list[str] = []
         self.taken: list[Taken] = []
@@ -65,7 +66,7 @@ class Decision:
 
     def _give_up_fallbacks(self) -> None:
         outlook = self.outlook
-        for name in self.schedule.fallbacks.outdated(outlook.world, outlook.leases, self.now):
+        for name in self.schedule.fallbacks.outdated(outlook.world, outlook.tickets, self.now):
             outlook.give_up_fallback(name)
 
     def _start_due(self) -> None:
@@ -82,8 +83,9 @@ class Decision:
         if need is None or found is None:
             self.outlook.go_unpromised(ticket)
             return
-        displaced = make_room(self.outlook, need, found, rank)
+        displaced, given_up = make_room(self.outlook, need, found, rank)
         self.trouble |= dict.fromkeys(displaced, BreakCause.HIGHER_CLASS)
+        self.given_up |= dict.fromkeys(given_up, BreakCause.HIGHER_CLASS)
         if found.start == self.now:
             self._grant(name, found.node)
         else:
@@ -242,7 +244,7 @@ class Decision:
             grants=tuple(self.grants),
             slots=(*outlook.slots.values(), *self.schedule.fallbacks.slots.values()),
             taken=tuple(self.taken),
-            broken=tuple(report for report in reports if report),
+            broken=(*(report for report in reports if report), *self._nothing_to_fall_back_on()),
             promises={name: outlook.slots[name].start for name in self.promised if self._is_first(name)},
             looks_at=looks_at(outlook),
         )
@@ -266,6 +268,13 @@ class Decision:
         if stored.start > latest or (start and start <= latest):
             return None
         return BrokenPromise(name, ticket.starts_by, start, cause)
+
+    def _nothing_to_fall_back_on(self) -> Iterator[BrokenPromise]:
+        """Promises to tickets that have started early, and would not be kept if their lease were taken back."""
+        for name, cause in self.given_up.items():
+            promised = self.outlook.ticket(name).starts_by
+            if promised is not None:
+                yield BrokenPromise(name, promised, None, cause, runs=True)
 
     def _start_of(self, name: str) -> datetime | None:
         if name in self.outlook.slots:

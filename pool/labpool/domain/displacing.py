@@ -7,13 +7,17 @@ from labpool.domain.needs import Need
 from labpool.domain.outlook import Outlook
 
 
-def make_room(outlook: Outlook, need: Need, place: Place, rank: int) -> list[str]:
-    """Take places of weaker ranks away until `place` stands; give their tickets."""
+def make_room(outlook: Outlook, need: Need, place: Place, rank: int) -> tuple[list[str], list[str]]:
+    """Take places of weaker ranks away until `place` stands.
+
+    Gives their tickets: those in line, and those that have started early and lose what they could fall back on.
+    """
     displaced: list[str] = []
+    given_up: list[str] = []
     schedule = outlook.schedule
     with_margin = Place(place.node, place.start, place.end + schedule.margin)
     if schedule.stands(need, with_margin):
-        return displaced
+        return displaced, given_up
     for other in schedule.weaker_than(rank):
         if not _is_in_the_way(outlook, other, need, with_margin):
             continue
@@ -23,9 +27,10 @@ def make_room(outlook: Outlook, need: Need, place: Place, rank: int) -> list[str
             displaced.append(other)
         else:
             outlook.give_up_fallback(other)
+            given_up.append(other)
         if schedule.stands(need, with_margin):
             break
-    return displaced
+    return displaced, given_up
 
 
 def _is_in_the_way(outlook: Outlook, other: str, need: Need, place: Place) -> bool:

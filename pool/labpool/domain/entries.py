@@ -53,12 +53,20 @@ class Entries:
         return Booking(start, end, amounts, rank, shares, self.accounts.costs(need.project, rate, start, end))
 
     def of_fallback(
-        self, need: Need, slot: Slot, rank: int, lease: Lease | None, now: datetime, margin: timedelta
+        self,
+        need: Need,
+        slot: Slot,
+        rank: int,
+        lease: Lease | None,
+        paid: tuple[Cost, ...],
+        now: datetime,
+        margin: timedelta,
     ) -> tuple[Booking, Booking]:
         """A slot that is kept for who holds a `lease`, and uses one of the two at a time; None where that is lost.
 
         On another machine the devices are kept from the slot's start on. What the lease takes too is only kept for what
-        lies beyond its end, and a budget only for what the slot would cost more.
+        lies beyond its end, and a budget only for what the slot would cost more than what is `paid`: set aside for the
+        lease.
         """
         whole, things = self.of_place(need, slot, rank, now), tuple(need.on(slot.node))
         beyond = min(max(whole.start, lease.ends + margin), whole.end) if lease else whole.start
@@ -66,7 +74,6 @@ class Entries:
         caps = tuple((cap.key, cap.amount) for cap in need.caps)
         on_node = self.guarantees.shares(need.project, slot.node, things)
         anywhere = self.guarantees.shares(need.project, slot.node, ((flavour_key(need.flavour), need.gpus),))
-        paid = self.accounts.costs(lease.project, lease.rate, lease.starts, lease.ends) if lease else ()
         more = ((account, work - dict(paid).get(account, 0)) for account, work in whole.costs)
         costs = tuple(Cost(account, work) for account, work in more if work > 0)
         return (
@@ -92,13 +99,16 @@ class Entries:
         shares = self.guarantees.shares(
             lease.project, nodes[0] if nodes else "", ((flavour_key(lease.flavour), len(nodes)), *on_nodes)
         )
-        costs = self.accounts.costs(lease.project, lease.rate, lease.starts, lease.ends)
-        return Booking(now, max(lease.ends, now + INSTANT), tuple(amounts), shares=shares, costs=costs)
+        end = max(lease.ends, now + INSTANT)
+        return Booking(now, end, tuple(amounts), shares=shares, costs=self.costs_of(lease))
+
+    def costs_of(self, lease: Lease) -> tuple[Cost, ...]:
+        """What is set aside for a lease."""
+        return self.accounts.costs(lease.project, lease.rate, lease.starts, lease.ends)
 
     def of_lost(self, lease: Lease, now: datetime) -> Booking:
         """A lease that is lost with its node holds nothing, but what is set aside for it stays so until it is over."""
-        costs = self.accounts.costs(lease.project, lease.rate, lease.starts, lease.ends)
-        return Booking(now, max(lease.ends, now + INSTANT), (), costs=costs)
+        return Booking(now, max(lease.ends, now + INSTANT), (), costs=self.costs_of(lease))
 
     def of_reservation(self, each: Reservation, now: datetime, kept: Mapping[Key, int]) -> Booking:
         """A reservation gives its project so many devices more, and takes from everybody else what is `kept` of things.

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from labpool.domain import not_extended
 from labpool.domain.catalogue import Profile
 from labpool.domain.ends import End, due_in_queue, stop_at
+from labpool.domain.fallbacks import fallbacks
 from labpool.domain.held import Held
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import ExtensionReason, NotExtended
@@ -107,7 +108,7 @@ def _tightest(ticket: Ticket, lease: Lease, world: World, now: datetime) -> _Bou
     """What the lease may not outlast: the first of several at one time. The schedule is asked only where it matters."""
     bounds = list(_of_profile(world.catalogue.profiles[ticket.profile], lease, now))
     if min(bounds).latest - lease.ends >= STEP:
-        bounds += [*_of_schedule(ticket, lease, world, now), *_of_own_promises(lease, world)]
+        bounds += [*_of_schedule(ticket, lease, world, now), *_of_own_promises(lease, world, now)]
     return min(bounds, key=lambda bound: bound.latest)
 
 
@@ -118,24 +119,27 @@ def _of_profile(profile: Profile, lease: Lease, now: datetime) -> Iterator[_Boun
 
 
 def _of_schedule(ticket: Ticket, lease: Lease, world: World, now: datetime) -> Iterator[_Bound]:
-    schedule = schedule_of(world, now)
+    schedule = schedule_of(world, now, without=ticket.id)  # with more hours it falls back on nothing
     kept = schedule.kept_until(schedule.needs.of(ticket), lease.ends)
     for key in sorted(kept, key=lambda key: key[0] == "project"):  # who holds the place says more than the share does
         yield _Bound(kept[key], _CAPS.get(key[0], ExtensionReason.PROMISED))
     yield _Bound(schedule.payments.paid_until(lease, lease.ends), ExtensionReason.BUDGET)
 
 
-def _of_own_promises(lease: Lease, world: World) -> Iterator[_Bound]:
+def _of_own_promises(lease: Lease, world: World, now: datetime) -> Iterator[_Bound]:
     """Starts of promised places that would have to borrow if the lease, of the same project, went on.
 
     What was promised inside a project's own devices stays inside them: nobody may take it back.
     """
     kind = (lease.project, lease.flavour)
-    slots = {slot.ticket: slot for slot in world.slots}
-    alike = (t for t in world.line() if (t.project, t.flavour) == kind and t.starts_by is not None and t.id in slots)
+    slots, kept = {slot.ticket: slot for slot in world.slots}, fallbacks(world, now)
+    waiting = (ticket for ticket in world.line() if ticket.starts_by is not None and ticket.id in slots)
+    early = (ticket for ticket in world.tickets if ticket.id in kept and ticket.id != lease.ticket)
+    alike = (ticket for ticket in (*waiting, *early) if (ticket.project, ticket.flavour) == kind)
     spans = [(slots[ticket.id].start, slots[ticket.id].end, ticket.gpus) for ticket in alike]
-    others = (x for x in world.counted if (x.project, x.flavour) == kind and x.ticket != lease.ticket)
-    held = [*spans, *((other.starts, other.ends, len(other.devices)) for other in others)]
+    others = [x for x in world.counted if (x.project, x.flavour) == kind and x.ticket != lease.ticket]
+    until = {x.ticket: min(x.ends, kept[x.ticket].start) if x.ticket in kept else x.ends for x in others}
+    held = [*spans, *((other.starts, until[other.ticket], len(other.devices)) for other in others)]
     over = [each.end for each in world.reservations if (each.project, each.flavour) == kind]  # from then on it has less
     for start, end, _ in spans:
         first = max(start, lease.ends)

@@ -27,13 +27,15 @@ TIME_LOST = frozenset({BreakCause.POOL_OUTAGE, BreakCause.OVERRUN})
 class Kept:
     """What became of stored places: those that stand, by ticket, and who lost theirs, in line order.
 
-    `fallbacks` are those that still stand of tickets that have started early; they give way to all others.
+    `fallbacks` are those that still stand of tickets that have started early, and `given_up` says why others don't;
+    they give way to all others.
     `held_up` are those whose time has come and whose devices are not there yet; their places stay as they were.
     `trouble` says why a place could not stay.
     """
 
     places: dict[str, Place] = field(default_factory=dict)
     fallbacks: dict[str, Slot] = field(default_factory=dict)
+    given_up: dict[str, BreakCause] = field(default_factory=dict)
     held_up: set[str] = field(default_factory=set)
     displaced: list[str] = field(default_factory=list)
     trouble: dict[str, BreakCause] = field(default_factory=dict)
@@ -96,6 +98,8 @@ class _Keeper:
             if self._exact.usable(need, slot.node) and self._exact.can_fall_back(need, slot):
                 self._exact.fallbacks.keep(need, slot, 0)
                 self.kept.fallbacks[need.ticket] = slot
+            else:
+                self.kept.given_up[need.ticket] = self._why_not_kept(need, slot)
 
     def _keep_as_is(self, need: Need, slot: Slot) -> bool:
         """Keep a slot where it is, or from now on if its time has come; whether that disturbs nobody ahead."""
@@ -146,6 +150,13 @@ class _Keeper:
             other = BreakCause.NODE_UNAVAILABLE if self._returned else BreakCause.ADMIN_CHANGE
             return next(iter(lost_time.values()), other)
         return self._why_forbidden(need, self._as_of_now(need, slot))
+
+    def _why_not_kept(self, need: Need, slot: Slot) -> BreakCause:
+        """Why there is nothing to fall back on: its node, lost time, what came back, or changed rules."""
+        if self._returned or not self._exact.usable(need, slot.node):
+            gone = bool(self._returned) or slot.node in self._out_of_service
+            return BreakCause.NODE_UNAVAILABLE if gone else BreakCause.DEVICE_UNAVAILABLE
+        return next((cause for cause in self.kept.trouble.values() if cause in TIME_LOST), BreakCause.ADMIN_CHANGE)
 
     def _why_forbidden(self, need: Need, place: Place) -> BreakCause:
         """Where devices are out of order, it is for them; without that only an admin's act can forbid a place."""

@@ -10,13 +10,13 @@ from datetime import datetime
 
 from labpool.domain.differences import asked_alike, differences, lost_leases, rules_of
 from labpool.domain.due_starts import can_all_start
+from labpool.domain.fallbacks import above_own
 from labpool.domain.held import Held, Stirred
 from labpool.domain.keeping import Kept, keep
 from labpool.domain.leases import Lease, Place, Slot
 from labpool.domain.line import Line
 from labpool.domain.needs import Need
 from labpool.domain.schedule import Schedule
-from labpool.domain.taking_back import borrowed
 from labpool.domain.tickets import Priority, State, Ticket
 from labpool.domain.world import World
 
@@ -104,8 +104,11 @@ class Outlook:
 
     def _same_slots(self, world: World) -> bool:
         """Whether just these slots are there, those of tickets aside that left the line."""
-        known = self.slots | self.schedule.fallbacks.slots
-        return known == {x.ticket: x for x in world.slots if x.ticket in known or x.ticket in self.line.tickets}
+        stored = {slot.ticket: slot for slot in world.slots}
+        kept = self.schedule.fallbacks.slots.items()
+        return self.slots == {name: slot for name, slot in stored.items() if name in self.line.tickets} and all(
+            stored.get(name, slot) == slot for name, slot in kept
+        )
 
     def _follow_tickets(self, before: World) -> bool:
         gone, come = differences(before.tickets, self.world.tickets)
@@ -160,6 +163,7 @@ class Outlook:
         self.line.add(ticket)
         slot = self.schedule.fallbacks.give_up(ticket.id)
         if slot and ticket.starts_by is not None:
+            self._stir(ticket, [slot.node])  # it needs less of it than before
             self.place(ticket, Place(slot.node, slot.start, slot.start + ticket.duration), ticket.priority.rank)
         else:
             self.fresh.append(ticket.id)
@@ -222,13 +226,9 @@ class Outlook:
         self.leases[name] = lease
         self._granted.add(name)
         is_promised = slot and slot.start > self.now and ticket.starts_by is not None and ticket.starts_again
-        if slot and is_promised and self._is_borrowed(lease):
+        if slot and is_promised and above_own(lease, self.world, self.leases):
             self._fall_back_on(ticket, slot)
         return lease
-
-    def _is_borrowed(self, lease: Lease) -> bool:
-        of_project = (each for each in self.leases.values() if each.project == lease.project)
-        return lease in borrowed(self.world, of_project, lease.flavour, self.now)
 
     def _fall_back_on(self, ticket: Ticket, slot: Slot) -> None:
         self.schedule.fallbacks.keep(self.schedule.needs.of(ticket), slot, ticket.priority.rank)
@@ -279,10 +279,10 @@ class Outlook:
     def free(self, name: str) -> None:
         """Note that a lease is over. Its user's other tickets may gain from that, whatever they wait for."""
         lease = self.leases.pop(name)
-        self.schedule.fallbacks.give_up(name)
+        slot = self.schedule.fallbacks.give_up(name)
         self.held.leave(lease)
         self.schedule.free(name)
-        self._stir(lease, self.schedule.nodes_with(lease.devices))
+        self._stir(lease, {*self.schedule.nodes_with(lease.devices), *([slot.node] if slot else ())})
 
     def server_is_held(self, ticket: Ticket) -> bool:
         """Whether an earlier lease of the same server is still live."""

@@ -50,13 +50,15 @@ class Taken:
 class BrokenPromise:
     """A ticket that will start later than it was told, reported by the plan that first sees it.
 
-    `planned` is None where no place can be found at all.
+    `planned` is None where no place can be found at all. One that `runs` started before its time on borrowed devices,
+    and would start again too late if they were taken back.
     """
 
     ticket: str
     promised: datetime
     planned: datetime | None
     cause: BreakCause
+    runs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ class Schedule:
         self._entries = Entries(world.catalogue, self.stock, self.guarantees, accounts, lateness)
         self.payments = Payments(world.catalogue, self._bookings)
         self._bounds = Bounds(self._room, self.guarantees)
-        self.fallbacks = Fallbacks(self._bookings, self._entries, self._leases)
+        lost = {lease.ticket: lease for lease in world.leases if lease.ticket not in self._leases}
+        self.fallbacks = Fallbacks(self._bookings, self._entries, self._leases, lost)
         self._horizons: dict[tuple[str, int], datetime] = {}
         self._horizons_as_of = (0, now)
         for lease in world.counted:

@@ -104,6 +104,11 @@ def ended_sentence(reason: EndReason) -> str:
 def broken_sentence(broken: BrokenPromise, zone: tzinfo, now: datetime) -> str:
     """Which promise was broken, by what, and what is planned instead."""
     told = clock(broken.promised, zone, now)
+    if broken.runs:
+        return (
+            f"You were told {told} at the latest, also if the GPUs that you borrow go back to their owner before. That "
+            f"cannot be kept, because {_BROKEN[broken.cause]}; your server runs on."
+        )
     said = f"You were told {told} at the latest. That cannot be kept, because {_BROKEN[broken.cause]}."
     if broken.planned is None:
         return f"{said} No new time can be planned yet; you keep your place in line."

@@ -15,6 +15,7 @@ def schedule_of(world: World, now: datetime, without: str = "", project: str = "
     What those keep who have started early is among it.
     """
     schedule, kept = Schedule(world, now), fallbacks(world, now)
+    kept.pop(without, None)
     slots = {slot.ticket: slot for slot in world.slots if slot.ticket != without}
     line = (ticket for ticket in world.line() if ticket.id in slots and project in ("", ticket.project))
     schedule.book_all((schedule.needs.of(ticket), slots[ticket.id], 0) for ticket in line)

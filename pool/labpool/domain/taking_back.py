@@ -42,13 +42,17 @@ def borrowed(world: World, leases: Iterable[Lease], flavour: str, now: datetime)
     for lease in leases:
         if lease.flavour == flavour:
             by_project[lease.project].append(lease)
-    above = []
-    for project, held_by_it in by_project.items():
-        own_devices, held = world.own(project, flavour, now), 0
-        for lease in sorted(held_by_it, key=lambda lease: (lease.starts, lease.ticket)):
-            held += len(lease.devices)
-            if held > own_devices:
-                above.append(lease)
+    owned = {project: world.own(project, flavour, now) for project in by_project}
+    return [lease for project, leases in by_project.items() for lease in youngest_above(leases, owned[project])]
+
+
+def youngest_above(leases: Iterable[Lease], devices: int) -> list[Lease]:
+    """The youngest of a project's leases of a flavour, as far as all together hold more than so many devices."""
+    above, held = [], 0
+    for lease in sorted(leases, key=lambda lease: (lease.starts, lease.ticket)):
+        held += len(lease.devices)
+        if held > devices:
+            above.append(lease)
     return above
 
 

@@ -246,6 +246,8 @@ class Desk:
         """
         now = self.clock()
         change.end_lease(ticket.id, used_until or now)
+        if ticket.state in HOLDING:
+            change.drop_slot(ticket.id)
         if event is Event.UNCLAIMED:
             tell_unclaimed(change, ticket, self.catalogue.queue, now)
         return self.save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)
@@ -256,7 +258,7 @@ class Desk:
         change.end_lease(ticket.id, step.used_until or now)
         if step.used_until is not None:
             note(change, now, actor, "lost", ticket.id, f"with its machine, {step.left} left")
-        return self.save(change, back_in_line(change, ticket, step, now), actor, "requeued")
+        return self.save(change, back_in_line(change, ticket, step, self.catalogue, now), actor, "requeued")
 
     def answer(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
         """The answer to `ask`, as a part of a transaction."""

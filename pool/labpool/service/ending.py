@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from labpool.domain.catalogue import QueueRules
+from labpool.domain.catalogue import Catalogue, QueueRules
 from labpool.domain.ends import Requeue
 from labpool.domain.fallbacks import has_fallback
 from labpool.domain.leases import Lease
@@ -25,14 +25,16 @@ def tell_of_end(change: Transaction, ticket: Ticket, lease: Lease, before_end: t
     tell(change, Notice(ticket.id, key, kind, now, message, lease.ends))
 
 
-def back_in_line(change: Transaction, ticket: Ticket, step: Requeue, now: datetime) -> Ticket:
+def back_in_line(change: Transaction, ticket: Ticket, step: Requeue, rules: Catalogue, now: datetime) -> Ticket:
     """A ticket whose lease was taken back or lost with its machine, in line again; its owner is told."""
-    lost, falls_back = step.used_until is not None, has_fallback(ticket, change.slots(), now)
+    lost, falls_back = step.used_until is not None, has_fallback(ticket, change.slots(), rules, now)
     kind = (NoticeKind.LOST if lost else NoticeKind.REQUEUED).value
     message = lost_sentence(step.left) if lost else requeued_sentence(step.left)
     if falls_back and ticket.starts_by is not None:
         message = f"{message} {still_promised_sentence(ticket.starts_by, timezone.utc, now)}"
     tell(change, Notice(ticket.id, f"{ticket.attempt}/{kind}", kind, now, message))
+    if not falls_back:
+        change.drop_slot(ticket.id)
     return ticket.requeued(now, step.left, falls_back)
 
 

@@ -174,6 +174,11 @@ class Transaction:
         stored.clear()
         stored.update(wanted)
 
+    def drop_slot(self, ticket: str) -> None:
+        """Forget the stored slot of a ticket, if it has one."""
+        if ticket in self._kept.slots:
+            self.replace_slots([slot for slot in self.slots() if slot.ticket != ticket])
+
     def reservations(self) -> tuple[ReservationSeries, ...]:
         """Reservations that nobody cancelled; the same tuple until one is made or cancelled."""
         return self._kept.reservations

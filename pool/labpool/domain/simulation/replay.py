@@ -170,8 +170,10 @@ class _Replay:
             self.lengths.observe(asked.user, asked.profile, asked.duration, self.now - lease.starts)
         if taken and self.left[ticket] > given and asked.duration - given >= self.shortest:
             self.left[ticket] -= given  # as the pool counts; in the last minute the server saved and stopped
-            falls_back = has_fallback(asked, self.slots, self.now)
+            falls_back = has_fallback(asked, self.slots, self.catalogue, self.now)
             self.tickets[ticket] = asked.requeued(self.now, asked.duration - given, falls_back)
+            if not falls_back:
+                self.slots = tuple(slot for slot in self.slots if slot.ticket != ticket)
             self.since[ticket] = self.now
         else:
             self.over += 1
