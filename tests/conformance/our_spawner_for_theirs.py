@@ -10,9 +10,17 @@ from pathlib import Path
 
 import jupyterhub.spawner
 import pytest
+from gpuspawner.asking import Asking
 from gpuspawner.local import SimpleLocalGPUSpawner
 from gpuspawner.options import ServerOptions
 from traitlets import default
+
+
+class AskingForTheDefault(Asking):
+    """Asks for what everybody gets who chooses nothing, whatever was sent."""
+
+    def parse(self, raw: object) -> ServerOptions:
+        return super().parse(None)
 
 
 class SpawnerUnderTest(SimpleLocalGPUSpawner):
@@ -30,8 +38,9 @@ class SpawnerUnderTest(SimpleLocalGPUSpawner):
         taken: dict[str, object] = self.options_from_form(query)
         return taken
 
-    def parse(self, raw: object) -> ServerOptions:
-        return super().parse(None)
+    @property
+    def asking(self) -> Asking:
+        return AskingForTheDefault(self)
 
     @default("pool_file")
     def _pool_of_the_tests(self) -> str:
