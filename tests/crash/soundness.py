@@ -91,7 +91,7 @@ def _read(engine: Engine) -> Found:
 
 
 def _check_tickets(found: Found) -> None:
-    """Who holds a lease has just one, of as many devices as asked for; a place in the plan is for who waits."""
+    """Who holds a lease has just one, of as many devices as asked for; a place in the plan is for who waits or falls back."""
     live = Counter(lease.ticket for lease in found.leases if lease.ended_at is None)
     for ticket in found.tickets.values():
         state = State(ticket.state)
@@ -100,7 +100,8 @@ def _check_tickets(found: Found) -> None:
         )
         assert (ticket.end_reason is not None) == (state is State.ENDED)
         assert ticket.end_reason is None or EndReason(ticket.end_reason)
-        assert ticket.id not in found.slots or state is State.QUEUED
+        falls_back = state in HOLDING and ticket.starts_by is not None  # on the place that it was promised
+        assert ticket.id not in found.slots or state is State.QUEUED or falls_back
     assert all(len(lease.devices) == found.tickets[lease.ticket].gpus for lease in found.leases)
 
 
