@@ -14,10 +14,10 @@ ALL := pyproject.toml --extra hub --extra notebook --extra test
 # A file's tests share their hub. They wait for processes more than they compute, hence two workers more than cores.
 SIDE_BY_SIDE := -n $(shell expr $$(nproc) + 2) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup hub hub5 test soak test-python lint lock schema bench screenshots plots clean
+.PHONY: help setup hub hub5 test cluster-tools cluster soak test-python lint lock schema bench screenshots plots clean
 
 help: ## this list
-	@awk -F ' *## *' '/^[a-z0-9-]+:.*## /{split($$1, t, ":"); printf "  make %-12s %s\n", t[1], $$2}' $(MAKEFILE_LIST)
+	@awk -F ' *## *' '/^[a-z0-9-]+:.*## /{split($$1, t, ":"); printf "  make %-13s %s\n", t[1], $$2}' $(MAKEFILE_LIST)
 
 setup: ## build .venv and node_modules; seconds when done (PYTHON=python3.13 picks another Python)
 	@$(SETUP)
@@ -30,6 +30,12 @@ hub5: ## build .venv-hub5, where the tests find the older JupyterHub
 
 test: setup hub5 ## run the tests, and say what was left out and why (CI=true leaves out no test)
 	@$(RUN) python -m pytest $(SIDE_BY_SIDE)
+
+cluster-tools: ## build Kubernetes, etcd, KWOK and Kueue for the tests on a cluster; once, 15 minutes, takes Go 1.26
+	@python3 -m tools.cluster_tools
+
+cluster: setup cluster-tools ## start a throw-away Kubernetes cluster with Kueue and fake GPU nodes (NODES=4 GPUS=8)
+	@$(RUN) python -m tools.cluster $(if $(NODES),--nodes $(NODES)) $(if $(GPUS),--gpus $(GPUS))
 
 soak: setup hub5 ## run the long forms of the tests too
 	@$(RUN) python -m pytest $(SIDE_BY_SIDE) --soak

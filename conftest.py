@@ -6,6 +6,7 @@ any other test that is skipped. The long forms belong to `make soak`.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -31,6 +32,11 @@ class Need(NamedTuple):
     reason: str
 
 
+def cluster_tools_are_built() -> bool:
+    """Whether `make cluster-tools` was run for the versions that are pinned now."""
+    return bool(importlib.import_module("tests.kubernetes.programs").are_built())
+
+
 NEEDS = {
     "browser": Need(lambda: shutil.which("chromium"), "no Chromium here (Debian: apt-get install chromium)"),
     "hub": Need((ROOT / "node_modules/.bin/configurable-http-proxy").exists, "no proxy here (make setup)"),
@@ -40,6 +46,7 @@ NEEDS = {
         lambda: shutil.which("initdb", path=POSTGRESQL), "no PostgreSQL 15 here (Debian: apt-get install postgresql-15)"
     ),
     "root": Need(lambda: os.geteuid() == 0, "not root here, and it takes root to be two people"),
+    "kubernetes": Need(cluster_tools_are_built, "no programs of a cluster here (make cluster-tools, once)"),
     "compiler": Need(lambda: shutil.which("cc"), "no C compiler here (Debian: apt-get install gcc)"),
 }
 
@@ -67,15 +74,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class ByFileAndDatabase(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """A file's tests share their hub; those on PostgreSQL have one of their own, beside that of the others."""
+    """A file's tests share their hub; those on PostgreSQL have one of their own, beside that of the others.
+
+    All of tests/kubernetes share one cluster, so they go to one worker.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
+        if file.startswith("tests/kubernetes/"):
+            return "tests/kubernetes"
         return f"{file} on PostgreSQL" if "postgresql" in test.rpartition("[")[2] else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    """Give the tests of each half of a file to one worker."""
+    """Give what shares a hub or a cluster to one worker."""
     return ByFileAndDatabase(config, log) if config.getoption("dist") == "loadfile" else None
 
 

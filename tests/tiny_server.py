@@ -6,6 +6,7 @@ import signal
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -28,5 +29,5 @@ if Path("~/break-the-server").expanduser().exists():
 if Path("~/hang-the-server").expanduser().exists():
     signal.pause()
 signal.signal(signal.SIGINT, lambda number, frame: sys.exit(0))
-port = int(os.environ["JUPYTERHUB_SERVICE_URL"].split(":")[2].split("/")[0])
-HTTPServer(("127.0.0.1", port), Answer).serve_forever()
+here = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
+HTTPServer((here.hostname, here.port), Answer).serve_forever()

@@ -20,7 +20,7 @@ import interpreters
 from environment import ROOT, Environment
 
 DEFAULT = ("python3.10", "python3.13")
-TESTS = "everywhere or (not browser and not hub and not hub5 and not postgresql and not once)"
+TESTS = "everywhere or (not browser and not hub and not hub5 and not postgresql and not kubernetes and not once)"
 BRINGS_ITS_OWN = ("node", "nodejs", "npm", "npx", "corepack", "uv", "uvx")
 
 

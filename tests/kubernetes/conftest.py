@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.kubernetes.cluster import Cluster, running_cluster
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One cluster for all tests of this folder: 4 nodes of 8 GPUs, and one without. Leave it as you found it."""
+    with running_cluster() as started:
+        yield started
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own, whose pods are gone when it ends."""
+    name = f"test-{next(_numbers)}"
+    cluster.apply(
+        [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"labpool": "true"}}}]
+    )
+    yield name
+    cluster.kubectl("delete", "pods", "--all", f"--namespace={name}", "--grace-period=1")
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
