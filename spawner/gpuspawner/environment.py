@@ -25,7 +25,7 @@ class Surroundings:
 def server_environment(
     options: ServerOptions, profile: Profile | None, lease: LeaseToApply | None, around: Surroundings
 ) -> dict[str, str]:
-    """Variables of one start. Without a lease no GPU is visible: a CPU server must not use somebody else's.
+    """Variables of one start, wherever the server runs.
 
     What TensorFlow is to do comes with the lease, since the pool also makes profiles for cards that pool.yaml doesn't
     name; a CPU profile is in pool.yaml always.
@@ -45,12 +45,17 @@ def server_environment(
     } | _devices(lease)
 
 
+def visible_cards(lease: LeaseToApply | None) -> dict[str, str]:
+    """Which of this machine's cards a process sees. Without a lease none: a CPU server must not use somebody else's."""
+    devices = lease.devices if lease else ()
+    return {"CUDA_VISIBLE_DEVICES": ",".join(device.id for device in devices if not device.simulated)}
+
+
 def _devices(lease: LeaseToApply | None) -> dict[str, str]:
     if lease is None:
-        return {"CUDA_VISIBLE_DEVICES": "", "LABPOOL_DEVICES": "[]"}
+        return {"LABPOOL_DEVICES": "[]"}
     shown = [device.model_dump(include={"id", "flavour", "simulated", "memory_gib"}) for device in lease.devices]
     return {
-        "CUDA_VISIBLE_DEVICES": ",".join(device.id for device in lease.devices if not device.simulated),
         "LABPOOL_DEVICES": json.dumps(shown),
         "LABPOOL_TICKET": lease.ticket,
         "LABPOOL_TICKET_TOKEN": lease.ticket_token,

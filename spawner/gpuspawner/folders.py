@@ -6,6 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from gpuspawner.hub_errors import NotStarted
+
 _FIRST_FILES_MARKER = ".labpool-first-files"
 
 
@@ -25,6 +27,12 @@ class UserFolders:
         if first_files is not None:
             _copy_once(first_files, self.home)
         _lead_to(self.home / "logs", self.logs)
+
+
+def unusable_user_name(error: ValueError) -> NotStarted:
+    """For a user whose name can't be a folder's."""
+    message = f"This account can't have a home folder: {error}. Ask a lab admin for another name."
+    return NotStarted(422, "unusable_user_name", message)
 
 
 def _copy_once(source: Path, home: Path) -> None:

@@ -12,8 +12,10 @@ from labpool.api_models import BudgetView, FlavourView, FormView, ProfileView
 from labpool.client import PoolError
 from labpool.settings import Catalogue, Profile, Project
 
+from gpuspawner.asking import Asking
 from gpuspawner.claim import shared_client
-from gpuspawner.options import OptionsRefused, Person, parse_options
+from gpuspawner.hub_errors import NotStarted
+from gpuspawner.options import Person
 
 _SECONDS_PER_HOUR = 3600.0
 _LONGEST_WAIT = 2.0
@@ -25,16 +27,11 @@ class FormSpawner(Protocol):
     pool_url: str
     pool_token: str
     pool_timeout: float
-    default_profile: str
-    user_options: Mapping[str, object]
+    user_options: object
 
     @property
-    def catalogue(self) -> Catalogue:
-        """What the lab decided."""
-
-    @property
-    def person(self) -> Person:
-        """Who the form is for."""
+    def asking(self) -> Asking:
+        """Knows who the form is for, and what the lab decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ class ProjectChoice:
 async def render_form(spawner: FormSpawner) -> str:
     """The form's fields as HTML, with live counts where the pool answers."""
     live = await _live(spawner)
-    projects = choices(spawner.person, spawner.catalogue, live)
+    projects = choices(spawner.asking.person, spawner.asking.catalogue, live)
     chosen = _chosen(spawner)
     return (
         _environment()
@@ -84,7 +81,7 @@ async def render_form(spawner: FormSpawner) -> str:
             chosen=chosen,
             pool_answers=live is not None,
             simulated=live is not None and live.pool.simulated,
-            shortest_hours=spawner.catalogue.queue.shortest.total_seconds() / _SECONDS_PER_HOUR,
+            shortest_hours=spawner.asking.catalogue.queue.shortest.total_seconds() / _SECONDS_PER_HOUR,
         )
     )
 
@@ -160,7 +157,7 @@ async def _live(spawner: FormSpawner) -> FormView | None:
     timeout = min(spawner.pool_timeout, _LONGEST_WAIT)
     client = shared_client(spawner.pool_url, spawner.pool_token, timeout)
     try:
-        return await client.form(spawner.person.name, sorted(spawner.person.groups))
+        return await client.form(spawner.asking.person.name, sorted(spawner.asking.person.groups))
     except PoolError:
         return None
 
@@ -172,8 +169,8 @@ def _chosen(spawner: FormSpawner) -> dict[str, str | float]:
 
 def _parsed(spawner: FormSpawner, raw: object) -> dict[str, str | float]:
     try:
-        return parse_options(raw, spawner.person, spawner.catalogue, spawner.default_profile).to_store()
-    except OptionsRefused:
+        return spawner.asking.options_to_store(raw)
+    except NotStarted:
         return {}
 
 

@@ -8,17 +8,15 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
-from labpool.api_models import LeaseToApply, SpawnAsked
-from labpool.settings import Catalogue, Place, watched_pool_file
-from traitlets import Float, Instance, TraitError, Unicode, default, validate
+from labpool.settings import Place
+from traitlets import Instance, Unicode, default, validate
 
-from gpuspawner.claim import Claim, shared_pool
-from gpuspawner.environment import Surroundings, server_environment, server_process_environment
-from gpuspawner.folders import UserFolders
+from gpuspawner import pool_traits
+from gpuspawner.asking import Asking, no_failure_limit_on_hub_5, options_are_applied_by_start
+from gpuspawner.environment import Surroundings, server_environment, server_process_environment, visible_cards
+from gpuspawner.folders import UserFolders, unusable_user_name
 from gpuspawner.forgotten import end_forgotten, note_process
 from gpuspawner.form import render_form
-from gpuspawner.hub_errors import HUB_MAJOR, NotStarted
-from gpuspawner.options import OptionsRefused, Person, ServerOptions, names_nothing, parse_options
 
 
 class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
@@ -27,33 +25,13 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
     All users' processes run under the hub's own account: nothing keeps them apart but their home folders.
     """
 
-    pool_url = Unicode(
-        "http://127.0.0.1:8100/services/pool",
-        help="Address of the pool service, without a trailing slash. Default: the one that `labpool run` starts.",
-    ).tag(config=True)
-
-    pool_token = Unicode("", help="The spawner's secret, known to the pool too. No default.").tag(config=True)
-
-    pool_id = Unicode("", help="Which pool this is, so that two on one machine don't mix. No default.").tag(config=True)
-
-    pool_timeout = Float(
-        10.0,
-        min=0.5,
-        max=60.0,
-        help="Longest wait for the pool's answer in seconds, 0.5 to 60. Past it a GPU profile is refused; CPU profiles "
-        "don't ask.",
-    ).tag(config=True)
-
-    pool_file = Unicode("pool.yaml", help="Path of pool.yaml; read again when it changes.").tag(config=True)
-
-    pool_service = Unicode(
-        "pool",
-        help="Name of the pool's service at the hub. What it starts was granted, and is not counted.",
-    ).tag(config=True)
-
-    default_profile = Unicode(
-        "cpu", help="CPU profile that starts, in the user's first project, when nothing was chosen."
-    ).tag(config=True)
+    pool_url = pool_traits.pool_url()
+    pool_token = pool_traits.pool_token()
+    pool_id = pool_traits.pool_id()
+    pool_timeout = pool_traits.pool_timeout()
+    pool_file = pool_traits.pool_file()
+    pool_service = pool_traits.pool_service()
+    default_profile = pool_traits.default_profile()
 
     first_files = Unicode(
         "", help="Folder whose files a new home gets, once. Default: none. A user's own files are never overwritten."
@@ -76,7 +54,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
 
     @default("options_from_form")
     def _parsed_form(self) -> Callable[[object], dict[str, str | float]]:
-        return self.options_to_store
+        return self.asking.options_to_store
 
     @default("home_dir")
     def _home_in_data_folder(self) -> str:
@@ -84,54 +62,20 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
 
     @default("apply_user_options")
     def _applied_by_start(self) -> Callable[[object, object], None]:
-        return lambda spawner, options: None
+        return options_are_applied_by_start
 
     @validate("consecutive_failure_limit")
     def _no_failure_limit_on_hub_5(self, proposal: Mapping[str, int]) -> int:
-        limit = proposal["value"]
-        if HUB_MAJOR < 6 and limit:
-            raise TraitError(
-                f"Spawner.consecutive_failure_limit is {limit}, expected 0: Hub 5 counts a researcher who waits for a "
-                f"GPU as a failure and would exit after {limit} of them. Set c.Spawner.consecutive_failure_limit = 0."
-            )
-        return limit
+        return no_failure_limit_on_hub_5(proposal["value"])
 
     @property
-    def catalogue(self) -> Catalogue:
-        """What the lab decided, as pool.yaml says now."""
-        return watched_pool_file(Path(self.pool_file)).current(self.log).catalogue
-
-    @property
-    def person(self) -> Person:
-        """Who this server is for."""
-        return Person(self.user.name, frozenset(group.name for group in self.user.groups))
-
-    @property
-    def claim(self) -> Claim:
-        """Asks the pool for this server's lease."""
-        return Claim(shared_pool(self.pool_url, self.pool_token, self.pool_timeout), self.log)
-
-    def parse(self, raw: object) -> ServerOptions:
-        """Read what was asked for.
-
-        Raises:
-            NotStarted: it names nothing that could be started; status 422.
-        """
-        try:
-            return parse_options(raw, self.person, self.catalogue, self.default_profile)
-        except OptionsRefused as refusal:
-            raise NotStarted(422, refusal.reason, str(refusal)) from refusal
-
-    def options_to_store(self, form: object) -> dict[str, str | float]:
-        """What the hub stores for a sent form."""
-        return self.parse(form).to_store()
+    def asking(self) -> Asking:
+        """Reads what was asked for, and asks the pool."""
+        return Asking(self)
 
     def options_from_query(self, query: Mapping[str, object]) -> dict[str, str | float]:
-        """Read an address's options. One that names nothing starts nothing (`?_xsrf=`, left by a refused form)."""
-        if names_nothing(query):
-            message = "Nothing was started: this address names no project and no profile. Choose them below."
-            raise NotStarted(400, "nothing_named", message)
-        return self.options_to_store(query)
+        """Read an address's options; see `Asking.options_from_query`."""
+        return self.asking.options_from_query(query)
 
     async def start(self) -> tuple[str, int]:
         """Start with the lease's devices, or without any for a CPU profile.
@@ -142,19 +86,15 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
             GPUsUnavailable: a GPU profile was asked for and the pool doesn't answer.
         """
         self._environment, self._is_up = {}, False
-        options = self.parse(self.user_options)
-        if isinstance(self.user_options, Mapping) and not names_nothing(self.user_options):
-            # what the hub shows and stores is what was understood
-            self.user_options = self.orm_spawner.user_options = options.to_store()
-        self._check_number_of_servers()
-        lease = await self._obtain(options) if options.needs_gpu else None
+        options = self.asking.understood()
+        lease = await self.asking.lease(options)
         folders = self._folders()
         await asyncio.to_thread(folders.prepare, Path(self.first_files) if self.first_files else None)
         if await end_forgotten(folders.runtime, self.user.name, self.name):
             self.log.warning("ended a process of %s that a killed hub had forgotten", self._log_name)
         around = Surroundings(self.pool_url, self.pool_id, folders)
-        profile = self.catalogue.profiles.get(options.profile)
-        self._environment = server_environment(options, profile, lease, around)
+        profile = self.asking.catalogue.profiles.get(options.profile)
+        self._environment = server_environment(options, profile, lease, around) | visible_cards(lease)
         self.popen_kwargs = {**self.popen_kwargs, "cwd": self.home_dir}
         note_process(folders.runtime, None)
         address: tuple[str, int] = await super().start()
@@ -183,7 +123,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         await super().stop(now)
         self._environment, self._is_up = {}, False
         if ticket:
-            await self.claim.report_stopped(self.user.name, self.name, ticket)
+            await self.asking.report_stopped(ticket)
 
     async def poll_and_notify(self) -> int | None:
         """End a CPU server whose hours are over, then look as usual: the hub takes a dead server's route away.
@@ -209,33 +149,7 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
         try:
             return UserFolders(Path(self.home_dir), place.logs_of(user), place.runtime_of(user, self.name))
         except ValueError as error:
-            message = f"This account can't have a home folder: {error}. Ask a lab admin for another name."
-            raise NotStarted(422, "unusable_user_name", message) from error
-
-    async def _obtain(self, options: ServerOptions) -> LeaseToApply:
-        asked = SpawnAsked(
-            user=self.user.name,
-            groups=tuple(sorted(self.person.groups)),
-            admin=bool(self.user.admin),
-            name=self.name,
-            project=options.project,
-            profile=options.profile,
-            hours=options.hours,
-            granted_only=self._asked_by_pool(),
-        )
-        return await self.claim.obtain(asked, self.handler)
-
-    def _check_number_of_servers(self) -> None:
-        limit = self.catalogue.limits.of(self.person.name, self.person.groups).servers
-        others = [spawner.name for spawner in self.user.spawners.values() if spawner is not self and spawner.active]
-        if len(others) >= limit:
-            named = ", ".join(name or "the default server" for name in sorted(others))
-            message = f"You already run {len(others)} servers ({named}) and may run {limit}. Stop one and try again."
-            raise NotStarted(409, "too_many_servers", message)
-
-    def _asked_by_pool(self) -> bool:
-        caller = getattr(self.handler, "current_user", None)
-        return caller is not None and (caller.kind, caller.name) == ("service", self.pool_service)
+            raise unusable_user_name(error) from error
 
     def _told(self) -> Mapping[str, str]:
         """What the running server was told at its start, also where this hub did not start it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import kubespawner.spawner
 import pytest
 
 from tests.clearing import clear
@@ -21,3 +22,9 @@ def lab(module_lab: RunningLab) -> Iterator[RunningLab]:
     """The module's lab; afterwards nothing runs and nobody waits."""
     yield module_lab
     clear(module_lab)
+
+
+@pytest.fixture
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """KubeSpawner reads a kubeconfig even to make a manifest, and here is none."""
+    monkeypatch.setattr(kubespawner.spawner, "load_config", lambda **settings: None)

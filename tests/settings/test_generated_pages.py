@@ -91,6 +91,7 @@ def _fits(value: object, expected: str) -> bool:
         "a day": date,
         "text": str,
         "a name": str,
+        "an image": str,
         "a host name": str,
         "an e-mail address": str,
         "an address": str,

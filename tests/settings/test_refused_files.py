@@ -94,19 +94,18 @@ ONE_MISTAKE = {
     ),
     "misspelt key": (
         changed("gpus: 1", "gpu: 1, gpus: 1"),
-        'pool.yaml:6: profiles.one.gpu: unknown key. Did you mean "gpus"? '
-        "Known here: title, flavour, gpus, cpu, memory_gib, max_hours, max_total_hours, preset, precision, xla, "
-        "priority.",
+        'pool.yaml:6: profiles.one.gpu: unknown key. Did you mean "gpus"?',
     ),
     "misspelt section": (
         SMALL + "que: {}\n",
         'pool.yaml:13: que: unknown key. Did you mean "queue"? '
-        "Known here: engine, timezone, terms, flavours, simulated, limits, profiles, projects, queue, audit, notices.",
+        "Known here: engine, timezone, terms, flavours, simulated, limits, profiles, projects, datasets, queue, audit, "
+        "notices.",
     ),
     "key of a later release": (
         changed("    nominal: {gpu: 2}", "    egress: []\n    nominal: {gpu: 2}"),
         "pool.yaml:11: projects.vision.egress: unknown key. "
-        "Known here: title, members, owners, nominal, borrow, lend, weight, budget, profiles.",
+        "Known here: title, members, owners, nominal, borrow, lend, weight, budget, profiles, datasets.",
     ),
     "unfit name": (
         changed("title: A GPU}", "title: A GPU}\n  GPU_2: {title: Another}"),
@@ -175,6 +174,47 @@ ONE_MISTAKE = {
     "time zone of nowhere": (
         "timezone: ../../etc\n" + SMALL,
         'pool.yaml:1: timezone: no time zone is named "../../etc". Write an IANA name, such as Europe/Berlin or UTC.',
+    ),
+    "image without a digest": (
+        changed("gpus: 1", "gpus: 1, image: tensorflow:latest"),
+        "pool.yaml:6: profiles.one.image: expected an image with its digest, name@sha256:… (64 hexadecimal digits), "
+        'got "tensorflow:latest". Write, for example, image: registry.example.org/lab/tensorflow@sha256:' + "0" * 64,
+    ),
+    "more shared memory than memory": (
+        changed("gpus: 1", "gpus: 1, shared_memory_gib: 5"),
+        "pool.yaml:6: profiles.one.shared_memory_gib: expected at most memory_gib (4), got 5. "
+        "Lower it, or raise memory_gib, of which it is a part.",
+    ),
+    "resource without a domain": (
+        changed("{title: A GPU}", "{title: A GPU, resource: gpu}"),
+        "pool.yaml:2: flavours.gpu.resource: expected a name of a resource, with its domain, such as nvidia.com/gpu, "
+        'got "gpu". Write, for example, resource: nvidia.com/mig-1g.10gb',
+    ),
+    "shared flavour without memory": (
+        changed("{title: A GPU}", "{title: A GPU, shared: true}"),
+        "pool.yaml:2: flavours.gpu.gpu_memory_gib: missing; expected with shared: true. "
+        "Say how much of the card each may use.",
+    ),
+    "toleration with an unknown effect": (
+        changed("{title: A GPU}", "{title: A GPU, tolerations: [{key: gpu, effect: Evict}]}"),
+        "pool.yaml:2: flavours.gpu.tolerations[0].effect: expected one of NoSchedule, PreferNoSchedule, NoExecute, got "
+        '"Evict". Write, for example, effect: NoSchedule',
+    ),
+    "node label that is none": (
+        changed("{title: A GPU}", '{title: A GPU, node_labels: {"a b": c}}'),
+        "pool.yaml:2: flavours.gpu.node_labels.a b: expected a name of a label, such as nvidia.com/gpu.product, got "
+        '"a b". Choose another name, and write it so everywhere.',
+    ),
+    "dataset that leads out of the datasets": (
+        SMALL + "datasets: {digits: {title: Digits, path: ../homes}}",
+        "pool.yaml:13: datasets.digits.path: expected a name of a folder, without a slash at its ends, such as "
+        'digits/v2, got "../homes". Write, for example, path: digits',
+    ),
+    "project with no such dataset": (
+        changed("nominal: {gpu: 2}", "nominal: {gpu: 2}\n    datasets: [digit]")
+        + "datasets: {digits: {title: Digits, path: digits}}",
+        'pool.yaml:12: projects.vision.datasets[0]: no dataset is named "digit". Did you mean "digits"? '
+        "Known here: digits.",
     ),
     "simulated device of no flavour": (
         changed("devices: {gpu: 4}", "devices: {gpu: 4, tpu: 1}"),

@@ -1,12 +1,13 @@
 """What the lab set: pool.yaml, read into the domain's values, and the data folder with its secrets and ports."""
 
 from labpool.domain.catalogue import Catalogue, Profile, Project
+from labpool.settings.cluster import ClusterSettings, Dataset, FlavourOnNodes, PodOfProfile, Toleration
 from labpool.settings.completion import complete_catalogue, flavour_of_card, hidden_profiles
 from labpool.settings.demo_accounts import DEMO_ACCOUNTS, DemoAccount
 from labpool.settings.findings import Finding, InvalidPoolFile
 from labpool.settings.notices import SMTP_PASSWORD, MailServer, NoticeSettings, mail_password
 from labpool.settings.overcommitment import overcommitted_findings
-from labpool.settings.place import Place, UnusablePlace
+from labpool.settings.place import Place, UnusablePlace, folder_name
 from labpool.settings.pool_database import POOL_DATABASE, pool_database, sqlite_url
 from labpool.settings.pool_file import PoolFile, load_pool_file
 from labpool.settings.ports import InvalidSetting, Ports, config_folder, pool_file_path
@@ -17,22 +18,28 @@ __all__ = [
     "POOL_DATABASE",
     "SMTP_PASSWORD",
     "Catalogue",
+    "ClusterSettings",
+    "Dataset",
     "DemoAccount",
     "Finding",
+    "FlavourOnNodes",
     "InvalidPoolFile",
     "InvalidSetting",
     "MailServer",
     "NoticeSettings",
     "Place",
+    "PodOfProfile",
     "PoolFile",
     "Ports",
     "Profile",
     "Project",
+    "Toleration",
     "UnusablePlace",
     "WatchedPoolFile",
     "complete_catalogue",
     "config_folder",
     "flavour_of_card",
+    "folder_name",
     "hidden_profiles",
     "load_pool_file",
     "mail_password",

@@ -8,17 +8,17 @@ from labpool.domain.budgets import Budget, Per
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Project, QueueRules, UserLimit
 from labpool.domain.inventory import Device, Node
 from labpool.domain.tickets import Priority
+from labpool.settings.flavour_section import FlavourSection
 from labpool.settings.pool_yaml import (
     BudgetSection,
-    FlavourSection,
     LimitsSection,
     OtherLimitSection,
     PoolYaml,
-    ProfileSection,
     ProjectSection,
     QueueSection,
     UserLimitSection,
 )
+from labpool.settings.profile_section import ProfileSection
 from labpool.settings.simulated_section import SimulatedSection
 from labpool.settings.term_section import terms_of
 from labpool.settings.time_zones import zone_named

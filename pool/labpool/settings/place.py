@@ -122,7 +122,7 @@ class Place:
         Raises:
             ValueError: the name can't be a folder's.
         """
-        return self.homes / _folder_name(user)
+        return self.homes / folder_name(user)
 
     def logs_of(self, user: str) -> Path:
         """Folder of `user` in the log store (`LABPOOL_LOGS`); not made here.
@@ -130,7 +130,7 @@ class Place:
         Raises:
             ValueError: the name can't be a folder's.
         """
-        return self.logs / _folder_name(user)
+        return self.logs / folder_name(user)
 
     def runtime_of(self, user: str, server: str) -> Path:
         """Folder of one server's notices (`LABPOOL_RUNTIME`); `server` is "" for the default one. Not made here.
@@ -138,7 +138,7 @@ class Place:
         Raises:
             ValueError: a name can't be a folder's.
         """
-        return self.runtime / _folder_name(user) / _folder_name(server or "_")
+        return self.runtime / folder_name(user) / folder_name(server or "_")
 
     def _make_folders(self) -> None:
         for folder in (self.root, self.secrets, self.homes, self.logs, self.runtime, self.log):
@@ -167,7 +167,12 @@ def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
 
 
-def _folder_name(name: str) -> str:
+def folder_name(name: str) -> str:
+    """`name`, if it can be a folder's.
+
+    Raises:
+        ValueError: it can't.
+    """
     if not name or name in {".", ".."} or "/" in name or "\0" in name or len(os.fsencode(name)) > 255:
         raise ValueError(f"{name!r} can't be a folder's name; expected 1 to 255 bytes without a slash")
     return name

@@ -9,6 +9,7 @@ from pathlib import Path
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Device, Node
 from labpool.settings.checking import check_sections
+from labpool.settings.cluster import ClusterSettings, cluster_settings
 from labpool.settings.conversion import catalogue_of, simulated_devices, simulated_nodes
 from labpool.settings.findings import Finding, InvalidPoolFile, KeyPath
 from labpool.settings.located_yaml import read_yaml
@@ -29,6 +30,7 @@ class PoolFile:
     sha256: str
     engine: str
     catalogue: Catalogue
+    cluster: ClusterSettings
     simulated_nodes: tuple[Node, ...]
     simulated_devices: tuple[Device, ...]
     patterns: Mapping[str, str]
@@ -58,6 +60,7 @@ def load_pool_file(path: Path) -> PoolFile:
         sha256=source.sha256,
         engine=sections.engine,
         catalogue=catalogue_of(sections),
+        cluster=cluster_settings(sections),
         simulated_nodes=simulated_nodes(sections.simulated),
         simulated_devices=simulated_devices(sections),
         patterns={name: flavour.nvml for name, flavour in sections.flavours.items() if flavour.nvml},

@@ -10,15 +10,16 @@ from typing import Literal
 from pydantic import Field
 
 from labpool.settings.audit_section import AUDIT_PATTERNS_IN_WORDS, AuditSection
+from labpool.settings.dataset_section import DATASET_PATTERNS_IN_WORDS, DatasetSection
+from labpool.settings.flavour_section import FLAVOUR_PATTERNS_IN_WORDS, FlavourSection
 from labpool.settings.notice_sections import NOTICE_PATTERNS_IN_WORDS, NoticesSection
+from labpool.settings.profile_section import PROFILE_PATTERNS_IN_WORDS, ProfileSection
 from labpool.settings.section import Section
 from labpool.settings.simulated_section import SimulatedSection
 from labpool.settings.term_section import TERM_PATTERNS_IN_WORDS, TermSection
 from labpool.settings.values import (
     VALUE_PATTERNS_IN_WORDS,
-    Cores,
     Devices,
-    Gibibytes,
     Minutes,
     Name,
     Slug,
@@ -26,78 +27,14 @@ from labpool.settings.values import (
 )
 
 PATTERNS_IN_WORDS = (
-    VALUE_PATTERNS_IN_WORDS | AUDIT_PATTERNS_IN_WORDS | NOTICE_PATTERNS_IN_WORDS | TERM_PATTERNS_IN_WORDS
+    VALUE_PATTERNS_IN_WORDS
+    | AUDIT_PATTERNS_IN_WORDS
+    | DATASET_PATTERNS_IN_WORDS
+    | FLAVOUR_PATTERNS_IN_WORDS
+    | NOTICE_PATTERNS_IN_WORDS
+    | PROFILE_PATTERNS_IN_WORDS
+    | TERM_PATTERNS_IN_WORDS
 )
-
-
-class FlavourSection(Section):
-    """A kind of device."""
-
-    title: Title = Field(description="What people read.", examples=["A100 80 GB"])
-    gpu_memory_gib: float = Field(
-        0, ge=0, le=4096, allow_inf_nan=False, description="Memory of one device in GiB; 0 = not said.", examples=[80]
-    )
-    charge: float = Field(
-        1.0,
-        ge=0,
-        le=1000,
-        allow_inf_nan=False,
-        description="GPU-hours booked for one hour of one device.",
-        examples=[1.0],
-    )
-    nvml: str | None = Field(
-        None,
-        min_length=1,
-        max_length=120,
-        description="Pattern of the product name that NVML gives for a card, as `nvidia-smi -L` shows it: * stands for "
-        "any text, case doesn't count. The first flavour of the file that fits wins. Without it, cards fit whose name "
-        "in lower case with hyphens is the flavour's.",
-        examples=["NVIDIA A100*80GB*"],
-    )
-
-
-class ProfileSection(Section):
-    """What a researcher picks."""
-
-    title: Title = Field(description="What people read.", examples=["One GPU"])
-    flavour: Slug | None = Field(
-        None, description="Kind of device, a key of flavours. Without it: a CPU profile.", examples=["demo-gpu"]
-    )
-    gpus: int = Field(
-        0, ge=0, le=64, description="Devices of that flavour, all on one node; 0 for a CPU profile.", examples=[1]
-    )
-    cpu: Cores = Field(description="CPU cores; decimals are allowed.", examples=[2])
-    memory_gib: Gibibytes = Field(description="Memory in GiB.", examples=[4])
-    max_hours: float = Field(
-        gt=0, le=8760, allow_inf_nan=False, description="Longest run one may ask for, in hours.", examples=[8]
-    )
-    max_total_hours: float | None = Field(
-        None,
-        gt=0,
-        le=8760,
-        allow_inf_nan=False,
-        description="How long a run may last in all, in hours: what it asked for and all that it is extended by. An "
-        "extension also ends at most max_hours from when it is asked for. Left out: max_hours.",
-        examples=[24],
-    )
-    preset: Literal["cpu", "single", "mirrored"] | None = Field(
-        None,
-        description="How TensorFlow spreads the work (tfpresets). Left out: cpu, single or mirrored, by the number of "
-        "GPUs.",
-        examples=["single"],
-    )
-    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
-        "auto", description="Number format of the computation (tfpresets).", examples=["auto"]
-    )
-    xla: Literal["auto", "on", "off"] = Field(
-        "auto", description="Whether TensorFlow compiles with XLA (tfpresets).", examples=["auto"]
-    )
-    priority: Literal["interactive", "batch", "scavenger"] = Field(
-        "interactive",
-        description="Class of its requests. A higher one is planned first, even where a promise to a lower one breaks; "
-        "scavenger is promised nothing and starts on what is left over.",
-        examples=["interactive"],
-    )
 
 
 class MembersSection(Section):
@@ -167,6 +104,9 @@ class ProjectSection(Section):
         min_length=1,
         description="Profiles its members may pick, in the order of the form.",
         examples=[["cpu", "gpu-1"]],
+    )
+    datasets: list[Slug] = Field(
+        [], max_length=100, description="Datasets that its servers may read.", examples=[["digits"]]
     )
 
 
@@ -283,6 +223,7 @@ class PoolYaml(Section):
     limits: LimitsSection = Field(LimitsSection(), description="Caps on each user over all projects.")
     profiles: dict[Slug, ProfileSection] = Field({}, description="What a researcher picks, by name.")
     projects: dict[Slug, ProjectSection] = Field({}, description="Project spaces, by name.")
+    datasets: dict[Slug, DatasetSection] = Field({}, description="Data that projects may read, by name.")
     queue: QueueSection = Field(QueueSection(), description="Times of the queue.")
     audit: AuditSection = Field(AuditSection(), description="How the audit trail is kept safe.")
     notices: NoticesSection = Field(NoticesSection(), description="How notices reach people who are not looking.")

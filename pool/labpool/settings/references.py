@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from labpool.settings.checking import Checked, suggestion
 from labpool.settings.findings import Finding, KeyPath, dotted
 from labpool.settings.located_yaml import LocatedYaml
-from labpool.settings.pool_yaml import ProfileSection, ProjectSection
+from labpool.settings.pool_yaml import ProjectSection
+from labpool.settings.profile_section import ProfileSection
 from labpool.settings.term_section import wrong_in_terms
 from labpool.settings.time_zones import zone_named, zone_names
 
@@ -34,6 +35,11 @@ class CrossChecks:
             self._profile(("profiles", name), profile)
         for name, project in sections.projects.items():
             self._project(("projects", name), project)
+            self._datasets(("projects", name, "datasets"), project)
+        for name, flavour in sections.flavours.items():
+            if flavour.shared and not flavour.gpu_memory_gib:
+                problem = "missing; expected with shared: true"
+                self._error(("flavours", name, "gpu_memory_gib"), problem, "Say how much of the card each may use.")
         self._simulated_nodes()
         self._mail_server()
 
@@ -60,6 +66,9 @@ class CrossChecks:
                 f"expected at least queue.shortest_minutes ({shortest:g} minutes), got {profile.max_hours:g} hours"
             )
             self._error((*path, "max_hours"), problem, "Raise max_hours, or lower queue.shortest_minutes.")
+        if profile.shared_memory_gib is not None and profile.shared_memory_gib > profile.memory_gib:
+            problem = f"expected at most memory_gib ({profile.memory_gib:g}), got {profile.shared_memory_gib:g}"
+            self._error((*path, "shared_memory_gib"), problem, "Lower it, or raise memory_gib, of which it is a part.")
         if profile.max_total_hours is not None and profile.max_total_hours < profile.max_hours:
             problem = f"expected at least max_hours ({profile.max_hours:g}), got {profile.max_total_hours:g}"
             self._error((*path, "max_total_hours"), problem, "Raise it, or leave it out: it is max_hours then.")
@@ -113,6 +122,12 @@ class CrossChecks:
         if profile.gpus > most:
             problem = f'"{name}" takes {profile.gpus} of {profile.flavour}, and the project may hold {most} at once'
             self._warn(path, problem, "Raise nominal or borrow, or remove the profile; until then all are refused.")
+
+    def _datasets(self, path: KeyPath, project: ProjectSection) -> None:
+        for index, name in enumerate(project.datasets):
+            self._known((*path, index), name, "dataset", self.checked.sections.datasets)
+            if name in project.datasets[:index]:
+                self._error((*path, index), f'"{name}" stands in the list twice', "Remove one of the two.")
 
     def _simulated_nodes(self) -> None:
         seen: set[str] = set()

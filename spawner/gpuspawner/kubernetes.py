@@ -1,0 +1,252 @@
+"""Servers as pods whose GPUs come from the pool: KubeSpawner, one question before a start, and a plan for each pod."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime, timezone
+
+from kubernetes_asyncio.client import V1Pod
+from kubespawner import KubeSpawner
+from kubespawner.utils import update_k8s_model
+from labpool.api_models import LeaseToApply
+from traitlets import Dict, Instance, Unicode, default, validate
+
+from gpuspawner import pool_traits
+from gpuspawner.asking import Asking, no_failure_limit_on_hub_5, options_are_applied_by_start
+from gpuspawner.folders import unusable_user_name
+from gpuspawner.form import render_form
+from gpuspawner.options import ServerOptions
+from gpuspawner.pod_events import end_in_words
+from gpuspawner.pod_folders import PodStorage
+from gpuspawner.pod_isolation import isolate
+from gpuspawner.pod_plan import PodPlan, Started, grace_seconds, plan_pod
+from gpuspawner.pod_run import PodRun
+from gpuspawner.pod_shape import as_models, lay_over
+from gpuspawner.pod_start import SeenPod, come_up, patience, words_of
+
+_HOME_CLAIM = "claim-{username}"
+_CARD_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
+
+
+class GPUKubeSpawner(KubeSpawner):
+    """Start a user's server as a pod with exactly the devices it leased, on the node that it leased them on.
+
+    Image, CPU, memory, devices, place and folders come from the lease and pool.yaml and stand in no trait, so nothing
+    that a user sends, and nothing of an earlier start, can reach them. What KubeSpawner's traits say of all else holds,
+    as far as it leaves a pod within the bounds of `pod_isolation`.
+    """
+
+    pool_url = pool_traits.pool_url()
+    pool_token = pool_traits.pool_token()
+    pool_id = pool_traits.pool_id()
+    pool_timeout = pool_traits.pool_timeout()
+    pool_file = pool_traits.pool_file()
+    pool_service = pool_traits.pool_service()
+    default_profile = pool_traits.default_profile()
+
+    pool_url_in_pods = Unicode(
+        "", help="Address of the pool as servers reach it, without a trailing slash. Default: empty, as pool_url."
+    ).tag(config=True)
+
+    home_folder = Unicode("/home/jovyan", help="Where the user's home is mounted. Default: /home/jovyan.").tag(
+        config=True
+    )
+
+    projects_claim = Unicode(
+        "projects",
+        help="Claim (ReadWriteMany) with a folder for each project, mounted at /projects/<project>. Default: projects. "
+        "Empty: none is mounted.",
+    ).tag(config=True)
+
+    datasets_claim = Unicode(
+        "datasets",
+        help="Claim with the folders of pool.yaml's datasets, mounted read-only at /datasets/<dataset>. Default: "
+        "datasets. Empty: none is mounted.",
+    ).tag(config=True)
+
+    logs_claim = Unicode(
+        "logs",
+        help="Claim (ReadWriteMany) of the log store, of which /logs/<project> is the folder <user>/<project>. "
+        "Default: logs. Empty: none is mounted.",
+    ).tag(config=True)
+
+    pod_overrides = Dict(
+        {},
+        help="Keys of a pod's spec, as the API names them, that replace what labpool says, its bounds included; each "
+        "start says so in the log. Default: none.",
+    ).tag(config=True)
+
+    user_options: object  # set by the hub: whatever was sent or stored
+    _plan: PodPlan | None = None
+    _run = PodRun()
+    _is_up = False
+    _look = Instance(asyncio.Lock, ())
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        # one home for all servers of a user, under a name that is no other user's, whatever the chart says
+        self.slug_scheme, self.pvc_name_template = "safe", _HOME_CLAIM
+        self.storage_pvc_ensure, self.storage_access_modes = True, ["ReadWriteMany"]
+        self.remember_pvc_name = self.handle_legacy_names = False
+        self.pvc_name = self._expand_user_properties(_HOME_CLAIM)
+        self.pod_name = self._expand_user_properties(self.pod_name_template)
+        self.dns_name = self.dns_name_template.format(namespace=self.namespace, name=self.pod_name)
+
+    @default("options_form")
+    def _live_form(self) -> Callable[[GPUKubeSpawner], object]:
+        return render_form
+
+    @default("options_from_form")
+    def _parsed_form(self) -> Callable[[object], dict[str, str | float]]:
+        return self.asking.options_to_store
+
+    @default("apply_user_options")
+    def _applied_by_start(self) -> Callable[[object, object], None]:
+        return options_are_applied_by_start
+
+    @default("storage_capacity")
+    def _size_of_a_home(self) -> str:
+        return "10Gi"
+
+    @default("delete_pvc")
+    def _homes_stay(self) -> bool:
+        return False
+
+    @validate("consecutive_failure_limit")
+    def _no_failure_limit_on_hub_5(self, proposal: Mapping[str, int]) -> int:
+        return no_failure_limit_on_hub_5(proposal["value"])
+
+    @property
+    def asking(self) -> Asking:
+        """Reads what was asked for, and asks the pool."""
+        return Asking(self)
+
+    def options_from_query(self, query: Mapping[str, object]) -> dict[str, str | float]:
+        """Read an address's options; see `Asking.options_from_query`."""
+        return self.asking.options_from_query(query)
+
+    async def load_user_options(self) -> None:
+        """Nothing is loaded into traits; KubeSpawner's own profiles don't exist here."""
+
+    async def start(self) -> str:
+        """Start with the lease's devices, or without any for a CPU profile.
+
+        Raises:
+            NotStarted: the options, the number of servers, the pool or the cluster forbid it.
+            WaitingForGPU: no lease yet; the ticket is filed and its page is where the browser is sent.
+            GPUsUnavailable: a GPU profile was asked for and the pool doesn't answer.
+        """
+        self._plan, self._run, self._is_up, self._start_future = None, PodRun(), False, None
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + patience(self.start_timeout)
+        options = self.asking.understood()
+        lease = await self.asking.lease(options)
+        self.plan(options, lease)
+        self._pvc_exists = False  # it may have been deleted meanwhile; making it again does no harm
+        address = await come_up(super().start(), self._see, deadline - clock(), self.log)
+        self._run = PodRun.begun(options, lease, datetime.now(timezone.utc))
+        return address
+
+    def plan(self, options: ServerOptions, lease: LeaseToApply | None) -> None:
+        """Settle what the next pod of this server gets.
+
+        Raises:
+            NotStarted: the user's name can't be a folder's.
+        """
+        storage = PodStorage(self.home_folder, self.pvc_name, self.projects_claim, self.datasets_claim, self.logs_claim)
+        started = Started(self.user.name, options, lease)
+        address = self.pool_url_in_pods or self.pool_url
+        try:
+            self._plan = plan_pod(started, self.asking.pool_file, storage, address, self.pool_id)
+        except ValueError as error:
+            raise unusable_user_name(error) from error
+
+    async def get_pod_manifest(self) -> V1Pod:
+        """The pod of the settled plan."""
+        assert self._plan is not None, "a pod is made after its plan was settled"
+        pod = as_models(await super().get_pod_manifest(), self.api.api_client)
+        lay_over(pod, self._plan)
+        isolate(pod, self.log)
+        if self.pod_overrides:
+            self.log.warning("pod_overrides replaces %s of %s", ", ".join(self.pod_overrides), self.pod_name)
+            update_k8s_model(pod.spec, self.pod_overrides)
+        return pod
+
+    def get_env(self) -> dict[str, str]:
+        """Add this start's variables; which cards a pod sees is said by its devices alone."""
+        env: dict[str, str] = super().get_env()
+        told = self._plan.environment if self._plan else {}
+        return {name: value for name, value in env.items() if name not in _CARD_VARIABLES} | dict(told)
+
+    async def progress(self) -> AsyncIterator[dict[str, object]]:
+        """What happens to the pod, each thing said once, in words for researchers."""
+        said = ""
+        async for step in super().progress():
+            event = step.get("raw_event")
+            if event is None:
+                yield step
+            elif (words := words_of(event)) and words.sentence != said:
+                said = words.sentence
+                yield {"progress": step["progress"], "message": said}
+
+    def add_poll_callback(self, callback: Callable[..., object], *args: object, **kwargs: object) -> None:
+        """Learn that the server is up: the hub adds its callback then, after a start and after its own restart."""
+        super().add_poll_callback(callback, *args, **kwargs)
+        self._is_up = True
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop the pod, and end the lease if a person stopped a server that was up.
+
+        KubeSpawner itself calls this with `now` to clear a dead pod away, the hub after a failed start; the lease stays
+        then, for the next try.
+        """
+        ticket = self._run.ticket if self._is_up and not now else ""
+        await self._end_pod(now)
+        if not now:
+            self._plan, self._is_up = None, False
+        if ticket:
+            await self.asking.report_stopped(ticket)
+
+    async def poll(self) -> int | None:
+        """Look as KubeSpawner does, and say in the log why a pod ended before it is cleared away."""
+        if words := end_in_words(self._see().pod):
+            self.log.warning("pod %s ended: %s", self.pod_name, words.sentence)
+        status: int | None = await super().poll()
+        return status
+
+    async def poll_and_notify(self) -> int | None:
+        """End a CPU server whose hours are over, then look as usual: the hub takes a dead server's route away.
+
+        One look at a time, for the reason that `SimpleLocalGPUSpawner.poll_and_notify` names.
+        """
+        async with self._look:
+            if self._is_up and self._run.is_over(datetime.now(timezone.utc)):
+                self.log.info("hours are over, stopping CPU server %s", self._log_name)
+                await self._end_pod(now=False)
+            status: int | None = await super().poll_and_notify()
+        return status
+
+    def get_state(self) -> dict[str, object]:
+        """Keep what a restarted hub has to know of a pod that runs on."""
+        state: dict[str, object] = super().get_state()
+        return state | self._run.to_state()
+
+    def clear_state(self) -> None:
+        """Forget what belongs to a server that is over."""
+        super().clear_state()
+        self._run = PodRun()
+
+    def load_state(self, state: dict[str, object]) -> None:
+        """Take over a pod that runs on."""
+        super().load_state(state)
+        self._run = PodRun.of_state(state)
+
+    def _see(self) -> SeenPod:
+        pods = self.pod_reflector.pods if self.pod_reflector else {}
+        return SeenPod(pods.get(f"{self.namespace}/{self.pod_name}", {}), self.events)
+
+    async def _end_pod(self, now: bool) -> None:
+        # KubeSpawner sends its own grace with each deletion, one second by default, in place of the pod's
+        self.delete_grace_period = grace_seconds(self.asking.pool_file)
+        await super().stop(now)

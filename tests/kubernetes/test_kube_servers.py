@@ -1,0 +1,200 @@
+"""A real hub outside the cluster, with a real pool, whose servers are pods: starts, ends, deaths and restarts.
+
+The pool's devices are simulated ones on this machine, named as a node of the cluster, so that pods find their place.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import pytest
+from bs4 import BeautifulSoup
+from labpool.api_models import TicketView
+
+from tests.clearing import clear
+from tests.real_hub import wait_until
+from tests.running_lab import POOL_YAML, RunningLab, running_lab
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
+
+CPU = {"project": "vision", "profile": "cpu", "hours": 1}
+GPU_2 = {"project": "vision", "profile": "gpu-2", "hours": 1}
+CLAIMS = ("projects", "datasets", "logs")
+HUB = """
+from gpuspawner.kubernetes import GPUKubeSpawner
+c.JupyterHub.spawner_class = GPUKubeSpawner
+for trait in ("pool_url", "pool_token", "pool_id", "pool_file"):
+    setattr(c.GPUKubeSpawner, trait, getattr(c.SimpleLocalGPUSpawner, trait))
+c.GPUKubeSpawner.namespace = {namespace!r}
+c.GPUKubeSpawner.start_timeout = 40
+"""
+
+
+class Cluster(Protocol):
+    """What the fixture `cluster` gives us."""
+
+    @property
+    def folder(self) -> Path:
+        """Everything of this cluster, claims/NAMESPACE/CLAIM of each claim among it."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """For Kubernetes clients."""
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """Run kubectl, which has to work, and return what it prints."""
+
+
+@dataclass
+class KubeLab:
+    """The lab, and its namespace of the cluster."""
+
+    lab: RunningLab
+    cluster: Cluster
+    namespace: str
+    node: str
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Those of researchers."""
+        answer = self.cluster.kubectl("get", "pods", f"--namespace={self.namespace}", "--output=json")
+        items: list[dict[str, Any]] = json.loads(answer)["items"]
+        return items
+
+    def ticket(self) -> TicketView:
+        found = self.lab.ticket("ada")
+        assert found is not None and found.lease is not None
+        return found
+
+    def start(self, options: object) -> dict[str, Any]:
+        """Ada's default server; returns its pod."""
+        assert self.lab.start_server("ada", options).status_code in {201, 202}
+        self.lab.wait_ready("ada")
+        (pod,) = self.pods()
+        return pod
+
+
+@pytest.fixture(scope="module")
+def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeLab]:
+    namespace = "kube-servers"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    objects: list[dict[str, object]] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
+    ]
+    objects += [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": spec,
+        }
+        for name in CLAIMS
+    ]
+    everything = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=everything)
+    nodes = json.loads(cluster.kubectl("get", "nodes", "--output=json"))["items"]
+    node = next(each["metadata"]["name"] for each in nodes if "nvidia.com/gpu" in each["status"]["allocatable"])
+    with running_lab(
+        tmp_path_factory.mktemp("lab"),
+        pool_yaml=POOL_YAML.replace("name: demo,", f"name: {node},"),
+        hub_config=HUB.format(namespace=namespace),
+        environ={"KUBECONFIG": str(cluster.kubeconfig)},
+    ) as lab:
+        lab.signed_in("ada")
+        yield KubeLab(lab, cluster, namespace, node)
+        clear(lab)
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture
+def kube(module_lab: KubeLab) -> Iterator[KubeLab]:
+    """The module's lab; afterwards nothing runs and nobody waits."""
+    yield module_lab
+    clear(module_lab.lab)
+
+
+def test_leased_server_runs_on_its_node_and_its_stop_ends_the_lease(kube: KubeLab):
+    pod = kube.start(GPU_2)
+    ticket, told = kube.ticket(), kube.lab.told("ada")
+    assert pod["spec"]["nodeName"] == kube.node
+    assert pod["metadata"]["annotations"]["labpool/ticket"] == told["LABPOOL_TICKET"] == ticket.id
+    assert pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "2"
+    kube.lab.stop_server("ada")
+    wait_until(lambda: not kube.lab.leased(), "the end of the lease", 3)
+    assert kube.pods() == []
+
+
+def test_server_of_before_a_restart_of_the_hub_is_known_and_its_stop_ends_the_lease(kube: KubeLab):
+    kube.start(GPU_2)
+    (before,) = kube.lab.pids("hub")
+    kube.lab.kill("hub")
+    wait_until(lambda: kube.lab.pids("hub") not in ([], [before]), "a new hub")
+    wait_until(lambda: _answers(kube.lab), "the hub's answer")
+    assert kube.lab.is_ready("ada")
+    kube.lab.stop_server("ada")
+    wait_until(lambda: not kube.lab.leased(), "the end of the lease", 3)
+
+
+def test_pod_that_died_keeps_its_lease_and_gets_it_again(kube: KubeLab):
+    died = kube.start(GPU_2)
+    ticket = kube.ticket()
+    kube.lab.use("ada")
+    (process,) = kube.lab.labs()
+    subprocess.run(["kill", "-9", str(process)], check=True)
+    wait_until(lambda: not kube.lab.is_active("ada"), "the hub's notice of the death")
+    assert list(kube.lab.leased()) == [ticket.id]
+    assert "ended by itself" in kube.lab.log("hub")
+    again = kube.start(GPU_2)
+    assert again["metadata"]["uid"] != died["metadata"]["uid"]
+    assert again["metadata"]["annotations"]["labpool/ticket"] == ticket.id
+
+
+def test_start_that_failed_keeps_its_lease_for_the_next_try(kube: KubeLab):
+    broken = kube.cluster.folder / "claims" / kube.namespace / "claim-ada" / "break-the-server"
+    broken.parent.mkdir(parents=True, exist_ok=True)
+    broken.touch()
+    try:
+        assert kube.lab.start_server("ada", GPU_2).is_error  # at once, or once the hub has waited for an answer
+        (ticket,) = kube.lab.leased()
+    finally:
+        broken.unlink()
+    wait_until(lambda: kube.lab.is_ready("ada") or kube.lab.start_server("ada", GPU_2).is_success, "the next try")
+    kube.lab.wait_ready("ada")
+    assert kube.lab.told("ada")["LABPOOL_TICKET"] == ticket
+    assert "The server ended by itself" in kube.lab.log("hub")
+
+
+def test_cpu_server_starts_without_gpu_or_ticket_and_ends_after_its_hours(kube: KubeLab):
+    pod = kube.start({**CPU, "hours": 0.001})
+    assert "labpool/ticket" not in pod["metadata"]["annotations"]
+    assert "nvidia.com/gpu" not in pod["spec"]["containers"][0]["resources"]["limits"]
+    wait_until(lambda: not kube.lab.is_active("ada"), "the end of the CPU server")
+    assert "hours are over" in kube.lab.log("hub")
+
+
+def test_spawner_that_had_gpus_has_none_in_its_next_start(kube: KubeLab):
+    kube.start(GPU_2)
+    kube.lab.stop_server("ada")
+    wait_until(lambda: not kube.lab.leased(), "the end of the lease", 3)
+    pod = kube.start(CPU)
+    assert "nvidia.com/gpu" not in pod["spec"]["containers"][0]["resources"]["limits"]
+    assert "affinity" not in pod["spec"]
+
+
+def test_form_shows_what_is_free_now(kube: KubeLab):
+    kube.start(GPU_2)
+    page = kube.lab.signed_in("bert").open("/hub/spawn/bert").text
+    assert "2 of 4 free" in BeautifulSoup(page, "html.parser").get_text(" ", strip=True)
+
+
+def _answers(lab: RunningLab) -> bool:
+    try:
+        return lab.api("GET", "/users/ada").status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,128 @@
+"""Pods of researchers on a real API server, in a namespace that takes only what Pod Security calls restricted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import kubernetes_asyncio
+import kubespawner.spawner
+import pytest
+from gpuspawner.hub_errors import NotStarted
+from gpuspawner.kubernetes import GPUKubeSpawner
+from kubernetes_asyncio.client import CoreV1Api
+from kubernetes_asyncio.client.rest import ApiException
+
+from tests.gpuspawner.pods import PROFILES, lease, pod_spawner
+from tests.gpuspawner.test_pod_bounds import CHART
+from tests.ports import free_ports
+from tests.real_hub import REPOSITORY
+
+pytestmark = pytest.mark.kubernetes
+
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+class Cluster(Protocol):
+    """What the fixture `cluster` gives us."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """For Kubernetes clients."""
+
+
+@dataclass
+class Lab:
+    """A namespace for researchers' pods."""
+
+    api: CoreV1Api
+    namespace: str
+    folder: Path
+
+    def spawner(self, **settings: object) -> GPUKubeSpawner:
+        server = [sys.executable, "-S", "-E", str(REPOSITORY / "tests/tiny_server.py")]
+        spawner = pod_spawner(
+            self.folder, **{"namespace": self.namespace, "cmd": server, "start_timeout": 40, **settings}
+        )
+        spawner.api = self.api
+        (spawner.port,) = free_ports(1)
+        return spawner
+
+    async def claim(self, name: str) -> None:
+        spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+        await self.api.create_namespaced_persistent_volume_claim(
+            self.namespace, {"metadata": {"name": name}, "spec": spec}
+        )
+
+
+@pytest.fixture
+async def lab(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
+    # KubeSpawner keeps the first cluster that a process has seen
+    monkeypatch.setattr(kubespawner.spawner, "load_config", lambda **settings: None)
+    await kubernetes_asyncio.config.load_kube_config(str(cluster.kubeconfig))
+    async with kubernetes_asyncio.client.ApiClient() as client:
+        api = CoreV1Api(client)
+        made = await api.create_namespace({"metadata": {"generateName": "lab-", "labels": RESTRICTED}})
+        yield Lab(api, made.metadata.name, tmp_path)
+        await GPUKubeSpawner._stop_all_reflectors()
+        await api.delete_namespace(made.metadata.name)
+
+
+@pytest.mark.parametrize("settings", [{}, CHART], ids=["ours alone", "with the chart's settings"])
+async def test_restricted_namespace_takes_the_pod_and_home_of_every_profile(lab: Lab, settings: dict[str, Any]):
+    if "service_account" in settings:
+        await lab.api.create_namespaced_service_account(
+            lab.namespace, {"metadata": {"name": settings["service_account"]}}
+        )
+    spawner = lab.spawner(**settings)
+    for profile in PROFILES:
+        spawner.plan(spawner.asking.parse({"project": "vision", "profile": profile, "hours": 1}), lease(profile))
+        pod = await spawner.get_pod_manifest()
+        made = await lab.api.create_namespaced_pod(lab.namespace, pod, dry_run="All")
+        assert made.spec.containers[0].resources.limits["memory"]
+    home = spawner.get_pvc_manifest()
+    await lab.api.create_namespaced_persistent_volume_claim(lab.namespace, home, dry_run="All")
+
+
+async def test_namespace_really_is_restricted(lab: Lab):
+    spawner = lab.spawner()
+    spawner.pod_overrides = {"hostNetwork": True}
+    spawner.plan(spawner.asking.parse({}), None)
+    with pytest.raises(ApiException, match="violates PodSecurity"):
+        await lab.api.create_namespaced_pod(lab.namespace, await spawner.get_pod_manifest(), dry_run="All")
+
+
+async def test_cpu_server_starts_with_its_home_and_stops(lab: Lab):
+    for name in ("projects", "datasets", "logs"):
+        await lab.claim(name)
+    spawner = lab.spawner()
+    address = await spawner.start()
+    assert address.endswith(f":{spawner.port}")
+    assert await spawner.poll() is None
+    told = [step["message"] async for step in spawner.progress()]
+    assert "The server is starting up." in told or "A machine was found." in told
+    home = await lab.api.read_namespaced_persistent_volume_claim("claim-ada", lab.namespace)
+    assert home.spec.access_modes == ["ReadWriteMany"]
+    restarted = lab.spawner()
+    restarted.load_state(spawner.get_state())
+    assert await restarted.poll() is None
+    await restarted.stop()
+    assert await restarted.poll() == 1
+
+
+async def test_start_without_storage_says_so_in_time(lab: Lab):
+    spawner = lab.spawner(start_timeout=6)
+    with pytest.raises(NotStarted) as caught:
+        await spawner.start()
+    assert "no storage yet" in caught.value.jupyterhub_message
+
+
+async def test_full_quota_is_told_in_words(lab: Lab):
+    quota = {"metadata": {"name": "few"}, "spec": {"hard": {"limits.memory": "1Gi"}}}
+    await lab.api.create_namespaced_resource_quota(lab.namespace, quota)
+    with pytest.raises(NotStarted, match="quota leaves no room") as caught:
+        await lab.spawner().start()
+    assert caught.value.headers["Labpool-Reason"] == "cluster_refused"
