@@ -12,8 +12,10 @@ from labpool.settings.checking import check_sections
 from labpool.settings.cluster import ClusterSettings, cluster_settings
 from labpool.settings.conversion import catalogue_of, simulated_devices, simulated_nodes
 from labpool.settings.findings import Finding, InvalidPoolFile, KeyPath
+from labpool.settings.kueue_section import KueueSettings, ProjectQuota
 from labpool.settings.located_yaml import read_yaml
 from labpool.settings.notices import NoticeSettings, notice_settings
+from labpool.settings.pool_yaml import PoolYaml
 from labpool.settings.references import CrossChecks
 
 
@@ -31,6 +33,7 @@ class PoolFile:
     engine: str
     catalogue: Catalogue
     cluster: ClusterSettings
+    kueue: KueueSettings
     simulated_nodes: tuple[Node, ...]
     simulated_devices: tuple[Device, ...]
     patterns: Mapping[str, str]
@@ -61,6 +64,7 @@ def load_pool_file(path: Path) -> PoolFile:
         engine=sections.engine,
         catalogue=catalogue_of(sections),
         cluster=cluster_settings(sections),
+        kueue=_kueue(sections),
         simulated_nodes=simulated_nodes(sections.simulated),
         simulated_devices=simulated_devices(sections),
         patterns={name: flavour.nvml for name, flavour in sections.flavours.items() if flavour.nvml},
@@ -69,4 +73,16 @@ def load_pool_file(path: Path) -> PoolFile:
         warnings=tuple(sorted(across.warnings, key=lambda finding: finding.line)),
         lines=source.lines,
         audit_heads=sections.audit.heads,
+    )
+
+
+def _kueue(sections: PoolYaml) -> KueueSettings:
+    return KueueSettings(
+        cohort=sections.kueue.cohort,
+        queueing=sections.kueue.queueing,
+        namespace=sections.kueue.namespace or "",
+        quotas={
+            name: ProjectQuota(dict(project.cpu), dict(project.memory_gib))
+            for name, project in sections.projects.items()
+        },
     )

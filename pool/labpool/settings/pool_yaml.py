@@ -12,6 +12,7 @@ from pydantic import Field
 from labpool.settings.audit_section import AUDIT_PATTERNS_IN_WORDS, AuditSection
 from labpool.settings.dataset_section import DATASET_PATTERNS_IN_WORDS, DatasetSection
 from labpool.settings.flavour_section import FLAVOUR_PATTERNS_IN_WORDS, FlavourSection
+from labpool.settings.kueue_section import KUEUE_PATTERNS_IN_WORDS, KueueSection
 from labpool.settings.notice_sections import NOTICE_PATTERNS_IN_WORDS, NoticesSection
 from labpool.settings.profile_section import PROFILE_PATTERNS_IN_WORDS, ProfileSection
 from labpool.settings.section import Section
@@ -19,7 +20,9 @@ from labpool.settings.simulated_section import SimulatedSection
 from labpool.settings.term_section import TERM_PATTERNS_IN_WORDS, TermSection
 from labpool.settings.values import (
     VALUE_PATTERNS_IN_WORDS,
+    Cores,
     Devices,
+    Gibibytes,
     Minutes,
     Name,
     Slug,
@@ -31,6 +34,7 @@ PATTERNS_IN_WORDS = (
     | AUDIT_PATTERNS_IN_WORDS
     | DATASET_PATTERNS_IN_WORDS
     | FLAVOUR_PATTERNS_IN_WORDS
+    | KUEUE_PATTERNS_IN_WORDS
     | NOTICE_PATTERNS_IN_WORDS
     | PROFILE_PATTERNS_IN_WORDS
     | TERM_PATTERNS_IN_WORDS
@@ -84,9 +88,21 @@ class ProjectSection(Section):
     )
     lend: dict[Slug, Devices] = Field(
         {},
-        description="How many of its own devices of each flavour others may use while it doesn't; of a flavour that is "
+        description="How many of its own devices of each flavour others may use while it doesn't; of a flavour that "
         "left out all of them.",
         examples=[{"demo-gpu": 2}],
+    )
+    cpu: dict[Slug, Cores] = Field(
+        {},
+        description="With Kueue: CPU cores of each flavour's nodes that its servers may have at once; of a flavour "
+        "that is left out all there are.",
+        examples=[{"demo-gpu": 64}],
+    )
+    memory_gib: dict[Slug, Gibibytes] = Field(
+        {},
+        description="With Kueue: memory of each flavour's nodes in GiB that its servers may have at once; of a flavour "
+        "that is left out all there is.",
+        examples=[{"demo-gpu": 512}],
     )
     weight: float | None = Field(
         None,
@@ -225,5 +241,6 @@ class PoolYaml(Section):
     projects: dict[Slug, ProjectSection] = Field({}, description="Project spaces, by name.")
     datasets: dict[Slug, DatasetSection] = Field({}, description="Data that projects may read, by name.")
     queue: QueueSection = Field(QueueSection(), description="Times of the queue.")
+    kueue: KueueSection = Field(KueueSection(), description="How queues are named and run where Kueue decides.")
     audit: AuditSection = Field(AuditSection(), description="How the audit trail is kept safe.")
     notices: NoticesSection = Field(NoticesSection(), description="How notices reach people who are not looking.")

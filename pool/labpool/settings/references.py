@@ -90,7 +90,7 @@ class CrossChecks:
 
     def _project(self, path: KeyPath, project: ProjectSection) -> None:
         declared = self.checked.declared
-        for key in ("nominal", "borrow", "lend"):
+        for key in ("nominal", "borrow", "lend", "cpu", "memory_gib"):
             for flavour in getattr(project, key):
                 self._known((*path, key, flavour), flavour, "flavour", declared.flavours)
         self._lending(path, project)
