@@ -34,16 +34,20 @@ class Queues:
     namespace: str
     folder: Path
 
-    def write(self, projects: Mapping[str, object], **said: object) -> None:
-        """Write pool.yaml with one flavour, of all GPU nodes, that `said` may say otherwise."""
-        flavour = {"title": "A100", "node_labels": {FLAVOUR_LABEL: A100}}
+    def write(
+        self,
+        projects: Mapping[str, object],
+        flavours: Mapping[str, object] | None = None,
+        quotas: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write pool.yaml, where nothing else is said with one flavour, of all GPU nodes."""
         content = {
-            "kueue": {"cohort": self.namespace, "namespace": self.namespace},
-            "flavours": {"a100": flavour},
+            "kueue": {"cohort": self.namespace, "namespace": self.namespace, "quotas": quotas or {}},
+            "flavours": flavours or {"a100": {"title": "A100", "node_labels": {FLAVOUR_LABEL: A100}}},
             "profiles": {"cpu": {"title": "CPU", "cpu": 1, "memory_gib": 1, "max_hours": 1}},
             "projects": projects or {"idle": project()},
         }
-        (self.folder / "pool.yaml").write_text(json.dumps(content | said), encoding="utf-8")
+        (self.folder / "pool.yaml").write_text(json.dumps(content), encoding="utf-8")
 
     def run(self, *options: str, kubeconfig: Path | None = None) -> Result:
         """`labpool kueue sync`."""

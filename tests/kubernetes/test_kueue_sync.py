@@ -93,7 +93,8 @@ def test_what_no_node_holds_waits_and_devices_of_nobody_are_for_all(queues: Queu
 def test_new_nominal_is_shown_first_and_set_then(queues: Queues):
     queues.write({"vision": VISION})
     queues.sync()
-    queues.write({"vision": project(nominal={"a100": 12}, cpu={"a100": 100.5}, memory_gib={"a100": 300})})
+    quota = {"cpu": {"a100": 100.5}, "memory_gib": {"a100": 300}}
+    queues.write({"vision": project(nominal={"a100": 12})}, quotas={"vision": quota})
     shown = queues.run("--dry-run")
     assert f"].{NOMINAL}: 20 → 12" in shown.stdout
     assert "resources[cpu].nominalQuota: 256 → 100500m" in shown.stdout

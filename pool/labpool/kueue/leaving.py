@@ -23,13 +23,14 @@ def no_longer_wanted(made: Iterable[Manifest], applied: Iterable[Step], standing
     will_be = {step.named for step in applied}
     needs = {named: live.refers for named, live in standing.live.items() if named not in will_be}
     needs |= {named: needs_of(named, wanted[named]) for named in will_be}
+    unwanted = [
+        each.named for each in standing.live.values() if each.ours and not each.going and each.named not in wanted
+    ]
     steps = []
-    for kind in _LAST_MADE_FIRST:
-        for named, live in standing.live.items():
-            if named.kind is kind and live.ours and not live.going and named not in wanted:
-                steps.append(_step(named, needs, standing))
-                if steps[-1].act is Act.DELETE:
-                    del needs[named]
+    for named in sorted(unwanted, key=lambda each: _LAST_MADE_FIRST.index(each.kind)):
+        steps.append(_step(named, needs, standing))
+        if steps[-1].act is Act.DELETE:
+            del needs[named]
     return steps
 
 

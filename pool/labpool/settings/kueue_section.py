@@ -9,10 +9,25 @@ from typing import Literal
 from pydantic import Field
 
 from labpool.settings.section import Section
-from labpool.settings.values import Slug
+from labpool.settings.values import Cores, Gibibytes, Slug
 
 _NAMESPACE = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 KUEUE_PATTERNS_IN_WORDS = {_NAMESPACE: "a name of at most 63 lower-case letters, digits and hyphens"}
+
+
+class QuotaSection(Section):
+    """What a project's servers may have at once beside devices, of each flavour's nodes."""
+
+    cpu: dict[Slug, Cores] = Field(
+        {},
+        description="CPU cores of each flavour's nodes; of a flavour that is left out all there are.",
+        examples=[{"demo-gpu": 64}],
+    )
+    memory_gib: dict[Slug, Gibibytes] = Field(
+        {},
+        description="Memory of each flavour's nodes in GiB; of a flavour that is left out all there is.",
+        examples=[{"demo-gpu": 512}],
+    )
 
 
 class KueueSection(Section):
@@ -37,6 +52,9 @@ class KueueSection(Section):
         "kubeconfig's context.",
         examples=["jupyterhub"],
     )
+    quotas: dict[Slug, QuotaSection] = Field(
+        {}, description="What a project's servers may have at once beside devices, by project; left out: all there is."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +77,13 @@ class KueueSettings:
     def quota(self, project: str) -> ProjectQuota:
         """What pool.yaml names for a project."""
         return self.quotas.get(project, ProjectQuota())
+
+
+def kueue_settings(section: KueueSection) -> KueueSettings:
+    """The section's values."""
+    return KueueSettings(
+        cohort=section.cohort,
+        queueing=section.queueing,
+        namespace=section.namespace or "",
+        quotas={name: ProjectQuota(dict(quota.cpu), dict(quota.memory_gib)) for name, quota in section.quotas.items()},
+    )

@@ -12,10 +12,9 @@ from labpool.settings.checking import check_sections
 from labpool.settings.cluster import ClusterSettings, cluster_settings
 from labpool.settings.conversion import catalogue_of, simulated_devices, simulated_nodes
 from labpool.settings.findings import Finding, InvalidPoolFile, KeyPath
-from labpool.settings.kueue_section import KueueSettings, ProjectQuota
+from labpool.settings.kueue_section import KueueSettings, kueue_settings
 from labpool.settings.located_yaml import read_yaml
 from labpool.settings.notices import NoticeSettings, notice_settings
-from labpool.settings.pool_yaml import PoolYaml
 from labpool.settings.references import CrossChecks
 
 
@@ -64,7 +63,7 @@ def load_pool_file(path: Path) -> PoolFile:
         engine=sections.engine,
         catalogue=catalogue_of(sections),
         cluster=cluster_settings(sections),
-        kueue=_kueue(sections),
+        kueue=kueue_settings(sections.kueue),
         simulated_nodes=simulated_nodes(sections.simulated),
         simulated_devices=simulated_devices(sections),
         patterns={name: flavour.nvml for name, flavour in sections.flavours.items() if flavour.nvml},
@@ -73,16 +72,4 @@ def load_pool_file(path: Path) -> PoolFile:
         warnings=tuple(sorted(across.warnings, key=lambda finding: finding.line)),
         lines=source.lines,
         audit_heads=sections.audit.heads,
-    )
-
-
-def _kueue(sections: PoolYaml) -> KueueSettings:
-    return KueueSettings(
-        cohort=sections.kueue.cohort,
-        queueing=sections.kueue.queueing,
-        namespace=sections.kueue.namespace or "",
-        quotas={
-            name: ProjectQuota(dict(project.cpu), dict(project.memory_gib))
-            for name, project in sections.projects.items()
-        },
     )

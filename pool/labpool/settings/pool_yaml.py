@@ -20,9 +20,7 @@ from labpool.settings.simulated_section import SimulatedSection
 from labpool.settings.term_section import TERM_PATTERNS_IN_WORDS, TermSection
 from labpool.settings.values import (
     VALUE_PATTERNS_IN_WORDS,
-    Cores,
     Devices,
-    Gibibytes,
     Minutes,
     Name,
     Slug,
@@ -91,18 +89,6 @@ class ProjectSection(Section):
         description="How many of its own devices of each flavour others may use while it doesn't; of a flavour that "
         "left out all of them.",
         examples=[{"demo-gpu": 2}],
-    )
-    cpu: dict[Slug, Cores] = Field(
-        {},
-        description="With Kueue: CPU cores of each flavour's nodes that its servers may have at once; of a flavour "
-        "that is left out all there are.",
-        examples=[{"demo-gpu": 64}],
-    )
-    memory_gib: dict[Slug, Gibibytes] = Field(
-        {},
-        description="With Kueue: memory of each flavour's nodes in GiB that its servers may have at once; of a flavour "
-        "that is left out all there is.",
-        examples=[{"demo-gpu": 512}],
     )
     weight: float | None = Field(
         None,
