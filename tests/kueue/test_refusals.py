@@ -1,6 +1,6 @@
 """What `labpool kueue sync` says where there is no cluster, or none with Kueue.
 
-What answers here is no API server: it says what a real one said where Kueue is not installed, or where it starts up.
+What answers here is no API server: it says what a real one says where Kueue is not installed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -23,18 +23,17 @@ from tests.settings.conftest import SMALL
 
 @dataclass
 class Answers:
-    """What each path is answered with; others with the last words of `otherwise`."""
+    """What everything is answered with."""
 
     address: str
-    by_path: dict[str, tuple[int, str]] = field(default_factory=dict)
-    otherwise: tuple[int, str] = (404, "404 page not found")
+    always: tuple[int, str] = (404, "404 page not found")
 
 
 @pytest.fixture
 def answers() -> Iterator[Answers]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, text = told.by_path.get(self.path, told.otherwise)
+            status, text = told.always
             self.send_response(status)
             self.end_headers()
             self.wfile.write(text.encode())
@@ -65,10 +64,6 @@ def run(folder: Path, kubeconfig: Path) -> Result:
     return CliRunner().invoke(app, ["kueue", "sync", str(folder)], env={"KUBECONFIG": str(kubeconfig)})
 
 
-def status(code: int, message: str) -> tuple[int, str]:
-    return code, json.dumps({"kind": "Status", "status": "Failure", "message": message, "code": code})
-
-
 def test_cluster_without_kueue_is_told_what_to_install(answers: Answers, tmp_path: Path):
     result = sync(tmp_path, answers.address)
     assert result.exit_code == 1
@@ -76,18 +71,10 @@ def test_cluster_without_kueue_is_told_what_to_install(answers: Answers, tmp_pat
 
 
 def test_token_that_is_over_is_told(answers: Answers, tmp_path: Path):
-    answers.otherwise = status(401, "Unauthorized")
+    answers.always = 401, json.dumps({"kind": "Status", "message": "Unauthorized", "code": 401})
     result = sync(tmp_path, answers.address)
     assert result.exit_code == 1
     assert "The API server doesn't know us" in result.stderr
-
-
-def test_api_server_that_just_starts_is_no_refusal(answers: Answers, tmp_path: Path):
-    answers.by_path["/apis/kueue.x-k8s.io/v1beta2"] = (200, "{}")
-    answers.otherwise = status(429, "storage is (re)initializing")
-    result = sync(tmp_path, answers.address)
-    assert result.exit_code == 3
-    assert "Try again soon. The API server says: storage is (re)initializing" in result.stderr
 
 
 def test_api_server_that_is_away_is_named(tmp_path: Path):

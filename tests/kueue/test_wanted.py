@@ -62,7 +62,7 @@ def projects(draw: st.DrawFn) -> list[Project]:
     made = []
     for name in names:
         nominal = draw(counts)
-        lend = {flavour: draw(st.integers(0, own)) for flavour, own in nominal.items() if draw(st.booleans())}
+        lend = draw(counts)
         made.append(Project(name, name, nominal=nominal, borrow=draw(counts), lend=lend))
     return made
 

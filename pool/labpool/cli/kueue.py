@@ -12,12 +12,7 @@ from labpool.cli.asking import Exit
 from labpool.cli.looking import Json
 from labpool.settings import pool_file_path
 
-kueue = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-
-
-@kueue.callback()
-def _group() -> None:
-    """Queues of a cluster with Kueue: docs/kueue.md."""
+kueue = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Queues of a cluster with Kueue: docs/kueue.md.")
 
 
 @kueue.command()

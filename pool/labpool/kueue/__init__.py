@@ -1,6 +1,7 @@
 """Kueue's objects for a lab: queues, flavours and classes made from pool.yaml and the cluster's nodes."""
 
-from labpool.kueue.cluster_api import ClusterApi, ClusterRefused, ClusterUnavailable, connected
+from labpool.kueue.answers import ClusterRefused, ClusterUnavailable
+from labpool.kueue.cluster_api import ClusterApi, connected
 from labpool.kueue.differences import FieldChange
 from labpool.kueue.manifests import Kind, Named
 from labpool.kueue.steps import Act, Step, Synced

@@ -1,11 +1,10 @@
-"""The API server, as far as queues need it: lists, server-side apply, deletions; and what it says no with, in words."""
+"""The API server, as far as queues need it: lists, server-side apply, deletions."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,32 +12,17 @@ from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
+import yaml
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
 
+from labpool.kueue.answers import ClusterUnavailable, FieldsTaken, holders_in, make_sure
 from labpool.kueue.manifests import GROUP_VERSION, Kind, Manifest, Named
 
 FIELD_MANAGER = "labpool"
 """Whose the fields are that we set."""
 _PATIENCE = 30
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_FORBIDDEN = re.compile(r'cannot (\w+) resource "([^"]+)"(?: in API group "([^"]*)")?')
-
-
-class ClusterUnavailable(Exception):
-    """The API server, or Kueue behind it, gives no answer; or nothing says where it is."""
-
-
-class ClusterRefused(Exception):
-    """The API server answers, and says no; the message says to what, why, and what helps."""
-
-
-class FieldsTaken(Exception):
-    """Others have set fields that we would set: `holders` by path."""
-
-    def __init__(self, holders: Mapping[str, str]) -> None:
-        super().__init__(f"set by others: {', '.join(holders)}")
-        self.holders = holders
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +45,7 @@ class ClusterApi:
             ClusterRefused: we may not.
         """
         status, answer = await self._ask("GET", path)
-        _make_sure(status, answer, f"list {path.rsplit('/', 1)[-1]}")
+        make_sure(status, answer, f"list {path.rsplit('/', 1)[-1]}")
         items = answer.get("items")
         return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
@@ -77,8 +61,8 @@ class ClusterApi:
         parameters |= {"dryRun": "All"} if dry_run else {}
         status, answer = await self._ask("PATCH", path_of(manifest.named), parameters, manifest.body)
         if status == HTTPStatus.CONFLICT:
-            raise FieldsTaken(_holders(answer))
-        _make_sure(status, answer, f"set {manifest.named}")
+            raise FieldsTaken(holders_in(answer))
+        make_sure(status, answer, f"set {manifest.named}")
         return answer
 
     async def delete(self, named: Named, *, dry_run: bool) -> None:
@@ -90,7 +74,7 @@ class ClusterApi:
         """
         status, answer = await self._ask("DELETE", path_of(named), {"dryRun": "All"} if dry_run else {})
         if status != HTTPStatus.NOT_FOUND:
-            _make_sure(status, answer, f"delete {named}")
+            make_sure(status, answer, f"delete {named}")
 
     async def _ask(
         self, method: str, path: str, parameters: Mapping[str, str] | None = None, body: object = None
@@ -136,7 +120,7 @@ async def connected(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Cl
             await config.load_kube_config(config_file=file, client_configuration=settings)
             _, current = config.list_kube_config_contexts(config_file=file)
             namespace = (current or {"context": {}})["context"].get("namespace") or "default"
-    except (config.ConfigException, OSError) as error:
+    except (config.ConfigException, OSError, yaml.YAMLError) as error:
         raise ClusterUnavailable(
             f"Nothing says where the cluster is ({error}). Set KUBECONFIG to a kubeconfig, or run this "
             "in the pool's pod."
@@ -154,47 +138,6 @@ def paths_of(kind: Kind, namespace: str) -> str:
     """Where all objects of a kind are in the API; an empty namespace for the whole cluster's kinds."""
     within = f"/namespaces/{namespace}" if namespace else ""
     return f"/apis/{GROUP_VERSION}{within}/{kind.value}"
-
-
-def _make_sure(status: int, answer: Mapping[str, object], what: str) -> None:
-    if status < HTTPStatus.BAD_REQUEST:
-        return
-    said = str(answer.get("message", "")) or f"status {status}"
-    if status == HTTPStatus.UNAUTHORIZED:
-        raise ClusterRefused(f"The API server doesn't know us, so we can't {what}. Get a new token or certificate.")
-    forbidden = _FORBIDDEN.search(said)
-    if status == HTTPStatus.FORBIDDEN and forbidden:
-        verb, resource, group = forbidden.groups()
-        raise ClusterRefused(
-            f'We may not {verb} {resource}, so we can\'t {what}. Add the verb "{verb}" for the resource "{resource}" '
-            f'of the API group "{group or ""}" to our role, which docs/kubernetes.md has whole. It says: {said}'
-        )
-    if "failed calling webhook" in said:
-        raise ClusterUnavailable(
-            f"Kueue gives no answer, so we can't {what}. Look at its pods, in most clusters with "
-            f"`kubectl get pods -n kueue-system`. The API server says: {said}"
-        )
-    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise ClusterUnavailable(f"We can't {what} at the moment. Try again soon. The API server says: {said}")
-    if status == HTTPStatus.NOT_FOUND and "namespaces" in said:
-        raise ClusterRefused(f"We can't {what}: {said}. Make it, or name another in kueue.namespace of pool.yaml.")
-    raise ClusterRefused(f"We can't {what}. The API server says: {said}")
-
-
-def _holders(answer: Mapping[str, object]) -> dict[str, str]:
-    details = answer.get("details")
-    causes = details.get("causes", []) if isinstance(details, Mapping) else []
-    return {_field(cause): _manager(cause) for cause in causes if isinstance(cause, Mapping)}
-
-
-def _field(cause: Mapping[str, object]) -> str:
-    path = str(cause.get("field", "")).removeprefix(".")
-    return path.removeprefix("metadata.") if path.startswith("metadata.labels") else path
-
-
-def _manager(cause: Mapping[str, object]) -> str:
-    quoted = re.search(r'"([^"]*)"', str(cause.get("message", "")))
-    return quoted.group(1) if quoted else "somebody else"
 
 
 def _as_object(text: str) -> Mapping[str, object]:

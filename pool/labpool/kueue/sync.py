@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from labpool.domain.catalogue import Catalogue
-from labpool.kueue.cluster_api import ClusterApi, ClusterRefused, FieldsTaken, paths_of
+from labpool.kueue.answers import ClusterRefused, FieldsTaken
+from labpool.kueue.cluster_api import ClusterApi, paths_of
 from labpool.kueue.differences import changes_between, flattened
 from labpool.kueue.leaving import no_longer_wanted
 from labpool.kueue.manifests import GROUP_VERSION, Kind, Manifest, Named, manifests
@@ -127,4 +128,5 @@ def _replaced(wanted: WantedQueues, standing: Standing) -> Iterator[str]:
 
 
 def _share_nodes(live: Live, flavour: WantedFlavour, nodes: tuple[NodeOffer, ...]) -> bool:
-    return any(node.has(live.node_labels) and node.has(flavour.node_labels) for node in nodes)
+    its_own = [node for node in nodes if node.has(flavour.node_labels) and node.offers(flavour.resource)]
+    return any(node.has(live.node_labels) for node in its_own)

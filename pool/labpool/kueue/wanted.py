@@ -153,11 +153,11 @@ class _Queue:
             yield resource, self._devices(flavour.flavour) if resource == flavour.resource else Share(0, 0, 0)
 
     def _devices(self, flavour: str) -> Share:
-        lend = self.project.lend.get(flavour)
+        own, lend = self.project.nominal.get(flavour, 0), self.project.lend.get(flavour)
         return Share(
-            _thousand(self.project.nominal.get(flavour, 0)),
+            _thousand(own),
             borrow=_thousand(self.project.borrow.get(flavour, 0)),
-            lend=None if lend is None else _thousand(lend),
+            lend=None if lend is None else _thousand(min(lend, own)),
         )
 
     def _beside(self, flavour: str, resource: str) -> int:
