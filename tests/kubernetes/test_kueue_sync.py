@@ -161,7 +161,7 @@ def test_flavour_changes_only_while_nobody_holds_its_devices(queues: Queues):
     queues.write({"vision": VISION}, flavours={"a100": changed})
     result = queues.run()
     assert result.exit_code == 1
-    assert "1 of its servers hold devices" in result.stderr
+    assert "is in use by a Workload" in result.stderr
     assert queues.flavour() == old
     queues.end("holds")
     done = queues.acts()

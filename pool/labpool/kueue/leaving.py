@@ -35,13 +35,14 @@ def no_longer_wanted(made: Iterable[Manifest], applied: Iterable[Step], standing
 
 
 def _step(named: Named, needs: dict[Named, frozenset[Named]], standing: Standing) -> Step:
-    users = [str(other) for other, needed in needs.items() if named in needed]
+    users = sorted(str(other) for other, needed in needs.items() if named in needed)
     workloads = sum(named.name in _held_in(named.kind, each) for each in standing.workloads)
     if workloads:
         users.append("a Workload" if workloads == 1 else f"{workloads} Workloads")
     if not users:
         return Step(Act.DELETE, named)
-    return Step(Act.KEPT, named, said=f"pool.yaml doesn't name it any more. In use by {', '.join(users)}.")
+    said = f"pool.yaml doesn't name it any more. In use by {', '.join(users)}."
+    return Step(Act.KEPT, named, said=said, users=tuple(users))
 
 
 def _held_in(kind: Kind, workload: HeldWorkload) -> frozenset[str]:

@@ -51,10 +51,6 @@ class Standing:
         queues = {each.queue for each in self.workloads}
         return {queue: frozenset(_flavours(each for each in self.workloads if each.queue == queue)) for queue in queues}
 
-    def holders(self, flavour: str) -> int:
-        """How many Workloads hold a ResourceFlavor."""
-        return sum(flavour in each.flavours for each in self.workloads)
-
 
 def live_of(kind: Kind, item: Mapping[str, object], cohort: str) -> Live:
     """An object of Kueue's as the API server gives it."""

@@ -28,12 +28,16 @@ class Act(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One object: `changes` of its fields, and in `said` why it stays as it is and what to do."""
+    """One object: `changes` of its fields, and in `said` why it stays as it is and what to do.
+
+    `users` are the others for whose sake it is kept.
+    """
 
     act: Act
     named: Named
     changes: tuple[FieldChange, ...] = ()
     said: str = ""
+    users: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from labpool.domain.catalogue import Catalogue
@@ -11,10 +10,10 @@ from labpool.kueue.cluster_api import ClusterApi, paths_of
 from labpool.kueue.differences import changes_between, flattened
 from labpool.kueue.leaving import no_longer_wanted
 from labpool.kueue.manifests import GROUP_VERSION, Kind, Manifest, Named, manifests
-from labpool.kueue.nodes import NodeOffer
+from labpool.kueue.replacing import given_twice
 from labpool.kueue.standing import Live, Standing, live_of, node_of, workloads_of
 from labpool.kueue.steps import Act, Step, Synced
-from labpool.kueue.wanted import UnusableFlavours, WantedFlavour, WantedQueues, wanted_queues
+from labpool.kueue.wanted import UnusableFlavours, WantedQueues, wanted_queues
 from labpool.settings import ClusterSettings, KueueSettings
 
 _TAKE_BACK = "Take what is there over into pool.yaml, or set pool.yaml's values again with --force."
@@ -49,7 +48,6 @@ async def sync_queues(
     settings = replace(settings, namespace=settings.namespace or api.namespace)
     standing = await _look(api, settings)
     wanted = wanted_queues(catalogue, cluster, settings, standing.nodes, standing.held())
-    _make_sure_nothing_is_given_twice(wanted, standing)
     return await _brought_about(api, wanted, standing, dry_run, force)
 
 
@@ -61,6 +59,9 @@ async def _brought_about(
     leaving = no_longer_wanted(
         made, [step for step in steps.values() if step.act in (Act.CREATE, Act.CHANGE)], standing
     )
+    problems = given_twice(wanted, leaving, standing)
+    if problems:
+        raise UnusableFlavours("\n".join(problems))
     for manifest in made:
         if not dry_run and steps[manifest.named].act in (Act.CREATE, Act.CHANGE):
             await api.apply(manifest, dry_run=False, force=force)
@@ -102,31 +103,3 @@ async def _step(api: ClusterApi, manifest: Manifest, live: Live | None, force: b
     if holders and not force:
         return Step(Act.DRIFTED, named, changes, _TAKE_BACK)
     return Step(Act.CHANGE if changes else Act.SAME, named, changes)
-
-
-def _make_sure_nothing_is_given_twice(wanted: WantedQueues, standing: Standing) -> None:
-    """Kueue counts what is held by flavour: under a new one the same nodes would seem free."""
-    problems = list(_replaced(wanted, standing))
-    if problems:
-        raise UnusableFlavours("\n".join(problems))
-
-
-def _replaced(wanted: WantedQueues, standing: Standing) -> Iterator[str]:
-    names = {each.name for each in wanted.flavours}
-    old = [each for each in standing.live.values() if each.named.kind is Kind.FLAVOUR and each.named.name not in names]
-    for flavour in wanted.flavours:
-        for live in old if Named(Kind.FLAVOUR, flavour.name) not in standing.live else ():
-            holders = standing.holders(live.named.name)
-            if holders and live.ours and _share_nodes(live, flavour, standing.nodes):
-                yield (
-                    f"flavours.{flavour.flavour} would become another one for Kueue, since its name, resource, "
-                    f"node_labels or tolerations have changed, and {holders} of its servers hold devices of "
-                    f"{live.named}. "
-                    "Kueue would give these away a second time, so nothing was changed. Let them end first "
-                    "(`labpool drain` keeps new ones away), or set the old values in pool.yaml again."
-                )
-
-
-def _share_nodes(live: Live, flavour: WantedFlavour, nodes: tuple[NodeOffer, ...]) -> bool:
-    its_own = [node for node in nodes if node.has(flavour.node_labels) and node.offers(flavour.resource)]
-    return any(node.has(live.node_labels) for node in its_own)
