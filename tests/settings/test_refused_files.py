@@ -99,8 +99,8 @@ ONE_MISTAKE = {
     "misspelt section": (
         SMALL + "que: {}\n",
         'pool.yaml:13: que: unknown key. Did you mean "queue"? '
-        "Known here: engine, timezone, terms, flavours, simulated, limits, profiles, projects, datasets, queue, audit, "
-        "notices.",
+        "Known here: engine, timezone, terms, flavours, simulated, limits, profiles, projects, datasets, queue, kueue, "
+        "audit, notices.",
     ),
     "key of a later release": (
         changed("    nominal: {gpu: 2}", "    egress: []\n    nominal: {gpu: 2}"),

@@ -15,6 +15,7 @@ from labpool.cli.check import check_file
 from labpool.cli.check_output import as_text, print_tables
 from labpool.cli.database import database
 from labpool.cli.doctor import doctor
+from labpool.cli.kueue import kueue
 from labpool.cli.looking import status, tickets, top
 from labpool.cli.quota import quota
 from labpool.cli.simulate import simulate
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(audit, name="audit")
 app.add_typer(simulate, name="simulate")
-for _name, _group in (("users", users), ("db", database), ("quota", quota)):
+for _name, _group in (("users", users), ("db", database), ("quota", quota), ("kueue", kueue)):
     app.add_typer(_group, name=_name)
 for _command in (status, top, tickets, usage, extend, end, grant, drain, undrain, fence, reload, doctor):
     app.command()(_command)

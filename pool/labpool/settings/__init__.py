@@ -5,6 +5,7 @@ from labpool.settings.cluster import ClusterSettings, Dataset, FlavourOnNodes, P
 from labpool.settings.completion import complete_catalogue, flavour_of_card, hidden_profiles
 from labpool.settings.demo_accounts import DEMO_ACCOUNTS, DemoAccount
 from labpool.settings.findings import Finding, InvalidPoolFile
+from labpool.settings.kueue_section import KueueSettings, ProjectQuota
 from labpool.settings.notices import SMTP_PASSWORD, MailServer, NoticeSettings, mail_password
 from labpool.settings.overcommitment import overcommitted_findings
 from labpool.settings.place import Place, UnusablePlace, folder_name
@@ -25,6 +26,7 @@ __all__ = [
     "FlavourOnNodes",
     "InvalidPoolFile",
     "InvalidSetting",
+    "KueueSettings",
     "MailServer",
     "NoticeSettings",
     "Place",
@@ -33,6 +35,7 @@ __all__ = [
     "Ports",
     "Profile",
     "Project",
+    "ProjectQuota",
     "Toleration",
     "UnusablePlace",
     "WatchedPoolFile",

@@ -12,6 +12,7 @@ from labpool.settings.checking import check_sections
 from labpool.settings.cluster import ClusterSettings, cluster_settings
 from labpool.settings.conversion import catalogue_of, simulated_devices, simulated_nodes
 from labpool.settings.findings import Finding, InvalidPoolFile, KeyPath
+from labpool.settings.kueue_section import KueueSettings, kueue_settings
 from labpool.settings.located_yaml import read_yaml
 from labpool.settings.notices import NoticeSettings, notice_settings
 from labpool.settings.references import CrossChecks
@@ -31,6 +32,7 @@ class PoolFile:
     engine: str
     catalogue: Catalogue
     cluster: ClusterSettings
+    kueue: KueueSettings
     simulated_nodes: tuple[Node, ...]
     simulated_devices: tuple[Device, ...]
     patterns: Mapping[str, str]
@@ -61,6 +63,7 @@ def load_pool_file(path: Path) -> PoolFile:
         engine=sections.engine,
         catalogue=catalogue_of(sections),
         cluster=cluster_settings(sections),
+        kueue=kueue_settings(sections.kueue),
         simulated_nodes=simulated_nodes(sections.simulated),
         simulated_devices=simulated_devices(sections),
         patterns={name: flavour.nvml for name, flavour in sections.flavours.items() if flavour.nvml},

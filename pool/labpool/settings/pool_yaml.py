@@ -12,6 +12,7 @@ from pydantic import Field
 from labpool.settings.audit_section import AUDIT_PATTERNS_IN_WORDS, AuditSection
 from labpool.settings.dataset_section import DATASET_PATTERNS_IN_WORDS, DatasetSection
 from labpool.settings.flavour_section import FLAVOUR_PATTERNS_IN_WORDS, FlavourSection
+from labpool.settings.kueue_section import KUEUE_PATTERNS_IN_WORDS, KueueSection
 from labpool.settings.notice_sections import NOTICE_PATTERNS_IN_WORDS, NoticesSection
 from labpool.settings.profile_section import PROFILE_PATTERNS_IN_WORDS, ProfileSection
 from labpool.settings.section import Section
@@ -31,6 +32,7 @@ PATTERNS_IN_WORDS = (
     | AUDIT_PATTERNS_IN_WORDS
     | DATASET_PATTERNS_IN_WORDS
     | FLAVOUR_PATTERNS_IN_WORDS
+    | KUEUE_PATTERNS_IN_WORDS
     | NOTICE_PATTERNS_IN_WORDS
     | PROFILE_PATTERNS_IN_WORDS
     | TERM_PATTERNS_IN_WORDS
@@ -84,7 +86,7 @@ class ProjectSection(Section):
     )
     lend: dict[Slug, Devices] = Field(
         {},
-        description="How many of its own devices of each flavour others may use while it doesn't; of a flavour that is "
+        description="How many of its own devices of each flavour others may use while it doesn't; of a flavour that "
         "left out all of them.",
         examples=[{"demo-gpu": 2}],
     )
@@ -225,5 +227,6 @@ class PoolYaml(Section):
     projects: dict[Slug, ProjectSection] = Field({}, description="Project spaces, by name.")
     datasets: dict[Slug, DatasetSection] = Field({}, description="Data that projects may read, by name.")
     queue: QueueSection = Field(QueueSection(), description="Times of the queue.")
+    kueue: KueueSection = Field(KueueSection(), description="How queues are named and run where Kueue decides.")
     audit: AuditSection = Field(AuditSection(), description="How the audit trail is kept safe.")
     notices: NoticesSection = Field(NoticesSection(), description="How notices reach people who are not looking.")

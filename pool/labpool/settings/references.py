@@ -41,6 +41,7 @@ class CrossChecks:
                 problem = "missing; expected with shared: true"
                 self._error(("flavours", name, "gpu_memory_gib"), problem, "Say how much of the card each may use.")
         self._simulated_nodes()
+        self._kueue()
         self._mail_server()
 
     def _time_zone(self, name: str) -> None:
@@ -140,6 +141,14 @@ class CrossChecks:
             seen.add(node.name)
             for flavour in node.devices:
                 self._known((*path, "devices", flavour), flavour, "flavour", self.checked.declared.flavours)
+
+    def _kueue(self) -> None:
+        for project, quota in self.checked.sections.kueue.quotas.items():
+            path: KeyPath = ("kueue", "quotas", project)
+            self._known(path, project, "project", self.checked.declared.projects)
+            for key, of_flavour in (("cpu", quota.cpu), ("memory_gib", quota.memory_gib)):
+                for flavour in of_flavour:
+                    self._known((*path, key, flavour), flavour, "flavour", self.checked.declared.flavours)
 
     def _mail_server(self) -> None:
         email = self.checked.sections.notices.email
