@@ -91,7 +91,7 @@ def _read(engine: Engine) -> Found:
 
 
 def _check_tickets(found: Found) -> None:
-    """Who holds a lease has just one, of as many devices as asked for; a place is for who waits, or falls back on it."""
+    """Who holds a lease has just one, of as many devices as asked for; a place is for who waits or falls back on it."""
     live = Counter(lease.ticket for lease in found.leases if lease.ended_at is None)
     for ticket in found.tickets.values():
         state = State(ticket.state)
