@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timezone
+from functools import partial
 
 from kubernetes_asyncio.client import V1Pod, V1PodSpec
 from kubespawner import KubeSpawner
@@ -24,6 +25,7 @@ from gpuspawner.pod_plan import PodPlan, Started, grace_seconds, plan_pod
 from gpuspawner.pod_run import PodRun
 from gpuspawner.pod_shape import as_models, lay_over
 from gpuspawner.pod_start import SeenPod, come_up, patience, uid_of, words_of
+from gpuspawner.pod_watch import Watches
 
 _HOME_CLAIM = "claim-{username}"
 _CARD_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
@@ -83,6 +85,7 @@ class GPUKubeSpawner(KubeSpawner):
     _left: str | None = None  # the pod of an earlier start, "" for none, None before the cluster was asked
     _is_up = False
     _look = Instance(asyncio.Lock, ())
+    _watches = Watches(KubeSpawner.reflectors)
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -225,6 +228,7 @@ class GPUKubeSpawner(KubeSpawner):
 
     async def poll(self) -> int | None:
         """Look as KubeSpawner does, and say in the log why a pod ended before it is cleared away."""
+        await self._watch()
         if words := end_in_words(self._pod()):
             self.log.warning("pod %s ended: %s", self.pod_name, words.sentence)
         status: int | None = await super().poll()
@@ -273,9 +277,17 @@ class GPUKubeSpawner(KubeSpawner):
         pod = self._pod()
         return {} if self._left is None or uid_of(pod) == self._left else pod
 
+    async def _watch(self) -> None:
+        """Before each look: see that pods and events are watched."""
+        await self._watches.see_to(self._get_reflector_key("pods"), partial(self._start_watching_pods, replace=True))
+        if self.events_enabled:
+            begin = partial(self._start_watching_events, replace=True)
+            await self._watches.see_to(self._get_reflector_key("events"), begin)
+
     async def _start_pod(self) -> str:
         """Start as KubeSpawner does, which also takes away what an earlier start left."""
-        await super().poll()  # begins to look at pods
+        await self._watch()
+        await super().poll()
         self._left = uid_of(self._pod())
         address: str = await super().start()
         return address
