@@ -24,6 +24,7 @@ from gpuspawner.pod_folders import PodStorage
 from gpuspawner.pod_isolation import isolate
 from gpuspawner.pod_plan import PodPlan, Started, grace_seconds, plan_pod
 from gpuspawner.pod_run import PodRun
+from gpuspawner.pod_settings import check_named
 from gpuspawner.pod_shape import as_models, lay_over
 from gpuspawner.pod_start import SeenPod, come_up, patience, uid_of, words_of
 from gpuspawner.pod_watch import Watches
@@ -168,13 +169,15 @@ class GPUKubeSpawner(KubeSpawner):
         """Settle what the next pod of this server gets.
 
         Raises:
-            NotStarted: the user's name can't be a folder's.
+            NotStarted: the user's name can't be a folder's, or pool.yaml doesn't say what the pod gets.
         """
+        file = self.asking.pool_file
+        check_named(options, lease, file.cluster)
         storage = PodStorage(self.home_folder, self.pvc_name, self.projects_claim, self.datasets_claim, self.logs_claim)
         started = Started(self.user.name, options, lease)
         address = self.pool_url_in_pods or self.pool_url
         try:
-            self._plan = plan_pod(started, self.asking.pool_file, storage, address, self.pool_id)
+            self._plan = plan_pod(started, file, storage, address, self.pool_id)
         except ValueError as error:
             raise unusable_user_name(error) from error
 

@@ -75,7 +75,7 @@ def plan_pod(started: Started, file: PoolFile, storage: PodStorage, pool_url: st
     options, lease, cluster = started.options, started.lease, file.cluster
     profile, pod = file.catalogue.profiles.get(options.profile), cluster.profile(options.profile)
     chosen = lease or profile
-    # of a profile that was removed while its lease waited nothing is known but its devices
+    # of a profile that the pool has removed while its lease waited nothing is known but its devices
     cpu = max(chosen.cpu if chosen else 0.0, _LEAST_CPU)
     memory = max(chosen.memory_gib if chosen else 0.0, _LEAST_MEMORY_GIB)
     shared_memory = memory / 4 if pod.shared_memory_gib is None else min(pod.shared_memory_gib, memory)
