@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timezone
+from functools import partial
 
-from kubernetes_asyncio.client import V1Pod, V1PodSpec
+from kubernetes_asyncio.client import V1DeleteOptions, V1Pod, V1PodSpec
 from kubespawner import KubeSpawner
 from kubespawner.utils import update_k8s_model
 from labpool.api_models import LeaseToApply
@@ -17,13 +18,16 @@ from gpuspawner.asking import Asking, no_failure_limit_on_hub_5, options_are_app
 from gpuspawner.folders import unusable_user_name
 from gpuspawner.form import render_form
 from gpuspawner.options import ServerOptions
+from gpuspawner.pod_end import until_gone
 from gpuspawner.pod_events import end_in_words
 from gpuspawner.pod_folders import PodStorage
 from gpuspawner.pod_isolation import isolate
 from gpuspawner.pod_plan import PodPlan, Started, grace_seconds, plan_pod
 from gpuspawner.pod_run import PodRun
+from gpuspawner.pod_settings import check_named
 from gpuspawner.pod_shape import as_models, lay_over
 from gpuspawner.pod_start import SeenPod, come_up, patience, uid_of, words_of
+from gpuspawner.pod_watch import Watches
 
 _HOME_CLAIM = "claim-{username}"
 _CARD_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
@@ -79,10 +83,10 @@ class GPUKubeSpawner(KubeSpawner):
 
     user_options: object  # set by the hub: whatever was sent or stored
     _plan: PodPlan | None = None
-    _run = PodRun()
     _left: str | None = None  # the pod of an earlier start, "" for none, None before the cluster was asked
     _is_up = False
     _look = Instance(asyncio.Lock, ())
+    _watches = Watches(KubeSpawner.reflectors)
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -150,7 +154,7 @@ class GPUKubeSpawner(KubeSpawner):
             WaitingForGPU: no lease yet; the ticket is filed and its page is where the browser is sent.
             GPUsUnavailable: a GPU profile was asked for and the pool doesn't answer.
         """
-        self._plan, self._run, self._is_up = None, PodRun(), False
+        self._plan, self._is_up = None, False
         self._left = self._start_future = None
         clock = asyncio.get_running_loop().time
         deadline = clock() + patience(self.start_timeout)
@@ -159,21 +163,21 @@ class GPUKubeSpawner(KubeSpawner):
         self.plan(options, lease)
         self._pvc_exists = False  # it may have been deleted meanwhile; making it again does no harm
         starting = asyncio.ensure_future(self._start_pod())
-        address = await come_up(starting, lambda: SeenPod(self._new_pod(), self.events), deadline - clock(), self.log)
-        self._run = PodRun.begun(options, lease, datetime.now(timezone.utc))
-        return address
+        return await come_up(starting, lambda: SeenPod(self._new_pod(), self.events), deadline - clock(), self.log)
 
     def plan(self, options: ServerOptions, lease: LeaseToApply | None) -> None:
         """Settle what the next pod of this server gets.
 
         Raises:
-            NotStarted: the user's name can't be a folder's.
+            NotStarted: the user's name can't be a folder's, or pool.yaml doesn't say what the pod gets.
         """
+        file = self.asking.pool_file
+        check_named(options, lease, file.cluster)
         storage = PodStorage(self.home_folder, self.pvc_name, self.projects_claim, self.datasets_claim, self.logs_claim)
         started = Started(self.user.name, options, lease)
         address = self.pool_url_in_pods or self.pool_url
         try:
-            self._plan = plan_pod(started, self.asking.pool_file, storage, address, self.pool_id)
+            self._plan = plan_pod(started, file, storage, address, self.pool_id)
         except ValueError as error:
             raise unusable_user_name(error) from error
 
@@ -216,15 +220,18 @@ class GPUKubeSpawner(KubeSpawner):
         KubeSpawner itself calls this with `now` to clear a dead pod away, the hub after a failed start; the lease stays
         then, for the next try.
         """
-        ticket = self._run.ticket if self._is_up and not now else ""
-        await self._end_pod(now)
-        if not now:
-            self._plan, self._is_up = None, False
-        if ticket:
-            await self.asking.report_stopped(ticket)
+        ticket = PodRun.of_pod(self._pod()).ticket if self._is_up and not now else ""
+        try:
+            await self._end_pod(now)
+        finally:
+            if not now:
+                self._plan, self._is_up = None, False
+            if ticket:
+                await self.asking.report_stopped(ticket)
 
     async def poll(self) -> int | None:
         """Look as KubeSpawner does, and say in the log why a pod ended before it is cleared away."""
+        await self._watch()
         if words := end_in_words(self._pod()):
             self.log.warning("pod %s ended: %s", self.pod_name, words.sentence)
         status: int | None = await super().poll()
@@ -236,26 +243,11 @@ class GPUKubeSpawner(KubeSpawner):
         One look at a time, for the reason that `SimpleLocalGPUSpawner.poll_and_notify` names.
         """
         async with self._look:
-            if self._is_up and self._run.is_over(datetime.now(timezone.utc)):
+            if self._is_up and PodRun.of_pod(self._pod()).is_over(datetime.now(timezone.utc)):
                 self.log.info("hours are over, stopping CPU server %s", self._log_name)
                 await self._end_pod(now=False)
             status: int | None = await super().poll_and_notify()
         return status
-
-    def get_state(self) -> dict[str, object]:
-        """Keep what a restarted hub has to know of a pod that runs on."""
-        state: dict[str, object] = super().get_state()
-        return state | self._run.to_state()
-
-    def clear_state(self) -> None:
-        """Forget what belongs to a server that is over."""
-        super().clear_state()
-        self._run = PodRun()
-
-    def load_state(self, state: dict[str, object]) -> None:
-        """Take over a pod that runs on."""
-        super().load_state(state)
-        self._run = PodRun.of_state(state)
 
     @property
     def events(self) -> list[Mapping[str, object]]:
@@ -273,14 +265,24 @@ class GPUKubeSpawner(KubeSpawner):
         pod = self._pod()
         return {} if self._left is None or uid_of(pod) == self._left else pod
 
+    async def _watch(self) -> None:
+        """Before each look: see that pods and events are watched."""
+        await self._watches.see_to(self._get_reflector_key("pods"), partial(self._start_watching_pods, replace=True))
+        if self.events_enabled:
+            begin = partial(self._start_watching_events, replace=True)
+            await self._watches.see_to(self._get_reflector_key("events"), begin)
+
     async def _start_pod(self) -> str:
         """Start as KubeSpawner does, which also takes away what an earlier start left."""
-        await super().poll()  # begins to look at pods
+        await self._watch()
+        await super().poll()
         self._left = uid_of(self._pod())
         address: str = await super().start()
         return address
 
     async def _end_pod(self, now: bool) -> None:
-        # KubeSpawner sends its own grace with each deletion, one second by default, in place of the pod's
-        self.delete_grace_period = grace_seconds(self.asking.pool_file)
-        await super().stop(now)
+        await self._watch()
+        grace = 0 if now else grace_seconds(self.asking.pool_file)
+        options = V1DeleteOptions(grace_period_seconds=grace)
+        delete = partial(self._make_delete_pod_request, self.pod_name, options, grace, self.k8s_api_request_timeout)
+        await until_gone(delete, lambda: not self._pod(), self.pod_name, grace)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gpuspawner.pod_fields import listed, mapping, text
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -100,49 +102,37 @@ _RULES = (
 )
 
 
-def in_words(reason: str, text: str) -> Words | None:
+def in_words(reason: str, said: str) -> Words | None:
     """Words for an event or a state; None where there is nothing to say to a researcher."""
     for rule in _RULES:
-        if re.fullmatch(rule.reason, reason) and re.search(rule.pattern, text):
+        if re.fullmatch(rule.reason, reason) and re.search(rule.pattern, said):
             return rule.words
     return None
 
 
 def end_in_words(pod: Mapping[str, object]) -> Words | None:
     """Why a pod ended, read from its status; None while it has not."""
-    status = _mapping(pod.get("status"))
+    status = mapping(pod.get("status"))
     if status.get("phase") not in {"Failed", "Succeeded"}:
         return None
-    known = in_words(_text(status, "reason"), _text(status, "message"))
+    known = in_words(text(status, "reason"), text(status, "message"))
     if known is not None:
         return known
-    for container in _listed(status.get("containerStatuses")):
-        ended = _mapping(_mapping(container.get("state")).get("terminated"))
-        if known := in_words(_text(ended, "reason"), _text(ended, "message")):
+    for container in listed(status.get("containerStatuses")):
+        ended = mapping(mapping(container.get("state")).get("terminated"))
+        if known := in_words(text(ended, "reason"), text(ended, "message")):
             return known
     return _ENDED
 
 
-def refusal_in_words(status: int, text: str) -> str:
+def refusal_in_words(status: int, said: str) -> str:
     """Why the cluster refused to make a server's pod or home, as one sentence or two."""
-    if "exceeded quota" in text:
+    if "exceeded quota" in said:
         return "The lab's part of the cluster is full: its quota leaves no room for this server. Try again later."
-    if "violates PodSecurity" in text:
+    if "violates PodSecurity" in said:
         return f"The cluster doesn't accept this server: the lab's settings give it too many rights. {_ASK_ADMIN}"
-    if status == 403 and "forbidden" in text and "cannot" in text:
+    if status == 403 and "forbidden" in said and "cannot" in said:
         return f"The hub may not start servers on the cluster. {_ASK_ADMIN}"
     if status in {400, 404, 422}:
         return f"The cluster doesn't accept how this server is described. {_ASK_ADMIN}"
     return "The cluster doesn't start servers at the moment. Try again in a minute."
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _listed(value: object) -> list[Mapping[str, object]]:
-    return [_mapping(each) for each in value] if isinstance(value, list) else []
-
-
-def _text(fields: Mapping[str, object], key: str) -> str:
-    return str(fields.get(key) or "")

@@ -17,9 +17,9 @@ from gpuspawner.environment import Surroundings, server_environment
 from gpuspawner.folders import UserFolders
 from gpuspawner.options import ServerOptions
 from gpuspawner.pod_folders import RUNTIME, Mount, PodStorage, mounts_of
+from gpuspawner.pod_run import annotations_of
 
 LOGS = Path("/logs")
-TICKET, ENDS = "labpool/ticket", "labpool/ends"
 _LEAST_CPU, _LEAST_MEMORY_GIB = 0.1, 0.5
 _NO_CARD = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
 
@@ -75,7 +75,7 @@ def plan_pod(started: Started, file: PoolFile, storage: PodStorage, pool_url: st
     options, lease, cluster = started.options, started.lease, file.cluster
     profile, pod = file.catalogue.profiles.get(options.profile), cluster.profile(options.profile)
     chosen = lease or profile
-    # of a profile that was removed while its lease waited nothing is known but its devices
+    # of a profile that the pool has removed while its lease waited nothing is known but its devices
     cpu = max(chosen.cpu if chosen else 0.0, _LEAST_CPU)
     memory = max(chosen.memory_gib if chosen else 0.0, _LEAST_MEMORY_GIB)
     shared_memory = memory / 4 if pod.shared_memory_gib is None else min(pod.shared_memory_gib, memory)
@@ -96,7 +96,7 @@ def plan_pod(started: Started, file: PoolFile, storage: PodStorage, pool_url: st
             **_about_cards(lease, file),
         },
         labels={"labpool/project": options.project, **({"labpool/pool": pool_id} if pool_id else {})},
-        annotations={TICKET: lease.ticket, ENDS: lease.ends.isoformat()} if lease else {},
+        annotations=annotations_of(options, lease),
         grace=grace_seconds(file),
         home=storage.home,
     )

@@ -1,4 +1,4 @@
-"""What a running pod was started with, as the hub's database keeps it over a restart of the hub."""
+"""What a running pod was started with. The pod itself tells it, so a hub that died meanwhile knows it again."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from datetime import datetime, timedelta
 from labpool.api_models import LeaseToApply
 
 from gpuspawner.options import ServerOptions
+from gpuspawner.pod_fields import NOTEBOOK, container_states, mapping, text
 
-_TICKET, _ENDS = "labpool_ticket", "labpool_ends"
+_TICKET, _HOURS = "labpool/ticket", "labpool/hours"
 
 
 @dataclass(frozen=True, slots=True)
 class PodRun:
-    """The ticket whose lease it has, "" for a CPU profile; `ends` is when its hours are over, None where unknown."""
+    """The ticket whose lease it has, "" for a CPU profile, whose hours are over at `ends`; None where unknown."""
 
     ticket: str = ""
     ends: datetime | None = None
 
     @classmethod
-    def begun(cls, options: ServerOptions, lease: LeaseToApply | None, now: datetime) -> PodRun:
-        """A run that has just begun."""
-        return cls(lease.ticket, lease.ends) if lease else cls("", now + timedelta(hours=options.hours))
-
-    @classmethod
-    def of_state(cls, state: Mapping[str, object]) -> PodRun:
-        """The run that `to_state` told of; an empty one where there is nothing of it."""
-        ticket, ends = state.get(_TICKET), state.get(_ENDS)
-        try:
-            return cls(str(ticket or ""), datetime.fromisoformat(str(ends)) if ends else None)
-        except ValueError:
-            return cls(str(ticket or ""))
-
-    def to_state(self) -> dict[str, str]:
-        """For the hub's database."""
-        return {_TICKET: self.ticket, _ENDS: self.ends.isoformat()} if self.ends else {}
+    def of_pod(cls, pod: Mapping[str, object]) -> PodRun:
+        """The run of a pod as the API tells it."""
+        annotations = mapping(mapping(pod.get("metadata")).get("annotations"))
+        running = mapping(container_states(pod).get(NOTEBOOK, {}).get("running"))
+        return cls(text(annotations, _TICKET), _end(text(running, "startedAt"), text(annotations, _HOURS)))
 
     def is_over(self, now: datetime) -> bool:
         """Whether the hub has to end it: the hours of a CPU server; a lease is ended by the pool."""
         return not self.ticket and self.ends is not None and now >= self.ends
+
+
+def annotations_of(options: ServerOptions, lease: LeaseToApply | None) -> dict[str, str]:
+    """What `PodRun.of_pod` reads. A lease's end isn't among it, since an extension changes that."""
+    return {_TICKET: lease.ticket} if lease else {_HOURS: repr(options.hours)}
+
+
+def _end(started: str, hours: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(started.replace("Z", "+00:00")) + timedelta(hours=float(hours))
+    except ValueError:
+        return None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gpuspawner.hub_errors import NotStarted
+from gpuspawner.pod_settings import check_named
 
 from tests.gpuspawner.pods import DIGEST, PROFILES, lease, manifest, pod_spawner
 
@@ -149,15 +152,23 @@ async def test_cpu_server_has_no_ticket_and_sees_no_card_whatever_its_image_asks
     assert "labpool/ticket" not in pod["metadata"]["annotations"]
 
 
-async def test_profile_that_pool_yaml_no_longer_has_gets_a_bounded_pod_all_the_same(tmp_path: Path):
+@pytest.mark.parametrize(("section", "missing"), [("flavour", "slice"), ("profile", "slice")])
+async def test_what_the_hubs_pool_yaml_does_not_name_is_not_guessed(tmp_path: Path, section: str, missing: str):
     spawner = pod_spawner(tmp_path)
     options = spawner.asking.parse({"project": "vision", "profile": "slice", "hours": 1})
-    removed = lease("slice")
-    assert removed is not None
-    spawner.plan(options, removed.model_copy(update={"profile": "gone", "cpu": 0, "memory_gib": 0}))
-    limits = (await spawner.get_pod_manifest()).spec.containers[0].resources.limits
-    assert limits["cpu"] != "0m"
-    assert limits["memory"] != "0Mi"
+    cluster = spawner.asking.pool_file.cluster
+    behind = replace(cluster, **{f"{section}s": {}})
+    check_named(options, lease("slice"), cluster)
+    with pytest.raises(NotStarted, match=f"does not name the {section} '{missing}'") as refused:
+        check_named(options, lease("slice"), behind)
+    assert refused.value.headers["Labpool-Reason"] == "settings_differ"
+
+
+async def test_server_of_a_profile_that_was_removed_meanwhile_is_not_started(tmp_path: Path):
+    spawner = pod_spawner(tmp_path)
+    options = spawner.asking.parse({"project": "vision", "profile": "gone", "hours": 1})
+    with pytest.raises(NotStarted, match="Both need the same"):
+        spawner.plan(options, lease("slice"))
 
 
 @pytest.mark.parametrize("user", ["ada", "Ada", "ada.l", "ada--x", "ada/../bert", "a" * 200, "{pod_name}", "ada\n"])

@@ -119,6 +119,25 @@ async def test_cpu_server_starts_with_its_home_and_stops(lab: Lab):
     assert await restarted.poll() == 1
 
 
+async def test_watches_that_gave_up_are_begun_anew_before_a_look_and_a_start(lab: Lab):
+    for name in ("projects", "datasets", "logs"):
+        await lab.claim(name)
+    spawner = lab.spawner()
+    assert await spawner.poll() == 1
+    await give_up()
+    await spawner.start()
+    await give_up()
+    await lab.api.delete_namespaced_pod("jupyter-ada", lab.namespace, grace_period_seconds=0)
+    assert await spawner.poll() == 1
+
+
+async def give_up() -> None:
+    """What happens to the watches on pods and events when the API server was away for 51 s."""
+    for watch in GPUKubeSpawner.reflectors.values():
+        watch.watch_task.cancel()
+        await asyncio.wait([watch.watch_task])
+
+
 async def test_what_an_earlier_start_left_is_taken_away_and_not_held_against_the_next(lab: Lab):
     for name in ("projects", "datasets", "logs"):
         await lab.claim(name)
