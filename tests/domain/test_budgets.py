@@ -16,13 +16,13 @@ from labpool.domain.explain import why_waiting
 from labpool.domain.inventory import Condition
 from labpool.domain.leases import Lease
 from labpool.domain.likely import likely_starts
+from labpool.domain.planned_schedule import schedule_of
 from labpool.domain.planner import Planner, plan
 from labpool.domain.reasons import ExtensionReason, Refusal, RefusalReason, WaitReason
 from labpool.domain.requests import Request, check_request
 from labpool.domain.run_lengths import RunLengths
 from labpool.domain.sentences import wait_sentence
 from labpool.domain.sooner import sooner
-from labpool.domain.standing import schedule_of
 from labpool.domain.timeline import FOREVER
 from labpool.domain.world import World
 

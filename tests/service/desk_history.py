@@ -21,7 +21,7 @@ from labpool.domain.inventory import Condition
 from labpool.domain.leases import Lease
 from labpool.domain.ledger import CHARGED, MOVES, Kind
 from labpool.domain.ledger import Account as Side
-from labpool.domain.standing import schedule_of
+from labpool.domain.planned_schedule import schedule_of
 from labpool.domain.tickets import Event, State, Ticket
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk

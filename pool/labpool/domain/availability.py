@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from labpool.domain.catalogue import Profile, Project
 from labpool.domain.needs import Cap, Need
+from labpool.domain.planned_schedule import schedule_of
 from labpool.domain.sooner import STEP
-from labpool.domain.standing import schedule_of
 from labpool.domain.world import World
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from labpool.domain.budgets import Budget, Per, costs, hours
-from labpool.domain.standing import schedule_of
+from labpool.domain.planned_schedule import schedule_of
 from labpool.domain.words import decimal
 from labpool.domain.world import World
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from labpool.domain.budgets import hours
 from labpool.domain.leases import Lease
 from labpool.domain.needs import Cap, Key, Need, Needs
+from labpool.domain.planned_schedule import schedule_of
 from labpool.domain.reasons import Holder, Wait, WaitReason
 from labpool.domain.reservations import Reservation, reserved
-from labpool.domain.standing import schedule_of
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 

@@ -13,9 +13,9 @@ from labpool.domain.ends import End, due_in_queue, stop_at
 from labpool.domain.fallbacks import fallbacks
 from labpool.domain.held import Held
 from labpool.domain.leases import Lease
+from labpool.domain.planned_schedule import schedule_of
 from labpool.domain.reasons import ExtensionReason, NotExtended
 from labpool.domain.sooner import STEP
-from labpool.domain.standing import schedule_of
 from labpool.domain.taking_back import borrowed
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World

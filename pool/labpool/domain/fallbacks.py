@@ -1,8 +1,8 @@
 """Places that tickets keep though they have started already.
 
 Who was promised a place and starts early on devices that its project borrows keeps it until its start: if the devices
-are taken back before, or lost, the ticket falls back on it. From its start on nothing is borrowed any more, as the
-project's earlier leases are over by then.
+are taken back before, or lost, the ticket falls back on it. At its start the project's earlier leases are to be over,
+and what the ticket holds the project's own.
 """
 
 from __future__ import annotations

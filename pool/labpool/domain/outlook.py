@@ -10,14 +10,14 @@ from datetime import datetime
 
 from labpool.domain.differences import asked_alike, differences, lost_leases, rules_of
 from labpool.domain.due_starts import can_all_start
-from labpool.domain.fallbacks import above_own
+from labpool.domain.fallbacks import above_own, falls_back
 from labpool.domain.held import Held, Stirred
 from labpool.domain.keeping import Kept, keep
 from labpool.domain.leases import Lease, Place, Slot
 from labpool.domain.line import Line
 from labpool.domain.needs import Need
 from labpool.domain.schedule import Schedule
-from labpool.domain.tickets import Priority, State, Ticket
+from labpool.domain.tickets import Event, Priority, State, Ticket
 from labpool.domain.world import World
 
 WEAKEST = len(Priority)
@@ -225,8 +225,8 @@ class Outlook:
         self.hold(lease, ticket)
         self.leases[name] = lease
         self._granted.add(name)
-        is_promised = slot and slot.start > self.now and ticket.starts_by is not None and ticket.starts_again
-        if slot and is_promised and above_own(lease, self.world, self.leases):
+        started, rules = ticket.after(Event.GRANT, self.now), self.world.catalogue
+        if slot and falls_back(started, slot, rules, self.now) and above_own(lease, self.world, self.leases):
             self._fall_back_on(ticket, slot)
         return lease
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from labpool.domain.catalogue import Profile
+from labpool.domain.planned_schedule import schedule_of
 from labpool.domain.requests import Admitted, Request, check_request
 from labpool.domain.schedule import Schedule
-from labpool.domain.standing import schedule_of
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 
