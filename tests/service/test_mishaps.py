@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
+import pytest
+from labpool.service.desk import NotNow
 from labpool.service.in_line import leave_line, say_ready
 
 from tests.real_hub import wait_until
@@ -77,6 +79,32 @@ def test_lease_that_an_admin_ends_says_so(lab: Lab, new_user: NewUser):
     lab.until(queued, "ended", "ended_by_admin")
     lab.pool.call(lab.pool.parts.reconciler.give_back(lab.pool.call(lab.pool.parts.desk.find(ticket.id)), "the-admin"))
     lab.until(ticket, "ended", "ended_by_admin")
+
+
+def test_lease_given_back_while_its_unclaimed_server_still_stops_is_not_in_line_again(lab: Lab, new_user: NewUser):
+    user = new_user()
+    lab.start(user)
+    ticket = lab.until_ready(user)
+    stubborn = process_of(
+        lab, ticket, "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(99)"
+    )
+    lab.pool.pass_time(timedelta(minutes=30, seconds=1))
+    wait_until(lambda: lab.pool.trail(ticket.id)[-1] == "stopping", "the end of the claim window")
+    lab.pool.call(lab.pool.parts.reconciler.give_back(ticket, user))
+    lab.pool.pass_time(timedelta(minutes=1))
+    lab.until(ticket, "ended", "stopped")
+    assert stubborn.wait(5) == -signal.SIGKILL
+
+
+def test_ticket_that_is_back_in_line_has_nothing_to_give_back(lab: Lab, new_user: NewUser):
+    user = new_user()
+    lab.start(user)
+    held = lab.until_ready(user)
+    lab.pool.pass_time(timedelta(minutes=30, seconds=1))
+    lab.until(held, "queued")
+    with pytest.raises(NotNow, match="is queued and holds no GPU"):
+        lab.pool.call(lab.pool.parts.reconciler.give_back(held, user))
+    assert lab.pool.ticket(held.id).state == "queued"
 
 
 def test_process_with_an_odd_ticket_in_its_environment_stops_nobodys_lease_from_ending(lab: Lab, new_user: NewUser):

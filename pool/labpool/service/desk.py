@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from labpool.api_models import SpawnAsked
 from labpool.domain.catalogue import Catalogue
-from labpool.domain.ends import End, Requeue, due
+from labpool.domain.ends import End, Requeue, TakeBack, due
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import Refusal
@@ -110,16 +110,19 @@ class Desk:
     ) -> bool:
         """Note that a ticket's server is told to stop; its lease ends, for `reason`, once nothing of it runs.
 
-        False, and nothing is noted, where the state or the end that it was to be stopped for is not as `seen` any more.
+        A reason given while it stops already, to be in line again, ends it for good. False, and nothing is noted, where
+        the ticket holds no lease, or the state or the end that it was to be stopped for is not as `seen` any more.
         """
 
         def write(change: Transaction) -> bool:
             ticket, lease = change.ticket(ticket_id), change.lease_of(ticket_id)
             if ticket is None or lease is None or seen not in (None, (ticket.state, lease.ends)):
                 return False
-            if lease.stopping_since is None:
-                change.save_lease(replace(lease, stopping_since=self.clock(), stopping_for=reason))
-                note(change, self.clock(), actor, "stopping", ticket_id)
+            now = self.clock()
+            comes_back = isinstance(due(lease, ticket, self.catalogue.queue, now, alive=False), Requeue | TakeBack)
+            if lease.stopping_since is None or (reason is not None and comes_back):
+                change.save_lease(replace(lease, stopping_since=lease.stopping_since or now, stopping_for=reason))
+                note(change, now, actor, "stopping", ticket_id)
             return True
 
         return await self.change(write)

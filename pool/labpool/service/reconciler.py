@@ -25,7 +25,7 @@ from labpool.domain.ends import (
 )
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
-from labpool.domain.tickets import HOLDING, Event, State, Ticket
+from labpool.domain.tickets import Event, State, Ticket
 from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
 from labpool.service.desk import Desk, NotNow
@@ -171,9 +171,9 @@ class Reconciler:
         Raises:
             NotNow: the ticket holds nothing.
         """
-        if ticket.state not in HOLDING:
-            raise NotNow(f"This ticket is {ticket.state.value} and holds no GPU to give back.")
-        await self._desk.stopping(ticket.id, actor, reason_of_giving_back(ticket, actor))
+        if not await self._desk.stopping(ticket.id, actor, reason_of_giving_back(ticket, actor)):
+            state = (await self._desk.find(ticket.id)).state.value
+            raise NotNow(f"This ticket is {state} and holds no GPU to give back.")
         if self.sighting.listed(ticket):
             await self._tell_hub(ticket)
         await self._engine.terminate(ticket.id)
