@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labpool.api_models import LeaseToApply
-from labpool.settings import PoolFile, Toleration
+from labpool.settings import LEAST_CPU, LEAST_MEMORY_GIB, PoolFile, Toleration
 
 from gpuspawner.environment import Surroundings, server_environment
 from gpuspawner.folders import UserFolders
@@ -20,7 +20,6 @@ from gpuspawner.pod_folders import RUNTIME, Mount, PodStorage, mounts_of
 from gpuspawner.pod_run import annotations_of
 
 LOGS = Path("/logs")
-_LEAST_CPU, _LEAST_MEMORY_GIB = 0.1, 0.5
 _NO_CARD = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
 
 
@@ -76,8 +75,8 @@ def plan_pod(started: Started, file: PoolFile, storage: PodStorage, pool_url: st
     profile, pod = file.catalogue.profiles.get(options.profile), cluster.profile(options.profile)
     chosen = lease or profile
     # of a profile that the pool has removed while its lease waited nothing is known but its devices
-    cpu = max(chosen.cpu if chosen else 0.0, _LEAST_CPU)
-    memory = max(chosen.memory_gib if chosen else 0.0, _LEAST_MEMORY_GIB)
+    cpu = max(chosen.cpu if chosen else 0.0, LEAST_CPU)
+    memory = max(chosen.memory_gib if chosen else 0.0, LEAST_MEMORY_GIB)
     shared_memory = memory / 4 if pod.shared_memory_gib is None else min(pod.shared_memory_gib, memory)
     folders = UserFolders(Path(storage.home), LOGS, Path(RUNTIME))
     around = Surroundings(pool_url, pool_id, folders)

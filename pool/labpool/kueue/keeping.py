@@ -1,8 +1,8 @@
 """What is to be done with Workloads, so that each ticket has the one that it should have. Pure.
 
-A ticket in line has a Workload from the start, which keeps its place. Kueue may choose it while the pool's own rules let
-the ticket start; else it is deactivated, and keeps its place too. A ticket that has to stand in line again gives back what
-its Workload holds, and stays where it stood.
+A ticket in line has a Workload from the start, which keeps its place. Kueue may choose it while the pool's own rules
+let the ticket start; else it is deactivated, and keeps its place too. A ticket that has to stand in line again gives
+back what its Workload holds, and stays where it stood.
 """
 
 from __future__ import annotations
@@ -53,11 +53,12 @@ class GiveBack:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteAttempt:
-    """Say for which attempt of its ticket a Workload stands in line."""
+class Rejoin:
+    """Say for which attempt of its ticket a Workload stands in line from now on."""
 
     workload: Workload
     attempt: int
+    active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +75,10 @@ class Remove:
     workload: Workload
 
 
-Step = Make | Activate | HoldOff | GiveBack | NoteAttempt | NoteReady | Remove
+Step = Make | Activate | HoldOff | GiveBack | Rejoin | NoteReady | Remove
 
 
-def steps(
-    world: World, workloads: Mapping[str, Workload], held_off: Collection[str], now: datetime
-) -> Iterator[Step]:
+def steps(world: World, workloads: Mapping[str, Workload], held_off: Collection[str], now: datetime) -> Iterator[Step]:
     """What is to be done now, at most one thing for each Workload; the next follows from what comes of it.
 
     Args:
@@ -118,13 +117,18 @@ def _in_line(ticket: Ticket, workload: Workload | None, active: bool, now: datet
     elif workload.is_true("Finished"):
         yield Remove(workload)
     elif workload.attempt != ticket.attempt:
-        yield GiveBack(workload) if workload.reserved else NoteAttempt(workload, ticket.attempt)
+        yield from _leave(workload) if workload.reserved else (Rejoin(workload, ticket.attempt, active),)
     elif workload.active != active:
         yield Activate(workload, active)
     elif workload.asked_back:
         yield GiveBack(workload)
     elif workload.admitted and _admitted_at(workload, now) + PATIENCE <= now:
         yield HoldOff(workload)
+
+
+def _leave(workload: Workload) -> Iterator[Step]:
+    """Deactivated first: Kueue would choose it again for the attempt that is over as soon as it has given back."""
+    yield Activate(workload, False) if workload.active else GiveBack(workload)
 
 
 def _admitted_at(workload: Workload, now: datetime) -> datetime:

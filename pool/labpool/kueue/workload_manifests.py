@@ -95,8 +95,8 @@ _MESSAGES = {"PodsReady": "The server answers.", "Finished": "The pool has no le
 def given_back(workload: Workload, now: datetime) -> dict[str, object]:
     """The change by which a Workload gives back what it holds and stands in line again, where it stood.
 
-    It is what Kueue does for its own jobs once their pods are gone. The conditions are sent as a whole, so the change is
-    only for the version of the Workload that they were read from.
+    It is what Kueue does for its own jobs once their pods are gone. The conditions are sent as a whole, so the
+    change is only for the version of the Workload that they were read from.
     """
     at = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     told = {

@@ -125,7 +125,7 @@ def workload_of(item: Mapping[str, object]) -> Workload:
         going=seen.metadata.deleted is not None,
         node=next(_hosts(admission), ""),
         holds=dict(_held(admission)),
-        conditions=tuple(Condition(each.type, each.status, each.reason, each.message, each.since) for each in seen.said),
+        conditions=tuple(each.plain() for each in seen.status.conditions),
     )
 
 
@@ -180,6 +180,9 @@ class _Condition(BaseModel):
     message: str = ""
     since: str = Field("", alias="lastTransitionTime")
 
+    def plain(self) -> Condition:
+        return Condition(self.type, self.status, self.reason, self.message, self.since)
+
 
 class _Status(BaseModel):
     conditions: list[_Condition] = []
@@ -196,7 +199,3 @@ class _Workload(BaseModel):
     metadata: _Metadata
     spec: _Spec = _Spec()
     status: _Status = _Status()
-
-    @property
-    def said(self) -> list[_Condition]:
-        return self.status.conditions

@@ -9,6 +9,8 @@ from labpool.settings.flavour_section import FlavourSection, TolerationSection
 from labpool.settings.pool_yaml import PoolYaml
 from labpool.settings.profile_section import ProfileSection
 
+LEAST_CPU, LEAST_MEMORY_GIB = 0.1, 0.5
+"""Cores and GiB that every server gets, whatever its profile says."""
 _NVIDIA, _NVIDIA_TAINT = "nvidia.com/", "nvidia.com/gpu"
 
 

@@ -1,0 +1,186 @@
+"""The line of a cluster with Kueue: its Workloads followed, verdicts made of them, and what is due carried out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from labpool.cluster import ClusterApi, ClusterRefused, ClusterUnavailable, FieldsTaken, Followed, Kind
+from labpool.cluster.answers import make_sure
+from labpool.domain.tickets import State
+from labpool.domain.verdicts import Verdicts
+from labpool.domain.world import World
+from labpool.kueue.decided import verdicts_of
+from labpool.kueue.keeping import Activate, GiveBack, HoldOff, Make, NoteReady, Rejoin, Remove, Step, steps
+from labpool.kueue.manifests import GROUP_VERSION
+from labpool.kueue.workload_manifests import Workloads, given_back, name_of, said_of
+from labpool.kueue.workloads import ATTEMPT, Workload, workload_of
+
+_VISIBILITY = "visibility.kueue.x-k8s.io/v1beta2"
+_HELD_OFF = timedelta(seconds=30)
+"""So long a ticket whose turn came to nothing lets others go first."""
+_AT_ONCE = 8
+_MERGE = "application/merge-patch+json"
+_MOST_PENDING = 1000
+_LOG = logging.getLogger(__name__)
+
+
+class Line:
+    """Stands for a pool's tickets in Kueue's queues.
+
+    Args:
+        api: The API server.
+        workloads: How tickets become Workloads, by the rules in force; asked whenever one is made.
+        namespace: Where servers run.
+        cohort: The pool's.
+        clock: The time, aware.
+        changed: Called when Kueue has decided something, or can't be seen any more.
+    """
+
+    def __init__(
+        self,
+        api: ClusterApi,
+        workloads: Callable[[], Workloads],
+        namespace: str,
+        cohort: str,
+        clock: Callable[[], datetime],
+        changed: Callable[[], None],
+    ) -> None:
+        self._api, self._workloads, self._cohort, self._clock = api, workloads, cohort, clock
+        self._path = f"/apis/{GROUP_VERSION}/namespaces/{namespace}/workloads"
+        self._visibility = f"/apis/{_VISIBILITY}/namespaces/{namespace}/localqueues"
+        self._tell = changed
+        self._followed = Followed(api, Kind("Workloads", self._path, workload_of), self._seen)
+        self._places: dict[str, int] = {}
+        self._held_off: dict[str, datetime] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._refusal: str | None = None
+        self.verdicts = Verdicts(heard=False)
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps us from seeing what Kueue decides, or from asking it, in words; None where nothing does."""
+        return self._followed.trouble or self._refusal
+
+    async def begin(self) -> None:
+        """Follow from now on; returns once it is known how things stand."""
+        self._followed.begin()
+        await self._followed.listed()
+
+    async def close(self) -> None:
+        """Follow no more; what stands in line stays there."""
+        await self._followed.close()
+
+    def hold_off(self, tickets: Iterable[str]) -> None:
+        """Let others go first for a while: their turn came to nothing, since no machine had room for their servers."""
+        until = self._clock() + _HELD_OFF
+        self._held_off |= dict.fromkeys(tickets, until)
+
+    async def keep(self, world: World) -> None:
+        """Do what is due to the Workloads of these tickets, and ask Kueue for their places.
+
+        What the API server refuses stays undone until the next time; `trouble` says so.
+        """
+        if not self.verdicts.heard:
+            return
+        now = self._clock()
+        waiting = {ticket.id for ticket in world.tickets if ticket.state is State.QUEUED}
+        self._held_off = {name: until for name, until in self._held_off.items() if until > now and name in waiting}
+        due = list(steps(world, self._ours(), self._held_off, now))
+        self._refusal = None
+        # who may have what comes free is in line before it does
+        await asyncio.gather(*(self._try(step) for step in due if not isinstance(step, GiveBack | Remove)))
+        await asyncio.gather(*(self._try(step) for step in due if isinstance(step, GiveBack | Remove)))
+        await self._ask_places()
+        self._seen()
+
+    def _ours(self) -> dict[str, Workload]:
+        return {each.name: each for each in self._followed.objects.values() if each.cohort == self._cohort}
+
+    def _seen(self) -> None:
+        """Make verdicts of what is there now, and tell if that changes anything."""
+        found = self._followed.objects.values()
+        verdicts = verdicts_of(found, self._cohort, self._places, self._held_off)
+        if verdicts != self.verdicts:
+            self.verdicts = verdicts
+            self._tell()
+
+    async def _try(self, step: Step) -> None:
+        async with self._turns:
+            try:
+                await self._do(step)
+            except (ClusterRefused, ClusterUnavailable) as error:
+                self._refusal = str(error)
+                _LOG.warning("a ticket's Workload is not as it should be: %s", error)
+
+    async def _do(self, step: Step) -> None:
+        match step:
+            case Make(ticket=ticket, active=active):
+                body = self._workloads().manifest(ticket, active)
+                await self._make(body, f"make the Workload {name_of(ticket)}")
+            case Activate(workload=workload, active=active):
+                await self._patch(workload, {"spec": {"active": active}})
+            case HoldOff(workload=workload):
+                _LOG.warning("the turn of a ticket came to nothing", extra={"ticket": workload.ticket})
+                self.hold_off([workload.ticket])
+                await self._patch(workload, {"spec": {"active": False}})
+            case Rejoin(workload=workload, attempt=attempt, active=active):
+                annotations = {ATTEMPT: str(attempt)}
+                await self._patch(workload, {"metadata": {"annotations": annotations}, "spec": {"active": active}})
+            case GiveBack(workload=workload):
+                await self._patch(workload, given_back(workload, self._clock()), "/status")
+            case NoteReady(workload=workload):
+                await self._say(workload, {"PodsReady": "Started"})
+            case Remove(workload=workload):
+                await self._say(workload, {"Finished": "JobFinished"})
+                await self._api.delete(self._path_of(workload), f"delete the Workload {workload.name}")
+
+    async def _make(self, body: Mapping[str, object], what: str) -> None:
+        status, answer = await self._api.ask("POST", self._path, {}, body)
+        if status != HTTPStatus.CONFLICT:  # it is there already, and the watch will tell
+            make_sure(status, answer, what)
+
+    async def _patch(self, workload: Workload, body: Mapping[str, object], part: str = "") -> None:
+        path = self._path_of(workload) + part
+        status, answer = await self._api.ask("PATCH", path, {"fieldManager": "labpool"}, body, content_type=_MERGE)
+        if status not in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND):  # it has changed meanwhile: the next look tells
+            make_sure(status, answer, f"change the Workload {workload.name}")
+
+    async def _say(self, workload: Workload, conditions: Mapping[str, str]) -> None:
+        body = said_of(workload, conditions, self._clock())
+        try:
+            await self._api.apply(
+                f"{self._path_of(workload)}/status", body, f"say how the Workload {workload.name} stands", force=True
+            )
+        except FieldsTaken:
+            _LOG.info("the Workload %s changed meanwhile", workload.name)
+
+    async def _ask_places(self) -> None:
+        """Where Kueue doesn't tell, the order of its lines is known all the same, but for what it plans ahead."""
+        queues = {each.queue for each in self._ours().values() if each.pending}
+        places: dict[str, int] = {}
+        for queue in sorted(queues):
+            try:
+                path = f"{self._visibility}/{queue}/pendingworkloads"
+                status, answer = await self._api.ask("GET", path, {"limit": str(_MOST_PENDING)})
+            except ClusterUnavailable:
+                status, answer = HTTPStatus.SERVICE_UNAVAILABLE, {}
+            if status == HTTPStatus.OK:
+                places |= _places_in(answer)
+        self._places = places
+
+    def _path_of(self, workload: Workload) -> str:
+        return f"{self._path}/{workload.name}"
+
+
+def _places_in(answer: Mapping[str, object]) -> dict[str, int]:
+    items = answer.get("items")
+    found: dict[str, int] = {}
+    for item in items if isinstance(items, list) else []:
+        metadata, position = item.get("metadata") or {}, item.get("positionInLocalQueue")
+        if isinstance(position, int):
+            found[str(metadata.get("name"))] = position + 1
+    return found

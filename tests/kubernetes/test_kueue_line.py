@@ -1,0 +1,312 @@
+"""Tickets in Kueue's real queues: turns, borrowing, limits, what is taken back, and what is left behind.
+
+The pool around the line is a world in memory: decisions are carried out as the desk does, and servers are only leases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from labpool.cluster import ClusterApi, connected
+from labpool.domain.admitted import plan_admitted
+from labpool.domain.explain import place, why_waiting
+from labpool.domain.inventory import Device, Inventory, Node
+from labpool.domain.leases import Lease
+from labpool.domain.reasons import WaitReason
+from labpool.domain.tickets import Event, State, Ticket
+from labpool.domain.world import World
+from labpool.kueue import sync_queues
+from labpool.kueue.line import Line
+from labpool.kueue.workload_manifests import Workloads
+from labpool.settings import PoolFile, load_pool_file
+
+from tests.domain.lab import follow
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.queues import KUEUE, Queues, project
+
+pytestmark = pytest.mark.kubernetes
+
+_PATIENCE = 20.0
+HOUR = timedelta(hours=1)
+PROFILES = {
+    f"gpu-{gpus}": {"title": f"{gpus} GPUs", "flavour": "a100", "gpus": gpus, "cpu": 2, "memory_gib": 4, "max_hours": 8}
+    for gpus in (1, 4, 5, 8)
+}
+LAB = project(nominal={"a100": 16}, borrow={"a100": 16}, profiles=[*PROFILES])
+
+
+@dataclass
+class LittlePool:
+    """A pool of which only the line is real."""
+
+    line: Line
+    file: PoolFile
+    world: World
+    number: int = 0
+
+    def ask(self, user: str, gpus: int = 8, project: str = "vision") -> str:
+        """File a ticket for a server with so many GPUs."""
+        self.number += 1
+        name = f"{user}-{self.number}"
+        profile = f"gpu-{gpus}"
+        asked = Ticket(name, user, frozenset(), name, project, profile, "a100", gpus, 4 * HOUR, _now())
+        self.world = replace(self.world, tickets=(*self.world.tickets, asked))
+        return name
+
+    async def until(self, done: Callable[[], bool], what: str) -> None:
+        """Go on deciding and keeping the line until something is so."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            await self.turn()
+            if done():
+                return
+            assert time.monotonic() < deadline, f"waited for {what}; {self.line.verdicts}, {self.line.trouble}"
+            await asyncio.sleep(0.1)
+
+    async def turn(self) -> None:
+        """Decide once and keep the line."""
+        self.world = replace(self.world, verdicts=self.line.verdicts)
+        decided = plan_admitted(self.world, self.line.verdicts, _now())
+        self.world = follow(self.world, decided, _now())
+        await self.line.keep(self.world)
+        self.world = replace(self.world, verdicts=self.line.verdicts)
+
+    async def next_second(self) -> None:
+        """Let later Workloads be later: their places are counted by whole seconds."""
+        began = int(time.time())
+        await self.until(lambda: int(time.time()) > began, "the next second")
+
+    async def granted(self, *names: str) -> set[str]:
+        """Wait for the leases of tickets; returns their machines."""
+        await self.until(lambda: all(self.lease(name) for name in names), f"the turn of {names}")
+        return {self.node(name) for name in names}
+
+    def ticket(self, name: str) -> Ticket:
+        """A ticket."""
+        return next(each for each in self.world.tickets if each.id == name)
+
+    def lease(self, name: str) -> Lease | None:
+        """What it holds."""
+        return next((each for each in self.world.leases if each.ticket == name), None)
+
+    def node(self, name: str) -> str:
+        """Where that is."""
+        held = self.lease(name)
+        assert held is not None
+        return held.devices[0].partition("/")[0]
+
+    def why(self, name: str) -> WaitReason | None:
+        """Why it waits."""
+        wait = why_waiting(self.ticket(name), self.world, _now())
+        return wait.reason if wait else None
+
+    def use(self, name: str) -> None:
+        """Let the server be up, and its user use it."""
+        self._change(name, self.ticket(name).after(Event.FIRST_USE, _now()))
+        leases = (replace(each, ready_at=_now()) if each.ticket == name else each for each in self.world.leases)
+        self.world = replace(self.world, leases=tuple(leases))
+
+    def end(self, name: str) -> None:
+        """Let it be over."""
+        self.world = replace(self.world, tickets=tuple(each for each in self.world.tickets if each.id != name))
+        self._drop_lease(name)
+
+    def requeue(self, name: str) -> None:
+        """Let its lease be over, and itself in line again."""
+        self._drop_lease(name)
+        self._change(name, self.ticket(name).requeued(_now(), 3 * HOUR))
+
+    def _change(self, name: str, after: Ticket) -> None:
+        tickets = (after if each.id == name else each for each in self.world.tickets)
+        self.world = replace(self.world, tickets=tuple(tickets))
+
+    def _drop_lease(self, name: str) -> None:
+        self.world = replace(self.world, leases=tuple(each for each in self.world.leases if each.ticket != name))
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _inventory() -> Inventory:
+    nodes = [f"gpu-{number}" for number in (1, 2, 3, 4)]
+    devices = tuple(Device(f"{node}/{index}", "a100", node, index) for node in nodes for index in range(8))
+    return Inventory(tuple(Node(node, 64, 512) for node in nodes), devices)
+
+
+@pytest.fixture
+def queues(cluster: Cluster, namespace: str, tmp_path: Path):
+    made = Queues(cluster, namespace, tmp_path)
+    yield made
+    cluster.kubectl("delete", "workloads", "--all", f"--namespace={namespace}")
+    made.write({})
+    made.sync("--force")
+
+
+def played(queues: Queues, story: Callable[[LittlePool], Coroutine[None, None, None]]) -> None:
+    """Play a story in a lab with two projects."""
+    queues.write({"vision": LAB, "speech": LAB}, profiles=PROFILES, limits={"user": {"gpus": 16}})
+    asyncio.run(_play(queues, story))
+
+
+async def _play(queues: Queues, story: Callable[[LittlePool], Awaitable[None]]) -> None:
+    file = load_pool_file(queues.folder / "pool.yaml")
+    async with connected({"KUBECONFIG": str(queues.cluster.kubeconfig)}) as api:
+        await sync_queues(api, file.catalogue, file.cluster, file.kueue, dry_run=False, force=False)
+        async with _line(api, file) as line:
+            await story(LittlePool(line, file, World(_inventory(), file.catalogue)))
+
+
+@asynccontextmanager
+async def _line(api: ClusterApi, file: PoolFile) -> AsyncIterator[Line]:
+    workloads = Workloads(file.catalogue, file.cluster, file.kueue)
+    line = Line(api, lambda: workloads, file.kueue.namespace, file.kueue.cohort, _now, lambda: None)
+    await line.begin()
+    try:
+        yield line
+    finally:
+        await line.close()
+
+
+def names_of(queues: Queues) -> set[str]:
+    """All Workloads that are there."""
+    items = queues.cluster.api.get(f"/apis/{KUEUE}/namespaces/{queues.namespace}/workloads").json()["items"]
+    return {each["metadata"]["name"] for each in items}
+
+
+def test_turns_machines_places_and_the_next_ones_turn(queues: Queues):
+    async def story(pool: LittlePool) -> None:
+        first = [pool.ask("ada"), pool.ask("bert"), pool.ask("cleo"), pool.ask("dora")]
+        assert await pool.granted(*first) == {"gpu-1", "gpu-2", "gpu-3", "gpu-4"}  # two of them borrow
+        second = pool.ask("emil")
+        await pool.next_second()
+        third = pool.ask("finn")
+        await pool.until(lambda: place(pool.ticket(third), pool.world) == 2, "a place")
+        assert place(pool.ticket(second), pool.world) == 1
+        assert pool.why(third) in (WaitReason.BEHIND_OTHERS, WaitReason.PROJECT_LIMIT)
+        left = pool.node(first[1])
+        pool.end(first[1])
+        assert await pool.granted(second) == {left}
+        assert pool.lease(third) is None
+        for name in [*first, second, third]:
+            pool.end(name)
+        await pool.until(lambda: names_of(queues) == set(), "the end of all Workloads")
+
+    played(queues, story)
+
+
+def test_who_is_over_the_limit_waits_inactive_and_keeps_the_place(queues: Queues):
+    async def story(pool: LittlePool) -> None:
+        held = [pool.ask("ada"), pool.ask("ada"), pool.ask("bert"), pool.ask("bert")]
+        await pool.granted(*held)
+        limited = pool.ask("ada")
+        await pool.until(lambda: f"ticket-{limited}" in names_of(queues), "its Workload")
+        await pool.next_second()
+        later = pool.ask("cleo")
+        await pool.until(lambda: place(pool.ticket(later), pool.world) == 1, "a place of the later one")
+        assert queues.workload(f"ticket-{limited}")["spec"]["active"] is False
+        assert pool.why(limited) is WaitReason.OWN_LIMIT
+        assert place(pool.ticket(limited), pool.world) == 1
+        pool.end(held[0])
+        await pool.granted(limited)
+        assert pool.lease(later) is None
+        pool.end(held[2])
+        await pool.granted(later)
+
+    played(queues, story)
+
+
+def test_owner_gets_back_what_was_borrowed_and_the_borrower_stands_where_it_stood(queues: Queues):
+    async def story(pool: LittlePool) -> None:
+        borrowed = [pool.ask("ada"), pool.ask("bert"), pool.ask("cleo"), pool.ask("dora")]
+        await pool.granted(*borrowed)
+        for name in borrowed:
+            pool.use(name)
+        await pool.until(lambda: queues.has(f"ticket-{borrowed[0]}", "PodsReady"), "PodsReady")
+        await pool.next_second()
+        waiting, owner = pool.ask("emil"), pool.ask("olga", project="speech")
+        await pool.until(lambda: _taken(pool) != [], "somebody who gives back")
+        (taken,) = _taken(pool)
+        assert pool.why(owner) is WaitReason.COMING_BACK
+        assert pool.line.verdicts.of[taken].taken_for == owner
+        await asyncio.sleep(1)
+        await pool.turn()
+        assert pool.lease(owner) is None  # Kueue waits for the grace to be over
+        pool.requeue(taken)
+        await pool.granted(owner)
+        await pool.until(lambda: place(pool.ticket(taken), pool.world) == 1, "its place from before")
+        assert place(pool.ticket(waiting), pool.world) == 2
+        pool.end(owner)
+        await pool.granted(taken)
+        assert pool.ticket(taken).attempt == 2
+        assert pool.lease(waiting) is None
+
+    played(queues, story)
+
+
+def _taken(pool: LittlePool) -> list[str]:
+    return [each.id for each in pool.world.tickets if each.state is State.RECLAIMING]
+
+
+def test_what_no_machine_has_room_for_waits_with_that_reason(queues: Queues):
+    async def story(pool: LittlePool) -> None:
+        held = [pool.ask(user, gpus=5) for user in ("ada", "bert", "cleo", "dora")]
+        assert len(await pool.granted(*held)) == 4
+        four = pool.ask("emil", gpus=4)
+        await pool.until(lambda: pool.why(four) is WaitReason.NO_ROOM, "the reason")
+        assert pool.lease(four) is None
+        left = pool.node(held[2])
+        pool.end(held[2])
+        assert await pool.granted(four) == {left}
+
+    played(queues, story)
+
+
+def test_foreign_workload_is_counted_in_places_and_holds(queues: Queues):
+    async def story(pool: LittlePool) -> None:
+        for number in (1, 2, 3, 4):
+            queues.ask(f"foreign-{number}", "vision", gpus=8)
+            queues.wait_admitted(f"foreign-{number}")
+        queues.ask("foreign-5", "vision", gpus=8)
+        await pool.next_second()
+        mine = pool.ask("ada")
+        await pool.until(lambda: place(pool.ticket(mine), pool.world) == 2, "a place behind it")
+        assert pool.line.verdicts.others == {"a100": 32}
+        queues.end("foreign-1", "foreign-5")
+        await pool.granted(mine)
+        pool.end(mine)
+        await pool.until(lambda: names_of(queues) == {"foreign-2", "foreign-3", "foreign-4"}, "only the foreign ones")
+
+    played(queues, story)
+
+
+def test_lost_attempt_gives_back_and_a_workload_without_ticket_goes(queues: Queues):
+    async def story(pool: LittlePool) -> None:
+        first = pool.ask("ada")
+        await pool.granted(first)
+        pool.requeue(first)  # its machine was lost, say: Kueue has not asked for it
+        await pool.granted(first)
+        assert queues.workload(f"ticket-{first}")["metadata"]["annotations"]["labpool/attempt"] == "2"
+        forgotten = replace(pool.world, tickets=(), leases=())  # a store that was set back knows nothing of it
+        pool.world = forgotten
+        await pool.until(lambda: names_of(queues) == set(), "the end of what nobody knows")
+
+    played(queues, story)
+
+
+def test_workload_that_somebody_deletes_takes_the_lease_back(queues: Queues):
+    async def story(pool: LittlePool) -> None:
+        first = pool.ask("ada")
+        await pool.granted(first)
+        pool.use(first)
+        queues.end(f"ticket-{first}")
+        await pool.until(lambda: _taken(pool) == [first], "the taking back")
+
+    played(queues, story)
