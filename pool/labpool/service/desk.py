@@ -260,7 +260,8 @@ class Desk:
         now = self.clock()
         change.end_lease(ticket.id, step.used_until or now)
         if step.used_until is not None:
-            note(change, now, actor, "lost", ticket.id, f"with its machine, {step.left} left")
+            event, why = ("unplaced", "its machine has no room") if step.unplaced else ("lost", "with its machine")
+            note(change, now, actor, event, ticket.id, f"{why}, {step.left} left")
         return self.save(change, back_in_line(change, ticket, step, self.catalogue, now), actor, "requeued")
 
     def answer(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:
