@@ -274,6 +274,14 @@ def test_what_can_not_be_is_refused_with_what_to_do(speech: Speech, changed: dic
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_what_would_be_over_already_is_refused(speech: Speech):
+    answer = speech.reserve("admin", -timedelta(minutes=10), hours=0.1)
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "It would be over already."
+    assert answer.json()["remedy"] == "Choose a later start or more hours."
+    assert speech.seen_by("admin") == []
+
+
 def test_clients_reserve_list_and_cancel(lab: Lab, speech: Speech, new_user: NewUser):
     asked = ReservationAsked.model_validate(speech.asked(repeat="FREQ=DAILY;COUNT=2"))
 
