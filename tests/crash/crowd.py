@@ -119,7 +119,7 @@ class Person:
         self._make("/drains", {"device": self.random.choice(devices)["id"], "why": "New fans"})
 
     def reserve(self) -> None:
-        """GPUs for a project or a closed machine, from now or soon, for so short that it ends in the midst of all this."""
+        """GPUs for a project or a closed machine, from now or soon, for so short that it is over in between."""
         start = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(seconds=self.random.uniform(1, 30))
         asked: dict[str, object] = {"start": start.isoformat(), "hours": 0.03, "timezone": "UTC", "title": "A course"}
         if self.random.random() < 0.3:
