@@ -34,7 +34,7 @@ class Acknowledged:
     ends: dict[str, datetime] = field(default_factory=dict)
     """The latest end of a ticket's lease that was promised."""
     made: set[str] = field(default_factory=set)
-    """Drains and overrides, by id."""
+    """Drains, reservations and overrides, by id."""
     unmade: set[str] = field(default_factory=set)
     """Those of them that were ended."""
     in_doubt: set[str] = field(default_factory=set)

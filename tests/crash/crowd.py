@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from random import Random
 from types import MappingProxyType
 
@@ -117,6 +118,24 @@ class Person:
         devices = self._call("admin", "GET", "/devices").json()
         self._make("/drains", {"device": self.random.choice(devices)["id"], "why": "New fans"})
 
+    def reserve(self) -> None:
+        """GPUs for a project or a closed machine, from now or soon, for so short that it is over in between."""
+        start = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(seconds=self.random.uniform(1, 30))
+        asked: dict[str, object] = {"start": start.isoformat(), "hours": 0.03, "timezone": "UTC", "title": "A course"}
+        if self.random.random() < 0.3:
+            self._make("/reservations", asked | {"node": "demo"})
+        else:
+            project = self.random.choice(("vision", "speech"))
+            self._make("/reservations", asked | {"project": project, "flavour": "demo-gpu", "devices": 1})
+
+    def take_instead(self) -> None:
+        ticket = self._ticket()
+        asked = {"profile": "gpu-1", "hours": 0.5}
+        answer = self._call(self._owner(ticket), "POST", f"/tickets/{ticket}/instead", asked)
+        if answer.status_code == 200:
+            self.acknowledged.shown(TicketView.model_validate_json(answer.content))
+            self.acknowledged.events[ticket, "cancelled"] = 1
+
     def override(self) -> None:
         asked = {"rule": "user_gpus", "name": self.random.choice(PEOPLE), "value": self.random.randint(1, 2)}
         self._make("/overrides", asked | {"why": "For a while"})
@@ -199,6 +218,8 @@ _ACTS: dict[Callable[[Person], None], int] = {
     Person.step_behind: 4,
     Person.grant: 3,
     Person.drain: 1,
+    Person.reserve: 1,
+    Person.take_instead: 4,
     Person.override: 1,
     Person.unmake: 5,
     Person.look: 4,

@@ -21,6 +21,7 @@ from labpool.store.models import (
     LedgerRow,
     NoticeRow,
     OverrideRow,
+    ReservationRow,
     SlotRow,
     TicketRow,
     WithdrawalRow,
@@ -73,6 +74,10 @@ def _read(engine: Engine) -> Found:
             f"{kind} {row.id}"
             for kind, rows in (("/drains", WithdrawalRow), ("/overrides", OverrideRow))
             for row in session.scalars(select(rows).where(rows.ended_at.is_(None)))
+        }
+        made |= {
+            f"/reservations {row.id}"
+            for row in session.scalars(select(ReservationRow).where(ReservationRow.cancelled_at.is_(None)))
         }
         audit = session.execute(select(AuditRow.ticket, AuditRow.event)).all()
         holds = session.scalars(select(LedgerRow.lease).where(LedgerRow.kind == "hold"))

@@ -43,7 +43,8 @@ class Queues:
     ) -> None:
         """Write pool.yaml, where nothing else is said with one flavour, of all GPU nodes; `more` are other sections."""
         content = {
-            "kueue": {"cohort": self.namespace, "namespace": self.namespace, "quotas": quotas or {}},
+            "kubernetes": {"namespace": self.namespace},
+            "kueue": {"cohort": self.namespace, "quotas": quotas or {}},
             "flavours": flavours or {"a100": {"title": "A100", "node_labels": {FLAVOUR_LABEL: A100}}},
             "profiles": {"cpu": {"title": "CPU", "cpu": 1, "memory_gib": 1, "max_hours": 1}},
             "projects": projects or {"idle": project()},

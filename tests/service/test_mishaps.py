@@ -102,7 +102,7 @@ def test_ticket_that_is_back_in_line_has_nothing_to_give_back(lab: Lab, new_user
     held = lab.until_ready(user)
     lab.pool.pass_time(timedelta(minutes=30, seconds=1))
     lab.until(held, "queued")
-    with pytest.raises(NotNow, match="is queued and holds no GPU"):
+    with pytest.raises(NotNow, match="holds no GPU to give back"):
         lab.pool.call(lab.pool.parts.reconciler.give_back(held, user))
     assert lab.pool.ticket(held.id).state == "queued"
 

@@ -270,8 +270,12 @@ def test_what_can_not_be_is_refused_with_what_to_do(speech: Speech, changed: dic
     problem = answer.json()
     assert (answer.status_code, problem["reason"]) == (422, reason)
     assert said in problem["detail"]
-    assert problem["remedy"].endswith(".")
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem["remedy"].endswith(".") and answer.headers["content-type"] == "application/problem+json"
+
+
+def test_what_would_be_over_already_is_refused(speech: Speech):
+    answer = speech.reserve("admin", -timedelta(minutes=10), hours=0.1)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "It would be over already.")
 
 
 def test_clients_reserve_list_and_cancel(lab: Lab, speech: Speech, new_user: NewUser):

@@ -57,7 +57,7 @@ def make_sure(status: int, answer: Mapping[str, object], what: str) -> None:
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ClusterUnavailable(f"We can't {what} at the moment. Try again soon. The API server says: {said}")
     if status == HTTPStatus.NOT_FOUND and "namespaces" in said:
-        raise ClusterRefused(f"We can't {what}: {said}. Make it, or name another in kueue.namespace of pool.yaml.")
+        raise ClusterRefused(f"We can't {what}: {said}. Make it, or name another in kubernetes.namespace of pool.yaml.")
     raise ClusterRefused(f"We can't {what}. The API server says: {said}")
 
 

@@ -152,7 +152,7 @@ class QueueRules:
     half_life: after which a project's use counts half in its fair share; unpromised: after which the first of a project
     that waits without a promise is given a place all the same; wait_before_taking: how long an owner waits before
     borrowed devices are taken back; grace: from the notice of that to the end; borrow_min: how long a borrowed lease is
-    left alone at least.
+    left alone at least; placement: how long a started server may find no room on its machine.
     """
 
     claim: timedelta = timedelta(minutes=30)
@@ -168,6 +168,7 @@ class QueueRules:
     wait_before_taking: timedelta = timedelta(minutes=5)
     grace: timedelta = timedelta(minutes=10)
     borrow_min: timedelta = timedelta(minutes=30)
+    placement: timedelta = timedelta(seconds=30)
 
     @property
     def lateness(self) -> timedelta:

@@ -65,11 +65,13 @@ class End:
 class Requeue:
     """The devices went back to their owner or were lost: drop the lease, and put the ticket back in line for `left`.
 
-    `used_until` is given where they were lost: what came after is nobody's use.
+    `used_until` is given where they were lost: what came after is nobody's use. `unplaced`: they are there, and their
+    node has no room for the server.
     """
 
     left: timedelta
     used_until: datetime | None = None
+    unplaced: bool = False
 
 
 Action = Nothing | NoteAbsent | NotePresent | Start | Stop | Kill | TakeBack | Requeue | End
@@ -86,6 +88,21 @@ def claim_by(lease: Lease, rules: QueueRules) -> datetime:
 def stop_at(lease: Lease, rules: QueueRules) -> datetime:
     """When the server is asked to stop so that its devices are free at the end; never before half of its time."""
     return max(lease.ends - rules.end_grace, lease.starts + (lease.ends - lease.starts) / 2)
+
+
+def due_unplaced(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, since: datetime) -> Requeue | None:
+    """The step on a ticket whose server finds no room on its node `since` then; None while that may still change.
+
+    A lease that ends anyway is left to that.
+    """
+    since = min(max(since, lease.starts), now)
+    if now < since + rules.placement or now >= stop_at(lease, rules) or lease.stopping_since is not None:
+        return None
+    if ticket.state is State.GRANTED:
+        return Requeue(ticket.duration, lease.starts, unplaced=True)  # its user had nothing of it yet
+    left = ticket.duration - (since - lease.starts)
+    again = ticket.state is State.RUNNING and ticket.starts_again and left >= rules.shortest
+    return Requeue(left, since, unplaced=True) if again else None
 
 
 def due(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
+
+Bearer = int | str
+"""What bears a ticket: a process by its number, a pod by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +26,15 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Trespasser:
-    """A process on a device that it holds no lease of.
+    """A process on a device that it holds no lease of, or a pod.
 
-    `ticket` is the one whose server the process belongs to, None for a process of no server; `holder` is the ticket
-    that leases the device, None where nobody does. `owner` is the name of the process's account on the machine.
+    `ticket` is the one whose server it belongs to, None for one of no server; `holder` is the ticket that leases the
+    device, None where nobody does. A pod has no `pid`, and its name is the `program`. `owner` is the name of a process's
+    account on the machine, or a pod's namespace.
     """
 
     device: str
-    pid: int
+    pid: int | None
     program: str
     owner: str
     ticket: str | None
@@ -40,6 +45,8 @@ class Engine(ABC):
     """Provides devices. It translates between the machines and the domain; it decides nothing."""
 
     capabilities: Capabilities
+    changed: Callable[[], None] = staticmethod(lambda: None)
+    """Called when something happened that is worth a look; whoever looks round sets it."""
 
     @property
     @abstractmethod
@@ -56,17 +63,28 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    async def processes(self) -> dict[str, tuple[int, ...]]:
-        """Ticket id to the live processes of its server and all that it started."""
+    async def processes(self) -> Mapping[str, tuple[Bearer, ...]]:
+        """Ticket id to what lives of its server: processes, with all that they started, or pods."""
 
     @abstractmethod
-    async def terminate(self, ticket: str) -> tuple[int, ...]:
-        """Ask the processes of `ticket` to end (SIGTERM). Returns those that were asked."""
+    async def terminate(self, ticket: str) -> tuple[Bearer, ...]:
+        """Ask what lives of `ticket` to end (SIGTERM). Returns those that were asked."""
 
     @abstractmethod
-    async def kill(self, ticket: str) -> tuple[int, ...]:
-        """End the processes of `ticket` (SIGKILL) and wait until they are gone. Returns those that won't go."""
+    async def kill(self, ticket: str) -> tuple[Bearer, ...]:
+        """End what lives of `ticket` (SIGKILL) and wait until it is gone. Returns those that won't go."""
 
     @abstractmethod
     async def trespassers(self, leases: Iterable[Lease]) -> tuple[Trespasser, ...]:
-        """Processes on devices that they hold no lease of."""
+        """Processes or pods on devices that they hold no lease of."""
+
+    async def unplaced(self) -> Mapping[str, datetime]:
+        """Tickets whose server was started and finds no room on the node of its lease, each since when."""
+        return {}
+
+    async def give_up(self, lease: Lease) -> None:
+        """End what waits for room on the node of a lease, which is given back for that; for a while none is offered."""
+        await self.kill(lease.ticket)
+
+    async def close(self) -> None:
+        """Let go of whatever is held open; nothing is asked of the engine afterwards."""

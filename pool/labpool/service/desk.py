@@ -110,8 +110,8 @@ class Desk:
     ) -> bool:
         """Note that a ticket's server is told to stop; its lease ends, for `reason`, once nothing of it runs.
 
-        A reason given while it stops already, to be in line again, ends it for good. False, and nothing is noted, where
-        the ticket holds no lease, or the state or the end that it was to be stopped for is not as `seen` any more.
+        A reason ends it for good, even where it stops already to be in line again. False, and nothing is noted, where
+        it holds no lease, or the state or the end that it was to be stopped for is not as `seen` any more.
         """
 
         def write(change: Transaction) -> bool:
@@ -119,8 +119,8 @@ class Desk:
             if ticket is None or lease is None or seen not in (None, (ticket.state, lease.ends)):
                 return False
             now = self.clock()
-            comes_back = isinstance(due(lease, ticket, self.catalogue.queue, now, alive=False), Requeue | TakeBack)
-            if lease.stopping_since is None or (reason is not None and comes_back):
+            step = due(lease, ticket, self.catalogue.queue, now, alive=False)
+            if lease.stopping_since is None or (reason and isinstance(step, Requeue | TakeBack)):
                 change.save_lease(replace(lease, stopping_since=lease.stopping_since or now, stopping_for=reason))
                 note(change, now, actor, "stopping", ticket_id)
             return True
@@ -243,10 +243,7 @@ class Desk:
         actor: str,
         used_until: datetime | None = None,
     ) -> Ticket:
-        """Let `event` take a ticket's lease away, with an audit row; nothing of the ticket may be running.
-
-        What came after `used_until` is not booked.
-        """
+        """Let `event` take the lease of a ticket of which nothing runs away; after `used_until` nothing is booked."""
         now = self.clock()
         change.end_lease(ticket.id, used_until or now)
         if ticket.state in HOLDING:
@@ -260,7 +257,8 @@ class Desk:
         now = self.clock()
         change.end_lease(ticket.id, step.used_until or now)
         if step.used_until is not None:
-            note(change, now, actor, "lost", ticket.id, f"with its machine, {step.left} left")
+            event, why = ("unplaced", "its machine has no room") if step.unplaced else ("lost", "with its machine")
+            note(change, now, actor, event, ticket.id, f"{why}, {step.left} left")
         return self.save(change, back_in_line(change, ticket, step, self.catalogue, now), actor, "requeued")
 
     def answer(self, change: Transaction, asked: SpawnAsked) -> Holds | Waits | Refusal:

@@ -49,11 +49,13 @@ def trespassed(inventory: Inventory, trespassers: Iterable[Trespasser]) -> tuple
     flavours = {device.id: device.flavour for device in inventory.devices}
     return tuple(
         DeviceTroubleView(device=each.device, flavour=flavours.get(each.device, ""), reason=_trespass(each))
-        for each in sorted(trespassers, key=lambda each: (each.device, each.pid))
+        for each in sorted(trespassers, key=lambda each: (each.device, each.pid or 0, each.program))
     )
 
 
 def _trespass(seen: Trespasser) -> str:
+    if seen.pid is None:
+        return f"The pod {seen.program} in {seen.owner} takes this GPU from its holder."
     return f"A program ({seen.program}, process {seen.pid} of {seen.owner}) uses this GPU beside its holder."
 
 

@@ -14,6 +14,11 @@ from labpool.domain.tickets import EndReason, State, Ticket
 from labpool.service.telling import tell
 from labpool.store import Notice, Transaction
 
+_UNPLACED = (
+    "The machine that your GPUs are on has no room for your server: something else there takes its GPUs, CPU or memory. "
+    "You are in line again, where you stood, and it starts by itself once there is room."
+)
+
 
 def tell_of_end(change: Transaction, ticket: Ticket, lease: Lease, before_end: timedelta, now: datetime) -> None:
     """Tell what has come due so long before the end."""
@@ -27,9 +32,11 @@ def tell_of_end(change: Transaction, ticket: Ticket, lease: Lease, before_end: t
 
 def back_in_line(change: Transaction, ticket: Ticket, step: Requeue, rules: Catalogue, now: datetime) -> Ticket:
     """A ticket whose lease was taken back or lost with its machine, in line again; its owner is told."""
-    lost, falls_back = step.used_until is not None, has_fallback(ticket, change.slots(), rules, now)
+    lost = step.used_until is not None and not step.unplaced
+    falls_back = has_fallback(ticket, change.slots(), rules, now)
     kind = (NoticeKind.LOST if lost else NoticeKind.REQUEUED).value
-    message = lost_sentence(step.left) if lost else requeued_sentence(step.left)
+    told = lost_sentence(step.left) if lost else requeued_sentence(step.left)
+    message = _UNPLACED if step.unplaced else told
     if falls_back and ticket.starts_by is not None:
         message = f"{message} {still_promised_sentence(ticket.starts_by, timezone.utc, now)}"
     tell(change, Notice(ticket.id, f"{ticket.attempt}/{kind}", kind, now, message))

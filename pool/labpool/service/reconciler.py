@@ -172,8 +172,7 @@ class Reconciler:
             NotNow: the ticket holds nothing.
         """
         if not await self._desk.stopping(ticket.id, actor, reason_of_giving_back(ticket, actor)):
-            state = (await self._desk.find(ticket.id)).state.value
-            raise NotNow(f"This ticket is {state} and holds no GPU to give back.")
+            raise NotNow("This ticket holds no GPU to give back (any more).")
         if self.sighting.listed(ticket):
             await self._tell_hub(ticket)
         await self._engine.terminate(ticket.id)

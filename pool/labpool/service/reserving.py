@@ -88,6 +88,8 @@ def _series(asked: ReservationAsked, user: SignedIn, now: datetime) -> Reservati
         start, end = first_time(asked.start, asked.hours, asked.timezone)
         if start < now - UNUSED_AFTER or start > now + AHEAD:
             raise NotATime(f"It may start from now on, at most {AHEAD.days} days ahead. Choose another start.")
+        if end <= now and asked.repeat is None:
+            raise NotATime("It would be over already. Choose a later start or more hours.")
         return checked(
             ReservationSeries(
                 id=secrets.token_hex(8),

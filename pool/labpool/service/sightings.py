@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from labpool.domain.catalogue import Limits
 from labpool.domain.leases import Lease
 from labpool.domain.tickets import State, Ticket
+from labpool.engines import Bearer
 from labpool.hub_api import HubServer
 
 RECONNECT = timedelta(seconds=15)
@@ -19,20 +20,20 @@ Servers = Mapping[tuple[str, str], HubServer]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One look: processes by ticket, the hub's servers by (user, name), and those being started now, by ticket.
+    """One look: processes or pods by ticket, the hub's servers by (user, name), and those being started now, by ticket.
 
     `servers` is None where the hub did not answer; nothing is concluded from that. `unlisted` says since when the hub
     has not named the server of a ticket that has processes.
     """
 
     at: datetime
-    processes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    processes: Mapping[str, tuple[Bearer, ...]] = field(default_factory=dict)
     servers: Servers | None = None
     starting: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     unlisted: Mapping[str, datetime] = field(default_factory=dict)
 
     def runs(self, ticket: str) -> bool:
-        """Whether any process of the ticket was found."""
+        """Whether anything of the ticket was found that lives."""
         return bool(self.processes.get(ticket))
 
     def ready(self, ticket: Ticket) -> bool:

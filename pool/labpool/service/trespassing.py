@@ -11,8 +11,9 @@ from labpool.store import Part, Transaction
 
 
 def note_trespassers(change: Transaction, trespassers: Iterable[Trespasser], now: datetime) -> None:
-    """Audit each process; the account that it runs under is mostly a person's."""
+    """Audit each process or pod; the account or namespace that it runs in is mostly a person's."""
     for each in trespassers:
         owner = change.pseudonym(each.owner)
-        detail = f"process {each.pid} ({each.program}) of {owner} uses {each.device}"
+        what = f"pod {each.program}" if each.pid is None else f"process {each.pid} ({each.program})"
+        detail = f"{what} of {owner} uses {each.device}"
         note(change, now, Part.ENGINE, "trespasser", each.holder, detail)

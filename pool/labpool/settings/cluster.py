@@ -58,11 +58,15 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """All of it, by name. What pool.yaml doesn't name is as where nothing is said."""
+    """All of it, by name. What pool.yaml doesn't name is as where nothing is said.
+
+    An empty `namespace` stands for our own.
+    """
 
     flavours: Mapping[str, FlavourOnNodes] = field(default_factory=dict)
     profiles: Mapping[str, PodOfProfile] = field(default_factory=dict)
     datasets: Mapping[str, tuple[Dataset, ...]] = field(default_factory=dict)
+    namespace: str = ""
 
     def flavour(self, name: str) -> FlavourOnNodes:
         """How nodes offer a flavour."""
@@ -94,6 +98,7 @@ def cluster_settings(sections: PoolYaml) -> ClusterSettings:
         datasets={
             name: tuple(datasets[each] for each in project.datasets) for name, project in sections.projects.items()
         },
+        namespace=sections.kubernetes.namespace or "",
     )
 
 

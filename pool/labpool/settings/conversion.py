@@ -138,5 +138,6 @@ def _queue(section: QueueSection) -> QueueRules:
         unpromised=timedelta(hours=section.unpromised_hours),
         wait_before_taking=timedelta(minutes=section.wait_before_taking_minutes),
         grace=timedelta(minutes=section.grace_minutes),
+        placement=timedelta(minutes=section.placement_minutes),
         borrow_min=timedelta(minutes=section.borrow_min_minutes),
     )

@@ -11,10 +11,6 @@ from pydantic import Field
 from labpool.settings.section import Section
 from labpool.settings.values import Cores, Gibibytes, Slug
 
-_NAMESPACE = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-KUEUE_PATTERNS_IN_WORDS = {_NAMESPACE: "a name of at most 63 lower-case letters, digits and hyphens"}
-
-
 class QuotaSection(Section):
     """What a project's servers may have at once beside devices, of each flavour's nodes."""
 
@@ -45,13 +41,6 @@ class KueueSection(Section):
         "don't starve. BestEffortFIFO: whoever fits first, so that less stands idle.",
         examples=["StrictFIFO"],
     )
-    namespace: str | None = Field(
-        None,
-        pattern=_NAMESPACE,
-        description="Where servers run. Left out: the namespace of the pool's own pod, outside the cluster that of the "
-        "kubeconfig's context.",
-        examples=["jupyterhub"],
-    )
     quotas: dict[Slug, QuotaSection] = Field(
         {}, description="What a project's servers may have at once beside devices, by project; left out: all there is."
     )
@@ -79,11 +68,11 @@ class KueueSettings:
         return self.quotas.get(project, ProjectQuota())
 
 
-def kueue_settings(section: KueueSection) -> KueueSettings:
-    """The section's values."""
+def kueue_settings(section: KueueSection, namespace: str) -> KueueSettings:
+    """The section's values; servers run in `namespace`."""
     return KueueSettings(
         cohort=section.cohort,
         queueing=section.queueing,
-        namespace=section.namespace or "",
+        namespace=namespace,
         quotas={name: ProjectQuota(dict(quota.cpu), dict(quota.memory_gib)) for name, quota in section.quotas.items()},
     )

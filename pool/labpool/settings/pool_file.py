@@ -63,7 +63,7 @@ def load_pool_file(path: Path) -> PoolFile:
         engine=sections.engine,
         catalogue=catalogue_of(sections),
         cluster=cluster_settings(sections),
-        kueue=kueue_settings(sections.kueue),
+        kueue=kueue_settings(sections.kueue, sections.kubernetes.namespace or ""),
         simulated_nodes=simulated_nodes(sections.simulated),
         simulated_devices=simulated_devices(sections),
         patterns={name: flavour.nvml for name, flavour in sections.flavours.items() if flavour.nvml},

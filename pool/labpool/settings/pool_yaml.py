@@ -12,7 +12,8 @@ from pydantic import Field
 from labpool.settings.audit_section import AUDIT_PATTERNS_IN_WORDS, AuditSection
 from labpool.settings.dataset_section import DATASET_PATTERNS_IN_WORDS, DatasetSection
 from labpool.settings.flavour_section import FLAVOUR_PATTERNS_IN_WORDS, FlavourSection
-from labpool.settings.kueue_section import KUEUE_PATTERNS_IN_WORDS, KueueSection
+from labpool.settings.kubernetes_section import KUBERNETES_PATTERNS_IN_WORDS, KubernetesSection
+from labpool.settings.kueue_section import KueueSection
 from labpool.settings.notice_sections import NOTICE_PATTERNS_IN_WORDS, NoticesSection
 from labpool.settings.profile_section import PROFILE_PATTERNS_IN_WORDS, ProfileSection
 from labpool.settings.section import Section
@@ -32,7 +33,7 @@ PATTERNS_IN_WORDS = (
     | AUDIT_PATTERNS_IN_WORDS
     | DATASET_PATTERNS_IN_WORDS
     | FLAVOUR_PATTERNS_IN_WORDS
-    | KUEUE_PATTERNS_IN_WORDS
+    | KUBERNETES_PATTERNS_IN_WORDS
     | NOTICE_PATTERNS_IN_WORDS
     | PROFILE_PATTERNS_IN_WORDS
     | TERM_PATTERNS_IN_WORDS
@@ -190,6 +191,12 @@ class QueueSection(Section):
         "which only promises may take.",
         examples=[24],
     )
+    placement_minutes: Minutes = Field(
+        0.5,
+        description="On Kubernetes: how long a started server may find no room on the machine of its GPUs before they "
+        "are given back and it is in line again, where it stood.",
+        examples=[0.5],
+    )
     reconcile_seconds: float = Field(
         10,
         ge=0.1,
@@ -203,8 +210,11 @@ class QueueSection(Section):
 class PoolYaml(Section):
     """All of pool.yaml."""
 
-    engine: Literal["workstation"] = Field(
-        "workstation", description="Who provides the devices: this machine.", examples=["workstation"]
+    engine: Literal["workstation", "kubernetes"] = Field(
+        "workstation",
+        description="Who provides the devices: this machine, or the nodes of a Kubernetes cluster. Counts from the "
+        "pool's start.",
+        examples=["kubernetes"],
     )
     timezone: str = Field(
         "UTC",
@@ -227,6 +237,9 @@ class PoolYaml(Section):
     projects: dict[Slug, ProjectSection] = Field({}, description="Project spaces, by name.")
     datasets: dict[Slug, DatasetSection] = Field({}, description="Data that projects may read, by name.")
     queue: QueueSection = Field(QueueSection(), description="Times of the queue.")
+    kubernetes: KubernetesSection = Field(
+        KubernetesSection(), description="Where servers run, where they are pods of a Kubernetes cluster."
+    )
     kueue: KueueSection = Field(KueueSection(), description="How queues are named and run where Kueue decides.")
     audit: AuditSection = Field(AuditSection(), description="How the audit trail is kept safe.")
     notices: NoticesSection = Field(NoticesSection(), description="How notices reach people who are not looking.")
