@@ -22,9 +22,7 @@ from labpool.domain.leases import Lease
 from labpool.domain.reasons import WaitReason
 from labpool.domain.tickets import Event, State, Ticket
 from labpool.domain.world import World
-from labpool.kueue import sync_queues
 from labpool.kueue.line import Line
-from labpool.kueue.workload_manifests import Workloads
 from labpool.settings import PoolFile, load_pool_file
 
 from tests.domain.lab import follow
@@ -158,17 +156,14 @@ def played(queues: Queues, story: Callable[[LittlePool], Coroutine[None, None, N
 
 async def _play(queues: Queues, story: Callable[[LittlePool], Awaitable[None]]) -> None:
     file = load_pool_file(queues.folder / "pool.yaml")
-    async with connected({"KUBECONFIG": str(queues.cluster.kubeconfig)}) as api:
-        await sync_queues(api, file.catalogue, file.cluster, file.kueue, dry_run=False, force=False)
-        async with _line(api, file) as line:
-            await story(LittlePool(line, file, World(_inventory(), file.catalogue)))
+    async with connected({"KUBECONFIG": str(queues.cluster.kubeconfig)}) as api, _line(api, file) as line:
+        await story(LittlePool(line, file, World(_inventory(), file.catalogue)))
 
 
 @asynccontextmanager
 async def _line(api: ClusterApi, file: PoolFile) -> AsyncIterator[Line]:
-    workloads = Workloads(file.catalogue, file.cluster, file.kueue)
-    line = Line(api, lambda: workloads, file.kueue.namespace, file.kueue.cohort, _now, lambda: None)
-    await line.begin()
+    line = Line(api, lambda: (file.cluster, file.kueue), _now)
+    line.begin()
     try:
         yield line
     finally:

@@ -16,8 +16,10 @@ from labpool.domain.world import World
 from labpool.kueue.decided import verdicts_of
 from labpool.kueue.keeping import Activate, GiveBack, HoldOff, Make, NoteReady, Rejoin, Remove, Step, steps
 from labpool.kueue.manifests import GROUP_VERSION
+from labpool.kueue.queue_keeper import QueueKeeper
 from labpool.kueue.workload_manifests import Workloads, given_back, name_of, said_of
 from labpool.kueue.workloads import ATTEMPT, Workload, workload_of
+from labpool.settings import ClusterSettings, KueueSettings
 
 _VISIBILITY = "visibility.kueue.x-k8s.io/v1beta2"
 _HELD_OFF = timedelta(seconds=30)
@@ -29,30 +31,27 @@ _LOG = logging.getLogger(__name__)
 
 
 class Line:
-    """Stands for a pool's tickets in Kueue's queues.
+    """Stands for a pool's tickets in Kueue's queues; `changed` is called when Kueue has decided something.
 
     Args:
         api: The API server.
-        workloads: How tickets become Workloads, by the rules in force; asked whenever one is made.
-        namespace: Where servers run.
-        cohort: The pool's.
+        settings: What pool.yaml says now of the cluster, and of its queues, the namespace filled in.
         clock: The time, aware.
-        changed: Called when Kueue has decided something, or can't be seen any more.
     """
 
     def __init__(
         self,
         api: ClusterApi,
-        workloads: Callable[[], Workloads],
-        namespace: str,
-        cohort: str,
+        settings: Callable[[], tuple[ClusterSettings, KueueSettings]],
         clock: Callable[[], datetime],
-        changed: Callable[[], None],
     ) -> None:
-        self._api, self._workloads, self._cohort, self._clock = api, workloads, cohort, clock
+        self._api, self._settings, self._clock = api, settings, clock
+        _, kueue = settings()
+        namespace, self._cohort = kueue.namespace, kueue.cohort
+        self._queues = QueueKeeper(api, settings)
         self._path = f"/apis/{GROUP_VERSION}/namespaces/{namespace}/workloads"
         self._visibility = f"/apis/{_VISIBILITY}/namespaces/{namespace}/localqueues"
-        self._tell = changed
+        self.changed: Callable[[], None] = lambda: None
         self._followed = Followed(api, Kind("Workloads", self._path, workload_of), self._seen)
         self._places: dict[str, int] = {}
         self._held_off: dict[str, datetime] = {}
@@ -63,12 +62,11 @@ class Line:
     @property
     def trouble(self) -> str | None:
         """What keeps us from seeing what Kueue decides, or from asking it, in words; None where nothing does."""
-        return self._followed.trouble or self._refusal
+        return self._followed.trouble or self._queues.trouble or self._refusal
 
-    async def begin(self) -> None:
-        """Follow from now on; returns once it is known how things stand."""
+    def begin(self) -> None:
+        """Follow from now on."""
         self._followed.begin()
-        await self._followed.listed()
 
     async def close(self) -> None:
         """Follow no more; what stands in line stays there."""
@@ -80,20 +78,22 @@ class Line:
         self._held_off |= dict.fromkeys(tickets, until)
 
     async def keep(self, world: World) -> None:
-        """Do what is due to the Workloads of these tickets, and ask Kueue for their places.
+        """Do what is due to the queues and to the Workloads of these tickets, and ask Kueue for their places.
 
         What the API server refuses stays undone until the next time; `trouble` says so.
         """
         if not self.verdicts.heard:
             return
+        await self._queues.keep(world.catalogue)
         now = self._clock()
         waiting = {ticket.id for ticket in world.tickets if ticket.state is State.QUEUED}
         self._held_off = {name: until for name, until in self._held_off.items() if until > now and name in waiting}
         due = list(steps(world, self._ours(), self._held_off, now))
         self._refusal = None
         # who may have what comes free is in line before it does
-        await asyncio.gather(*(self._try(step) for step in due if not isinstance(step, GiveBack | Remove)))
-        await asyncio.gather(*(self._try(step) for step in due if isinstance(step, GiveBack | Remove)))
+        made = Workloads(world.catalogue, *self._settings())
+        await asyncio.gather(*(self._try(step, made) for step in due if not isinstance(step, GiveBack | Remove)))
+        await asyncio.gather(*(self._try(step, made) for step in due if isinstance(step, GiveBack | Remove)))
         await self._ask_places()
         self._seen()
 
@@ -106,20 +106,20 @@ class Line:
         verdicts = verdicts_of(found, self._cohort, self._places, self._held_off)
         if verdicts != self.verdicts:
             self.verdicts = verdicts
-            self._tell()
+            self.changed()
 
-    async def _try(self, step: Step) -> None:
+    async def _try(self, step: Step, made: Workloads) -> None:
         async with self._turns:
             try:
-                await self._do(step)
+                await self._do(step, made)
             except (ClusterRefused, ClusterUnavailable) as error:
                 self._refusal = str(error)
                 _LOG.warning("a ticket's Workload is not as it should be: %s", error)
 
-    async def _do(self, step: Step) -> None:
+    async def _do(self, step: Step, made: Workloads) -> None:
         match step:
             case Make(ticket=ticket, active=active):
-                body = self._workloads().manifest(ticket, active)
+                body = made.manifest(ticket, active)
                 await self._make(body, f"make the Workload {name_of(ticket)}")
             case Activate(workload=workload, active=active):
                 await self._patch(workload, {"spec": {"active": active}})
