@@ -11,6 +11,7 @@ from pydantic import Field
 from labpool.settings.section import Section
 from labpool.settings.values import Cores, Gibibytes, Slug
 
+
 class QuotaSection(Section):
     """What a project's servers may have at once beside devices, of each flavour's nodes."""
 
