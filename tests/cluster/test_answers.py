@@ -38,8 +38,8 @@ def test_namespace_that_is_not_there_is_told_with_the_key_of_pool_yaml():
     with pytest.raises(ClusterRefused) as refused:
         make_sure(404, {"message": 'namespaces "nowhere" not found'}, "set LocalQueue vision")
     assert str(refused.value) == (
-        'We can\'t set LocalQueue vision: namespaces "nowhere" not found. Make it, or name another in kubernetes.namespace '
-        "of pool.yaml."
+        'We can\'t set LocalQueue vision: namespaces "nowhere" not found. Make it, or name another in '
+        "kubernetes.namespace of pool.yaml."
     )
 
 

@@ -163,6 +163,17 @@ async def test_whoever_waits_is_woken_by_a_change_and_not_by_what_changes_nothin
     assert woken == [1, 3]
 
 
+async def test_waiting_for_a_change_ends_with_it_or_in_time(source: Scripted):
+    source.lists = [[thing("a", "one")]]
+    source.watches = [AWAY, AWAY, [event("MODIFIED", thing("a", "two", "13"))]]
+
+    async def wait(found: Followed[str]) -> None:
+        assert await found.until(lambda: names(found).get("a") == "two", 10)
+        assert not await found.until(lambda: "b" in names(found), 0.01)
+
+    await followed(source, wait)
+
+
 async def test_object_that_cannot_be_read_hides_no_other(source: Scripted):
     source.lists = [[thing("bad", "unreadable"), thing("a", "one")]]
     source.watches = [[event("ADDED", thing("worse", "unreadable", "11")), event("ADDED", thing("b", "two", "12"))]]

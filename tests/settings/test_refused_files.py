@@ -85,7 +85,8 @@ ONE_MISTAKE = {
     ),
     "unknown engine": (
         "engine: slurm\n" + SMALL,
-        'pool.yaml:1: engine: expected "workstation", got "slurm". Write, for example, engine: workstation',
+        'pool.yaml:1: engine: expected one of workstation, kubernetes, got "slurm". '
+        "Write, for example, engine: kubernetes",
     ),
     "missing key": (
         changed("title: CPU only, ", ""),
@@ -99,8 +100,8 @@ ONE_MISTAKE = {
     "misspelt section": (
         SMALL + "que: {}\n",
         'pool.yaml:13: que: unknown key. Did you mean "queue"? '
-        "Known here: engine, timezone, terms, flavours, simulated, limits, profiles, projects, datasets, queue, kueue, "
-        "audit, notices.",
+        "Known here: engine, timezone, terms, flavours, simulated, limits, profiles, projects, datasets, queue, "
+        "kubernetes, kueue, audit, notices.",
     ),
     "key of a later release": (
         changed("    nominal: {gpu: 2}", "    egress: []\n    nominal: {gpu: 2}"),

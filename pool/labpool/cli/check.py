@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from labpool.cli.devices import devices_of
 from labpool.domain.budgets import Budget
 from labpool.domain.catalogue import Catalogue, Flavour, Profile, Project
 from labpool.domain.inventory import Inventory
-from labpool.engines.one_look import look_once
 from labpool.settings import (
     Finding,
     InvalidPoolFile,
@@ -89,7 +88,7 @@ def check_file(path: Path) -> Report:
         pool_file = load_pool_file(path)
     except InvalidPoolFile as error:
         return Report(path, errors=error.findings)
-    inventory = asyncio.run(look_once(pool_file))
+    inventory = devices_of(pool_file)
     catalogue = complete_catalogue(pool_file.catalogue, inventory)
     hidden = hidden_profiles(catalogue, inventory)
     return Report(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from labpool.cli.devices import devices_of
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Inventory
 from labpool.domain.simulation.outcome import Outcome
 from labpool.domain.simulation.trace import Arrival, InvalidTrace, parse
-from labpool.engines.one_look import look_once
 from labpool.settings import InvalidPoolFile, complete_catalogue, load_pool_file
 
 
@@ -56,10 +55,10 @@ def pool_on_paper(path: Path) -> PoolOnPaper:
         raise UnusableFile(str(error)) from error
     inventory = Inventory(pool_file.simulated_nodes, pool_file.simulated_devices)
     if not inventory.devices:
-        inventory = asyncio.run(look_once(pool_file))
+        inventory = devices_of(pool_file)
     if not inventory.devices:
         raise UnusableFile(
-            f"{path}: names no device under simulated:, and this machine has none. "
+            f"{path}: names no device under simulated:, and there is none. "
             "Add the nodes to play with, such as simulated: {nodes: [{name: a, cpu: 64, memory_gib: 512, "
             "devices: {FLAVOUR: 8}}]}"
         )

@@ -64,7 +64,7 @@ class Followed(Generic[_Seen]):
     """
 
     def __init__(self, source: Source, kind: Kind[_Seen], changed: Callable[[], None] = lambda: None) -> None:
-        self._source, self._kind, self._changed = source, kind, changed
+        self._source, self._kind, self._tell = source, kind, changed
         self._objects: dict[tuple[str, str], _Seen] = {}
         self._version = ""
         self._listed = asyncio.Event()
@@ -72,6 +72,7 @@ class Followed(Generic[_Seen]):
         self._pause = _FIRST_PAUSE
         self._trouble: str | None = None
         self._task: asyncio.Task[None] | None = None
+        self._waiting: set[asyncio.Event] = set()
 
     @property
     def objects(self) -> Mapping[tuple[str, str], _Seen]:
@@ -82,6 +83,15 @@ class Followed(Generic[_Seen]):
     def trouble(self) -> str | None:
         """What has kept us from seeing changes for some seconds, in words; None where nothing does."""
         return self._trouble
+
+    async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until a condition holds, which is looked at after each change, for so long at most; whether it does."""
+        holds = asyncio.ensure_future(self._hold(condition))
+        try:
+            await asyncio.wait({holds}, timeout=seconds)
+        finally:
+            holds.cancel()
+        return condition()
 
     def begin(self) -> None:
         """Follow from now on until `close`."""
@@ -97,6 +107,16 @@ class Followed(Generic[_Seen]):
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+
+    async def _hold(self, condition: Callable[[], bool]) -> None:
+        changed = asyncio.Event()
+        self._waiting.add(changed)
+        try:
+            while not condition():
+                await changed.wait()
+                changed.clear()
+        finally:
+            self._waiting.discard(changed)
 
     async def _follow(self) -> None:
         while True:
@@ -147,6 +167,11 @@ class Followed(Generic[_Seen]):
         else:
             self._objects[named] = seen
         self._changed()
+
+    def _changed(self) -> None:
+        for each in self._waiting:
+            each.set()
+        self._tell()
 
     def _read(self, item: _Object) -> _Seen | None:
         try:

@@ -42,14 +42,15 @@ class Taint:
 class NodeOffer:
     """A node, whether it is ready or not: `allocatable` is in thousandths, by resource.
 
-    `ready` is what its kubelet says, False too where it says nothing, and `since` when that began. One that is `closed`
-    takes no new pods.
+    `ready` is what its kubelet says, False too where it isn't `heard`, and `since` when that began. One that is
+    `closed` takes no new pods.
     """
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
     allocatable: Mapping[str, int] = field(default_factory=dict)
     ready: bool = True
+    heard: bool = True
     since: datetime | None = None
     closed: bool = False
     taints: tuple[Taint, ...] = ()
@@ -92,6 +93,7 @@ def node_of(item: Mapping[str, object]) -> NodeOffer:
         labels=node.metadata.labels,
         allocatable={name: thousandths(amount) for name, amount in node.status.allocatable.items()},
         ready=ready.status == "True",
+        heard=ready.status in ("True", "False"),
         since=ready.since,
         closed=node.spec.unschedulable,
         taints=tuple(Taint(each.key, each.value, each.effect) for each in node.spec.taints),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,8 @@ TICKET_ANNOTATION = "labpool/ticket"
 """Names the ticket whose lease it has."""
 UNENDED = (("fieldSelector", "status.phase!=Succeeded,status.phase!=Failed"),)
 """Selects the pods that may still use something."""
+_STORAGE = re.compile("persistentvolumeclaim|unbound|volume|free storage", re.IGNORECASE)
+"""Storage that is missing is no lack of room."""
 _LASTING_OWNERS = frozenset({"DaemonSet", "Node"})
 
 
@@ -31,7 +34,7 @@ class SeenPod:
         takes: What it asks for, in thousandths, by resource.
         pool: The id of the pool whose server it is; empty for others.
         ticket: The ticket whose lease it has; empty for none.
-        unplaced_since: When it was first said that no place can be found for it.
+        unplaced_since: When it was first said that no node has room for it.
         lasting: Whether it belongs to its node, as one of a DaemonSet does.
     """
 
@@ -58,7 +61,6 @@ def pod_of(item: Mapping[str, object]) -> SeenPod:
     """
     pod = _Pod.model_validate(item)
     placed = next((each for each in pod.status.conditions if each.type == "PodScheduled"), None)
-    waits = not pod.spec.node and placed is not None and placed.status == "False"
     return SeenPod(
         namespace=pod.metadata.namespace,
         name=pod.metadata.name,
@@ -67,7 +69,7 @@ def pod_of(item: Mapping[str, object]) -> SeenPod:
         takes=_taken(pod.spec),
         pool=pod.metadata.labels.get(POOL_LABEL, ""),
         ticket=pod.metadata.annotations.get(TICKET_ANNOTATION, ""),
-        unplaced_since=placed.since if waits and placed else None,
+        unplaced_since=placed.since if placed and not pod.spec.node and placed.says_no_room else None,
         lasting=any(owner.kind in _LASTING_OWNERS for owner in pod.metadata.owners),
     )
 
@@ -137,7 +139,12 @@ class _Spec(BaseModel):
 class _Condition(BaseModel):
     type: str
     status: str
+    message: str = ""
     since: datetime | None = Field(None, alias="lastTransitionTime")
+
+    @property
+    def says_no_room(self) -> bool:
+        return self.status == "False" and not _STORAGE.search(self.message)
 
 
 class _Status(BaseModel):

@@ -44,7 +44,7 @@ LOST = frozenset({Condition.FAILED, Condition.SILENT})
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A machine that holds devices. CPU in cores, memory in GiB.
+    """A machine that holds devices. CPU in cores, memory in GiB; of both, `…_taken` is what others use at the moment.
 
     `since` is when its condition began; None where nobody knows. `why` is what an admin said
     of it, `until` when that is over by itself.
@@ -57,6 +57,8 @@ class Node:
     since: datetime | None = None
     why: str = ""
     until: datetime | None = None
+    cpu_taken: float = 0.0
+    memory_gib_taken: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

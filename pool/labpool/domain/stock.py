@@ -26,8 +26,10 @@ class Stock:
                 self._node_of.update(dict.fromkeys(devices, node))
         for machine in world.inventory.nodes:
             if machine.cpu and machine.memory_gib:
-                self.room["cpu", machine.name] = round(1000 * machine.cpu)
-                self.room["memory", machine.name] = round(1024 * machine.memory_gib)
+                self.room["cpu", machine.name] = max(round(1000 * (machine.cpu - machine.cpu_taken)), 0)
+                self.room["memory", machine.name] = max(
+                    round(1024 * (machine.memory_gib - machine.memory_gib_taken)), 0
+                )
 
     def nodes_of(self, flavour: str) -> Mapping[str, list[str]]:
         """Devices of `flavour` that may be granted, by node."""

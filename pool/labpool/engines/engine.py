@@ -32,8 +32,8 @@ class Trespasser:
     """A process on a device that it holds no lease of, or a pod.
 
     `ticket` is the one whose server it belongs to, None for one of no server; `holder` is the ticket that leases the
-    device, None where nobody does. A pod has no `pid`, and its name is the `program`. `owner` is the name of a process's
-    account on the machine, or a pod's namespace.
+    device, None where nobody does. A pod has no `pid`, and its name is the `program`. `owner` is the name of a
+    process's account on the machine, or a pod's namespace.
     """
 
     device: str
@@ -103,5 +103,5 @@ class Engine(ABC):
         """End what waits for room on the node of a lease, which is given back for that; for a while none is offered."""
         await self.kill(lease.ticket)
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 (most hold nothing open)
         """Let go of whatever is held open; nothing is asked of the engine afterwards."""

@@ -1,4 +1,4 @@
-"""The devices of this machine at one moment, for a program that only wants to know."""
+"""The devices there are at one moment, for a program that only wants to know."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ _PATIENCE_SECONDS = 10.0
 
 
 async def look_once(pool_file: PoolFile) -> Inventory:
-    """Real devices where the driver answers with any, else the simulated ones of `pool_file`."""
+    """Those of the engine that `pool_file` names; on this machine the simulated ones where the driver knows none.
+
+    Raises:
+        ClusterUnavailable: they are a cluster's, which gives no answer.
+        ClusterRefused: the cluster doesn't let us look.
+    """
+    if pool_file.engine == "kubernetes":
+        from labpool.engines.cluster.one_look import look_at_cluster  # noqa: PLC0415 (loads a Kubernetes client)
+
+        return await look_at_cluster(pool_file)
     try:
         cards = await Patient(Nvml().read, _PATIENCE_SECONDS)()
     except (NvmlUnavailable, StillWaiting):

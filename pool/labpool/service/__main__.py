@@ -15,9 +15,11 @@ from datetime import datetime, timezone
 
 import uvicorn
 
+from labpool.cluster import ClusterUnavailable
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Inventory
-from labpool.engines import WorkstationEngine
+from labpool.engines import Engine
+from labpool.engines.choice import chosen_engine
 from labpool.http_server import server_config
 from labpool.hub_api import HubClient
 from labpool.hub_signin import HubSignin, SigninSettings
@@ -44,6 +46,7 @@ from labpool.settings import (
     Place,
     Ports,
     UnusablePlace,
+    WatchedPoolFile,
     complete_catalogue,
     mail_password,
     pool_database,
@@ -74,10 +77,8 @@ def _own_name(ports: Ports) -> str:
     return f"{socket.gethostname()}:{ports.pool}, process {os.getpid()}, {secrets.token_hex(4)}"
 
 
-async def _parts(place: Place, ports: Ports) -> Parts:
-    watched = watched_pool_file(pool_file_path(os.environ))
+async def _parts(place: Place, ports: Ports, watched: WatchedPoolFile, engine: Engine) -> Parts:
     pool_file = watched.current(_LOG)
-    engine = WorkstationEngine(pool_file, place, place.pool_id)
     inventory = await engine.inventory()
 
     def rules(devices: Inventory) -> Catalogue:
@@ -115,10 +116,15 @@ def _with_public_url(settings: NoticeSettings, own_url: str) -> NoticeSettings:
 
 async def _serve() -> None:
     place, ports = Place.open(os.environ), Ports.read(os.environ)
-    app = make_app(await _parts(place, ports))
-    asyncio.get_running_loop().call_later(_START_SECONDS, _look_for_garbage)
-    config = server_config(app, "127.0.0.1", ports.pool)
-    await uvicorn.Server(config).serve()
+    watched = watched_pool_file(pool_file_path(os.environ))
+    engine = await chosen_engine(lambda: watched.current(_LOG), place)
+    try:
+        app = make_app(await _parts(place, ports, watched, engine))
+        asyncio.get_running_loop().call_later(_START_SECONDS, _look_for_garbage)
+        config = server_config(app, "127.0.0.1", ports.pool)
+        await uvicorn.Server(config).serve()
+    finally:
+        await engine.close()
 
 
 def _look_for_garbage() -> None:
@@ -133,7 +139,7 @@ def main() -> int:
     log_as_json_lines()
     try:
         asyncio.run(_serve())
-    except (InvalidPoolFile, InvalidSetting, UnusablePlace, UnusableDatabase) as error:
+    except (InvalidPoolFile, InvalidSetting, UnusablePlace, UnusableDatabase, ClusterUnavailable) as error:
         _LOG.error("%s", error)
         return 2
     return 0

@@ -15,8 +15,8 @@ from labpool.service.telling import tell
 from labpool.store import Notice, Transaction
 
 _UNPLACED = (
-    "The machine that your GPUs are on has no room for your server: something else there takes its GPUs, CPU or memory. "
-    "You are in line again, where you stood, and it starts by itself once there is room."
+    "The machine that your GPUs are on has no room for your server: something else there takes its GPUs, CPU or "
+    "memory. You are in line again, where you stood, and it starts by itself once there is room."
 )
 
 

@@ -9,6 +9,7 @@ from labpool.domain.catalogue import QueueRules
 from labpool.domain.ends import claim_by, stop_at
 from labpool.domain.leases import Lease
 from labpool.domain.tickets import State, Ticket
+from labpool.store import Transaction
 
 SOON = 1.0
 """Seconds between two looks while somebody waits for a server to come up or go down."""
@@ -16,6 +17,12 @@ SOON = 1.0
 _BREATHS, _LONGEST_BREATH = 4, 3.0
 
 Held = tuple[Ticket, Lease]
+
+
+def all_held(view: Transaction) -> list[Held]:
+    """All tickets that hold a lease, each with it."""
+    leases = {lease.ticket: lease for lease in view.live_leases()}
+    return [(ticket, leases[ticket.id]) for ticket in view.open_tickets() if ticket.id in leases]
 
 
 def breath(look: float) -> float:

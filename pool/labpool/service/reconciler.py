@@ -30,13 +30,14 @@ from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
 from labpool.service.desk import Desk, NotNow
 from labpool.service.ending import reason_of_giving_back, tell_of_end
-from labpool.service.pace import SOON, Held, breath, seconds_to_next
+from labpool.service.pace import SOON, Held, all_held, breath, seconds_to_next
 from labpool.service.setting import Setting
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
 from labpool.service.trail import unnamed
 from labpool.service.trespassing import note_trespassers
 from labpool.service.uncovered import end_uncovered, end_unless_changed
+from labpool.service.unplaced import give_up_unplaced
 from labpool.store import Part, Transaction
 
 _LOG = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Reconciler:
         self._interval = interval
         self._starter = Starter(hub)
         self._wake = asyncio.Event()
+        engine.changed = self.look_soon
         self._one_look = asyncio.Lock()
         self.trespassers: frozenset[Trespasser] = frozenset()
         self.sighting = Sighting(desk.clock())
@@ -106,7 +108,7 @@ class Reconciler:
 
     async def begin(self) -> None:
         """Before anything is granted: see the devices and rules of now, and end what runs without a lease."""
-        await self._see_devices([lease for _, lease in await self._desk.view(_held)])
+        await self._see_devices([lease for _, lease in await self._desk.view(all_held)])
         await end_uncovered(self._desk, self._engine, await self._engine.processes())
 
     async def look(self) -> float:
@@ -115,14 +117,17 @@ class Reconciler:
             return await self._look()
 
     async def _look(self) -> float:
-        held = await self._desk.view(_held)
+        held = await self._desk.view(all_held)
         leases = [lease for _, lease in held]
         await self._see_devices(leases)
         await self._see(held)
         await self._apart(self._note_trespassers(leases))
         leftovers = set(self.sighting.processes) - {ticket.id for ticket, _ in held}
         await self._apart(end_uncovered(self._desk, self._engine, leftovers))
-        to_record = [(each, action) for each in held if (action := await self._carry_out(*each))]
+        given_up = await give_up_unplaced(self._desk, self._engine, held)
+        if given_up:
+            await self._see_devices(leases)  # or the next one would be granted what has no room
+        to_record = [(it, step) for it in held if (step := given_up.get(it[0].id) or await self._carry_out(*it))]
         await self._desk.change(lambda change: self._record_all(change, to_record))
         for (ticket, _), action in to_record:
             over = isinstance(action, (End, Requeue)) and not await self._desk.find_lease(ticket.id)
@@ -130,7 +135,7 @@ class Reconciler:
                 await self._tell_hub(ticket)
         if self.sighting.servers is None:
             return min(SOON, self._interval)  # nothing is granted and nothing counts as lost before the hub answers
-        held, rules = await self._desk.view(_held), self._desk.catalogue.queue
+        held, rules = await self._desk.view(all_held), self._desk.catalogue.queue
         return seconds_to_next(held, self._desk.looks_at, rules, self._desk.clock(), self._interval)
 
     async def _apart(self, work: Coroutine[None, None, None]) -> None:
@@ -292,8 +297,3 @@ class Reconciler:
         if new := seen - self.trespassers:
             await self._desk.change(lambda change: note_trespassers(change, new, self._desk.clock()), replan=False)
         self.trespassers = seen
-
-
-def _held(view: Transaction) -> list[Held]:
-    leases = {lease.ticket: lease for lease in view.live_leases()}
-    return [(ticket, leases[ticket.id]) for ticket in view.open_tickets() if ticket.id in leases]

@@ -29,7 +29,9 @@ _FINAL = {
     RefusalReason.UNKNOWN_PROFILE.value: EndReason.PROFILE_REMOVED,
     RefusalReason.PROFILE_NOT_IN_PROJECT.value: EndReason.PROFILE_REMOVED,
 }
-_FOR_NOW = frozenset({"too_many_servers", "pool_unavailable", "server_is_ending", "server_is_lost"})
+_FOR_NOW = frozenset(
+    {"too_many_servers", "pool_unavailable", "server_is_ending", "server_is_lost", "cluster_unavailable"}
+)
 """Reasons of the spawner's that pass by themselves or with what the user does: such a try counts for nothing."""
 
 _LOG = logging.getLogger(__name__)

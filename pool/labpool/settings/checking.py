@@ -59,7 +59,7 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
     """What to do about an unknown name: the nearest known one, and all of them where they are few."""
     names = list(known)
     near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
-    listed = f"Known here: {', '.join(names)}." if 0 < len(names) <= 13 else ""
+    listed = f"Known here: {', '.join(names)}." if 0 < len(names) <= 14 else ""
     if not names:
         return "Nothing of this kind is in the file yet; add it, or remove this."
     return " ".join(filter(None, (f'Did you mean "{near[0]}"?' if near else "", listed)))

@@ -1,0 +1,87 @@
+"""The pool's servers as pods: which there are, and ending them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from labpool.cluster import ClusterApi, ClusterRefused, ClusterUnavailable, Followed, Kind, NodeOffer
+from labpool.cluster.pods import POOL_LABEL, UNENDED, SeenPod, pod_of
+
+_log = logging.getLogger("labpool.engines")
+
+_KILL_SECONDS = 15.0
+_AT_ONCE = 1
+"""Grace in seconds of a pod that is killed. With none, the cluster forgets a pod before its node has ended it."""
+
+Nodes = Callable[[], Mapping[str, NodeOffer]]
+
+
+class ServerPods:
+    """Pods of one pool in one namespace.
+
+    Those on a node that isn't heard of are left out: what the cluster says of them is what it last knew.
+
+    Args:
+        api: The API server.
+        namespace: Where servers run.
+        pool_id: Tells this pool's from another's.
+        nodes: The cluster's nodes by name, as they are now.
+        changed: Called after each change.
+    """
+
+    def __init__(
+        self, api: ClusterApi, namespace: str, pool_id: str, nodes: Nodes, changed: Callable[[], None]
+    ) -> None:
+        self._api, self._nodes = api, nodes
+        self._path = f"/api/v1/namespaces/{namespace}/pods"
+        ours = ("labelSelector", f"{POOL_LABEL}={pool_id}")
+        self.followed = Followed(api, Kind("servers", self._path, pod_of, (ours, *UNENDED)), changed)
+
+    def by_ticket(self) -> dict[str, tuple[str, ...]]:
+        """Ticket id to the names of its pods."""
+        found: dict[str, tuple[str, ...]] = {}
+        for pod in self._with_tickets():
+            if self._is_in_sight(pod):
+                found[pod.ticket] = (*found.get(pod.ticket, ()), pod.name)
+        return found
+
+    def unplaced(self) -> dict[str, datetime]:
+        """Tickets whose pod finds no room, each since when."""
+        waiting = ((pod.ticket, pod.unplaced_since) for pod in self._with_tickets())
+        return {ticket: since for ticket, since in waiting if since is not None}
+
+    async def terminate(self, ticket: str) -> tuple[str, ...]:
+        """Let the pods of a ticket end within the grace that each was made with. Returns those that were asked."""
+        return await self._delete(ticket, None)
+
+    async def kill(self, ticket: str) -> tuple[str, ...]:
+        """End the pods of a ticket and wait until they are gone, up to 15 s. Returns those in sight that won't go."""
+        await self._delete(ticket, _AT_ONCE)
+        await self.followed.until(lambda: ticket not in self.by_ticket(), _KILL_SECONDS)
+        left = self.by_ticket().get(ticket, ())
+        if left:
+            _log.warning("pods of a ticket don't go: %s", ", ".join(left), extra={"ticket": ticket})
+        return left
+
+    async def _delete(self, ticket: str, grace: int | None) -> tuple[str, ...]:
+        asked = []
+        for pod in [pod for pod in self._with_tickets() if pod.ticket == ticket]:
+            # nothing of a node that is gone can say that a pod has ended
+            seconds = 0 if pod.node and pod.node not in self._nodes() else grace
+            options: dict[str, object] = {"preconditions": {"uid": pod.uid}}  # never the next one of its name
+            options |= {} if seconds is None else {"gracePeriodSeconds": seconds}
+            try:
+                if await self._api.delete(f"{self._path}/{pod.name}", f"end pod {pod.name}", options=options):
+                    asked.append(pod.name)
+            except (ClusterUnavailable, ClusterRefused) as error:
+                _log.warning("a server could not be ended: %s", error, extra={"ticket": ticket})
+        return tuple(asked)
+
+    def _with_tickets(self) -> list[SeenPod]:
+        return [pod for pod in self.followed.objects.values() if pod.ticket]
+
+    def _is_in_sight(self, pod: SeenPod) -> bool:
+        node = self._nodes().get(pod.node)
+        return not pod.node or (node is not None and node.heard)
