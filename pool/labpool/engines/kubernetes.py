@@ -58,14 +58,13 @@ class KubernetesEngine(Engine):
         ends = AsyncExitStack()
         engine = cls(await ends.enter_async_context(connected()), pool_file, pool_id)
         engine._ends = ends
-        for followed in engine._followed:
-            followed.begin()
+        engine._begin()
         return engine
 
     @property
     def trouble(self) -> str | None:
         """What keeps us from seeing the cluster, or None."""
-        return next((followed.trouble for followed in self._followed if followed.trouble), None)
+        return self._blind()
 
     async def inventory(self, leases: Iterable[Lease] | None = None) -> Inventory:
         """All devices of the cluster, once all was seen for the first time.
@@ -110,6 +109,13 @@ class KubernetesEngine(Engine):
             await followed.close()
         await self._ends.aclose()
 
+    def _begin(self) -> None:
+        for followed in self._followed:
+            followed.begin()
+
+    def _blind(self) -> str | None:
+        return next((followed.trouble for followed in self._followed if followed.trouble), None)
+
     async def _view(self, leases: Iterable[Lease]) -> ClusterView:
         await self._all_listed()
         file = self._pool_file()
@@ -135,7 +141,7 @@ class KubernetesEngine(Engine):
         self._gone = {node: self._gone.get(node, now) for node in leased if node not in there}
 
     def _kept_free(self) -> dict[str, str]:
-        trouble, now = self.trouble, time.monotonic()
+        trouble, now = self._blind(), time.monotonic()
         if trouble is None:
             self._blind_since = None
         elif self._blind_since is None:

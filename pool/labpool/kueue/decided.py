@@ -87,9 +87,8 @@ class _Lines:
 def _others(workloads: Iterable[Workload], cohort: str) -> Mapping[str, int]:
     """Devices of our flavours that Workloads of nobody in this pool hold."""
     held: Counter[str] = Counter()
-    for workload in workloads:
-        if workload.cohort != cohort and workload.reserved:
-            for resource, (name, amount) in workload.holds.items():
-                if _is_device(resource) and name.startswith(f"{cohort}-"):
-                    held[name.removeprefix(f"{cohort}-").rpartition("-")[0]] += amount // 1000
+    foreign = (each for each in workloads if each.cohort != cohort and each.reserved)
+    for resource, (name, amount) in (each for workload in foreign for each in workload.holds.items()):
+        if _is_device(resource) and name.startswith(f"{cohort}-"):
+            held[name.removeprefix(f"{cohort}-").rpartition("-")[0]] += amount // 1000
     return held
