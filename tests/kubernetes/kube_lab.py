@@ -1,0 +1,90 @@
+"""A real hub outside the cluster, with a real pool, whose servers are pods in a namespace of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from labpool.api_models import TicketView
+
+from tests.running_lab import RunningLab
+
+CLAIMS = ("projects", "datasets", "logs")
+HUB = """
+from gpuspawner.kubernetes import GPUKubeSpawner
+c.JupyterHub.spawner_class = GPUKubeSpawner
+for trait in ("pool_url", "pool_token", "pool_id", "pool_file"):
+    setattr(c.GPUKubeSpawner, trait, getattr(c.SimpleLocalGPUSpawner, trait))
+c.GPUKubeSpawner.namespace = {namespace!r}
+c.GPUKubeSpawner.start_timeout = 40
+"""
+
+
+class Cluster(Protocol):
+    """What the fixture `cluster` gives us."""
+
+    @property
+    def folder(self) -> Path:
+        """Everything of this cluster, claims/NAMESPACE/CLAIM of each claim among it."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """For Kubernetes clients."""
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """Run kubectl, which has to work, and return what it prints."""
+
+
+@dataclass
+class KubeLab:
+    """The lab, and its namespace of the cluster."""
+
+    lab: RunningLab
+    cluster: Cluster
+    namespace: str
+    node: str
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Those of researchers."""
+        answer = self.cluster.kubectl("get", "pods", f"--namespace={self.namespace}", "--output=json")
+        items: list[dict[str, Any]] = json.loads(answer)["items"]
+        return items
+
+    def ticket(self) -> TicketView:
+        found = self.lab.ticket("ada")
+        assert found is not None and found.lease is not None
+        return found
+
+    def start(self, options: object) -> dict[str, Any]:
+        """Ada's default server; returns its pod."""
+        assert self.lab.start_server("ada", options).status_code in {201, 202}
+        self.lab.wait_ready("ada")
+        (pod,) = self.pods()
+        return pod
+
+
+@contextmanager
+def servers_namespace(cluster: Cluster, namespace: str) -> Iterator[None]:
+    """A namespace that takes restricted pods only, with the claims that servers mount."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    objects: list[dict[str, object]] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
+    ]
+    objects += [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": spec,
+        }
+        for name in CLAIMS
+    ]
+    everything = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=everything)
+    yield
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
