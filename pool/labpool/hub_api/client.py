@@ -68,6 +68,7 @@ class HubClient:
         self._url = api_url.rstrip("/")
         headers = {"Authorization": f"token {token}", "Accept": "application/jupyterhub-pagination+json"}
         self._http = httpx.AsyncClient(timeout=timeout, headers=headers, trust_env=False)
+        self._version = ""  # by its last answer; unknown again when it gives none, since it may be back as another one
 
     async def __aenter__(self) -> HubClient:
         return self
@@ -120,7 +121,7 @@ class HubClient:
         return str(version)
 
     async def _takes_wrapped_options(self) -> bool:
-        major = (await self.version()).split(".")[0]
+        major = (self._version or await self.version()).split(".")[0]
         return not major.isdigit() or int(major) >= 6
 
     async def _users(self, offset: int) -> tuple[list[_User], int | None]:
@@ -144,7 +145,9 @@ class HubClient:
         try:
             response = await self._http.request(method, self._url + path, params=params, json=json)
         except httpx.HTTPError as error:
+            self._version = ""
             raise HubUnavailable(f"the hub at {self._url} gives no answer ({type(error).__name__}: {error})") from error
+        self._version = response.headers.get("X-JupyterHub-Version", "")
         if response.status_code >= httpx.codes.BAD_REQUEST:
             raise _refused_or_unavailable(response)
         return response
