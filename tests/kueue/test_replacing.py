@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from labpool.cluster.nodes import NodeOffer
 from labpool.kueue.manifests import Kind, Named
-from labpool.kueue.nodes import NodeOffer
 from labpool.kueue.replacing import given_twice
 from labpool.kueue.standing import Live, Standing
 from labpool.kueue.steps import Act, Step

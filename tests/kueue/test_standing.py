@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labpool.kueue.manifests import Kind, Named, labels_of
-from labpool.kueue.standing import HeldWorkload, Standing, live_of, node_of, workloads_of
+from labpool.kueue.standing import HeldWorkload, Standing, live_of, workloads_of
 
 
 def workload(name: str, queue: str, flavour: str = "", finished: bool = False) -> dict[str, object]:
@@ -41,13 +41,3 @@ def test_queue_is_ours_with_our_labels_only_and_needs_what_it_names():
     assert (found.named, found.ours, found.going) == (Named(Kind.CLUSTER_QUEUE, "labpool-vision"), True, True)
     assert found.refers == {Named(Kind.COHORT, "labpool"), Named(Kind.FLAVOUR, "a100")}
     assert not live_of(Kind.CLUSTER_QUEUE, item, "another").ours
-
-
-def test_node_is_read_whatever_it_offers():
-    item = {
-        "metadata": {"name": "one", "labels": {"kubernetes.io/os": "linux"}},
-        "status": {"allocatable": {"cpu": "63770m", "memory": "527988432Ki", "nvidia.com/gpu": "8"}},
-    }
-    node = node_of(item)
-    assert (node.offers("cpu"), node.offers("nvidia.com/gpu"), node.offers("google.com/tpu")) == (63_770, 8_000, 0)
-    assert node.has({"kubernetes.io/os": "linux"}) and not node.has({"kubernetes.io/os": "windows"})

@@ -10,9 +10,9 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from labpool.cluster.nodes import NodeOffer
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, UserLimit
 from labpool.kueue.manifests import Kind, manifests
-from labpool.kueue.nodes import NodeOffer
 from labpool.kueue.wanted import Share, UnusableFlavours, WantedQueues, wanted_queues
 from labpool.settings import ClusterSettings, FlavourOnNodes, KueueSettings, ProjectQuota, Toleration
 

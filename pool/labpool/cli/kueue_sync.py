@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labpool.cli.asking import Exit, fail
+from labpool.cluster import ClusterRefused, ClusterUnavailable, connected
 from labpool.kueue import (
     Act,
-    ClusterRefused,
-    ClusterUnavailable,
     FieldChange,
     Step,
     Synced,
     UnusableFlavours,
-    connected,
     sync_queues,
 )
 from labpool.settings import InvalidPoolFile, PoolFile, load_pool_file

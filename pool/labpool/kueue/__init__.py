@@ -1,7 +1,5 @@
 """Kueue's objects for a lab: queues, flavours and classes made from pool.yaml and the cluster's nodes."""
 
-from labpool.kueue.answers import ClusterRefused, ClusterUnavailable
-from labpool.kueue.cluster_api import ClusterApi, connected
 from labpool.kueue.differences import FieldChange
 from labpool.kueue.manifests import Kind, Named
 from labpool.kueue.steps import Act, Step, Synced
@@ -10,16 +8,12 @@ from labpool.kueue.wanted import UnusableFlavours, priority_value
 
 __all__ = [
     "Act",
-    "ClusterApi",
-    "ClusterRefused",
-    "ClusterUnavailable",
     "FieldChange",
     "Kind",
     "Named",
     "Step",
     "Synced",
     "UnusableFlavours",
-    "connected",
     "priority_value",
     "sync_queues",
 ]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from labpool.kueue.nodes import MEMORY, STORAGE
-from labpool.kueue.quantities import binary_quantity, decimal_quantity
+from labpool.cluster.nodes import MEMORY, STORAGE
+from labpool.cluster.quantities import binary_quantity, decimal_quantity
 from labpool.kueue.wanted import FlavourShares, Share, WantedFlavour, WantedQueue, WantedQueues
 from labpool.settings import KueueSettings, Toleration
 
@@ -68,6 +68,17 @@ def manifests(wanted: WantedQueues) -> tuple[Manifest, ...]:
     if not wanted.queues:
         return ()
     return tuple(_all(wanted, wanted.settings))
+
+
+def path_of(named: Named) -> str:
+    """Where an object is in the API."""
+    return f"{paths_of(named.kind, named.namespace)}/{named.name}"
+
+
+def paths_of(kind: Kind, namespace: str) -> str:
+    """Where all objects of a kind are in the API; an empty namespace for the whole cluster's kinds."""
+    within = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/{GROUP_VERSION}{within}/{kind.value}"
 
 
 def labels_of(cohort: str) -> dict[str, str]:

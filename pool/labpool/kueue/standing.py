@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, Field
 
+from labpool.cluster.nodes import NodeOffer
 from labpool.kueue.differences import flattened
 from labpool.kueue.manifests import Kind, Named, labels_of
-from labpool.kueue.nodes import NodeOffer
-from labpool.kueue.quantities import thousandths
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +80,6 @@ def references(named: Named, spec: _Spec) -> frozenset[Named]:
     return frozenset(needs)
 
 
-def node_of(item: Mapping[str, object]) -> NodeOffer:
-    """A node as the API server gives it."""
-    node = _Node.model_validate(item)
-    allocatable = {name: thousandths(amount) for name, amount in node.status.allocatable.items()}
-    return NodeOffer(node.metadata.name, node.metadata.labels, allocatable)
-
-
 def workloads_of(items: Iterable[Mapping[str, object]]) -> Iterator[HeldWorkload]:
     """Those of the API server's Workloads that aren't over."""
     for item in items:
@@ -126,15 +118,6 @@ class _Spec(BaseModel):
     topology: str = Field("", alias="topologyName")
     cluster_queue: str = Field("", alias="clusterQueue")
     node_labels: dict[str, str] = Field({}, alias="nodeLabels")
-
-
-class _Allocatable(BaseModel):
-    allocatable: dict[str, str] = {}
-
-
-class _Node(BaseModel):
-    metadata: _Metadata
-    status: _Allocatable = _Allocatable()
 
 
 class _Condition(BaseModel):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from labpool.cluster import ClusterApi, ClusterRefused, FieldsTaken
+from labpool.cluster.nodes import node_of
 from labpool.domain.catalogue import Catalogue
-from labpool.kueue.answers import ClusterRefused, FieldsTaken
-from labpool.kueue.cluster_api import ClusterApi, paths_of
 from labpool.kueue.differences import changes_between, flattened
 from labpool.kueue.leaving import no_longer_wanted
-from labpool.kueue.manifests import GROUP_VERSION, Kind, Manifest, Named, manifests
+from labpool.kueue.manifests import GROUP_VERSION, Kind, Manifest, Named, manifests, path_of, paths_of
 from labpool.kueue.replacing import given_twice
-from labpool.kueue.standing import Live, Standing, live_of, node_of, workloads_of
+from labpool.kueue.standing import Live, Standing, live_of, workloads_of
 from labpool.kueue.steps import Act, Step, Synced
 from labpool.kueue.wanted import UnusableFlavours, WantedQueues, wanted_queues
 from labpool.settings import ClusterSettings, KueueSettings
@@ -40,7 +41,7 @@ async def sync_queues(
         ClusterRefused: Kueue isn't there, we may not, or something is not allowed.
         UnusableFlavours: Kueue can't hold pool.yaml's flavours, or they can't be changed now. Nothing was changed.
     """
-    if not await api.has_kueue():
+    if not await api.serves(GROUP_VERSION):
         raise ClusterRefused(
             f"This cluster has no Kueue that speaks {GROUP_VERSION}. Install Kueue 0.19 or later: "
             "https://kueue.sigs.k8s.io/docs/installation/"
@@ -64,10 +65,10 @@ async def _brought_about(
         raise UnusableFlavours("\n".join(problems))
     for manifest in made:
         if not dry_run and steps[manifest.named].act in (Act.CREATE, Act.CHANGE):
-            await api.apply(manifest, dry_run=False, force=force)
+            await _apply(api, manifest, dry_run=False, force=force)
     for step in leaving:
         if step.act is Act.DELETE:
-            await api.delete(step.named, dry_run=dry_run)
+            await api.delete(path_of(step.named), f"delete {step.named}", dry_run=dry_run)
     told = (step for step in (*steps.values(), *leaving) if step.act is not Act.SAME)
     return Synced(wanted.settings.cohort, wanted.settings.namespace, dry_run, tuple(told), wanted.remarks)
 
@@ -91,10 +92,10 @@ async def _step(api: ClusterApi, manifest: Manifest, live: Live | None, force: b
         return Step(Act.GOING, named, said=f"It is being deleted. {_WAIT}")
     holders: dict[str, str] = {}
     try:
-        then = await api.apply(manifest, dry_run=True, force=False)
+        then = await _apply(api, manifest, dry_run=True, force=False)
     except FieldsTaken as taken:
         holders = dict(taken.holders)
-        then = await api.apply(manifest, dry_run=True, force=True)
+        then = await _apply(api, manifest, dry_run=True, force=True)
     changes = tuple(changes_between(live.fields if live else {}, flattened(then), holders))
     if live is None:
         return Step(Act.CREATE, named, changes)
@@ -103,3 +104,8 @@ async def _step(api: ClusterApi, manifest: Manifest, live: Live | None, force: b
     if holders and not force:
         return Step(Act.DRIFTED, named, changes, _TAKE_BACK)
     return Step(Act.CHANGE if changes else Act.SAME, named, changes)
+
+
+async def _apply(api: ClusterApi, manifest: Manifest, *, dry_run: bool, force: bool) -> Mapping[str, object]:
+    path, named = path_of(manifest.named), manifest.named
+    return await api.apply(path, manifest.body, f"set {named}", dry_run=dry_run, force=force)

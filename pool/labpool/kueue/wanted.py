@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from labpool.cluster.nodes import BESIDE_DEVICES, CPU, MEMORY, NodeOffer, in_all, nodes_with, selecting_labels
 from labpool.domain.catalogue import Catalogue, Project
 from labpool.domain.tickets import Priority
-from labpool.kueue.nodes import BESIDE_DEVICES, CPU, MEMORY, NodeOffer, in_all, nodes_with, selecting_labels
 from labpool.settings import ClusterSettings, FlavourOnNodes, KueueSettings, Toleration
 
 _MIB = 2**20 * 1000

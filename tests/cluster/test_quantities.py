@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labpool.kueue.quantities import binary_quantity, decimal_quantity, thousandths
+from labpool.cluster.quantities import binary_quantity, decimal_quantity, thousandths
 
 AMOUNTS = st.integers(0, 10**21)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from labpool.kueue.answers import ClusterRefused, ClusterUnavailable, holders_in, make_sure
+from labpool.cluster.answers import ClusterRefused, ClusterUnavailable, holders_in, make_sure
 
 FORBIDDEN = (
     'clusterqueues.kueue.x-k8s.io is forbidden: User "system:serviceaccount:servers:pool" cannot create resource '
