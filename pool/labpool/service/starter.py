@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
-
-import httpx
+from http import HTTPStatus
 
 from labpool.domain.reasons import RefusalReason
 from labpool.domain.tickets import EndReason, Ticket
@@ -105,7 +104,7 @@ class Starter:
             if (reason := _final(error)) is not None:
                 await desk.end(ticket.id, reason, Part.POOL)
                 return
-            if error.status == httpx.codes.TOO_MANY_REQUESTS or error.reason in _FOR_NOW:
+            if error.status == HTTPStatus.TOO_MANY_REQUESTS or error.reason in _FOR_NOW:
                 return
         await self._tries.count(ticket.id, outcome, desk)
 
@@ -134,7 +133,7 @@ class _Tries:
 
 def _final(error: HubRefused) -> EndReason | None:
     """Why trying again is of no use; None where it may be."""
-    if error.status == httpx.codes.NOT_FOUND:  # the hub no longer knows the user
+    if error.status == HTTPStatus.NOT_FOUND:  # the hub no longer knows the user
         return EndReason.NO_LONGER_MEMBER
     return _FINAL.get(error.reason)
 
