@@ -13,10 +13,10 @@ from labpool.client import PoolUnavailable
 from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL
-from tests.kubernetes.kube_lab import HUB, KubeLab, servers_namespace
+from tests.kubernetes.kube_lab import KubeLab, Manifest, running_kube_lab
 from tests.kubernetes.queues import Queues
 from tests.real_hub import wait_until
-from tests.running_lab import RunningLab, running_lab
+from tests.running_lab import RunningLab
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 
@@ -85,7 +85,7 @@ class KueueLab:
         wait = self.ticket(user, name).wait
         return wait.reason if wait else ""
 
-    def workloads(self) -> dict[str, dict[str, object]]:
+    def workloads(self) -> dict[str, Manifest]:
         """All there are, by name."""
         answer = self.kube.cluster.kubectl("get", "workloads", f"--namespace={NAMESPACE}", "--output=json")
         return {each["metadata"]["name"]: each for each in json.loads(answer)["items"]}
@@ -93,21 +93,13 @@ class KueueLab:
 
 @pytest.fixture(scope="module")
 def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KueueLab]:
-    folder = tmp_path_factory.mktemp("lab")
     queues = Queues(cluster, NAMESPACE, tmp_path_factory.mktemp("queues"))
-    with (
-        servers_namespace(cluster, NAMESPACE),
-        running_lab(
-            folder,
-            pool_yaml=json.dumps(POOL_YAML),
-            hub_config=HUB.format(namespace=NAMESPACE),
-            environ={"KUBECONFIG": str(cluster.kubeconfig)},
-        ) as lab,
-    ):
+    with running_kube_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, json.dumps(POOL_YAML)) as kube:
         for user in ("ada", "bert", "olga"):
-            lab.signed_in(user)
-        yield KueueLab(lab, KubeLab(lab, cluster, NAMESPACE, ""), queues)
-        clear(lab)
+            kube.lab.signed_in(user)
+        yield KueueLab(kube.lab, kube, queues)
+        clear(kube.lab)
+        kube.lab.stop()  # or it would make the queues again
         queues.write({})
         wait_until(lambda: queues.run("--force").exit_code == 0, "the end of the queues")
 
@@ -124,7 +116,7 @@ def test_turn_lease_pod_and_release(kueue: KueueLab):
     ticket = kueue.start("ada")
     (pod,) = kueue.kube.pods()
     (workload,) = kueue.workloads().values()
-    assignment = workload["status"]["admission"]["podSetAssignments"][0]["topologyAssignment"]  # type: ignore[index]
+    assignment = workload["status"]["admission"]["podSetAssignments"][0]["topologyAssignment"]
     assert pod["spec"]["nodeName"] == assignment["slices"][0]["valuesPerLevel"][0]["universal"]
     assert pod["metadata"]["annotations"]["labpool/ticket"] == ticket
     wait_until(lambda: kueue.queues.has(f"ticket-{ticket}", "PodsReady"), "PodsReady")
@@ -158,7 +150,7 @@ def test_who_is_over_the_limit_waits_outside_and_keeps_the_place(kueue: KueueLab
     kueue.ask("olga", name="second")
     wait_until(lambda: kueue.why("olga", "second") == "own_limit", "the reason")
     waiting = kueue.workloads()[f"ticket-{kueue.ticket('olga', 'second').id}"]
-    assert waiting["spec"]["active"] is False  # type: ignore[index]
+    assert waiting["spec"]["active"] is False
     kueue.lab.stop_server("olga")
     kueue.lab.wait_ready("olga", "second")
 
