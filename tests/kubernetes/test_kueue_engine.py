@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from labpool.api_models import TicketView
@@ -12,9 +13,9 @@ from labpool.client import PoolUnavailable
 
 from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
-from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL
+from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
 from tests.kubernetes.kube_lab import KubeLab, Manifest, running_kube_lab
-from tests.kubernetes.queues import Queues
+from tests.kubernetes.queues import HOST, Queues
 from tests.real_hub import wait_until
 from tests.running_lab import RunningLab
 
@@ -22,8 +23,8 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 
 NAMESPACE = "kueue-servers"
 _SIZES = (1, 4, 5, 8)
-_LAB = {"nominal": {"a100": 16}, "borrow": {"a100": 16}, "profiles": [f"gpu-{size}" for size in _SIZES]}
-POOL_YAML = {
+_LAB: dict[str, Any] = {"nominal": {"a100": 16}, "borrow": {"a100": 16}, "profiles": [f"gpu-{size}" for size in _SIZES]}
+POOL_YAML: dict[str, Any] = {
     "engine": "kueue",
     "kubernetes": {"namespace": NAMESPACE},
     "kueue": {"cohort": NAMESPACE},
@@ -50,6 +51,7 @@ POOL_YAML = {
         "turnover_minutes": 0,
         "end_grace_minutes": 0.02,
         "grace_minutes": 0.1,
+        "placement_minutes": 0.05,
         "reconcile_seconds": 0.5,
     },
 }
@@ -222,3 +224,52 @@ def test_foreign_workload_is_counted_in_the_place(kueue: KueueLab):
     finally:
         kueue.queues.end(*(f"foreign-{number}" for number in range(4)), "foreign-waits")
     kueue.lab.wait_ready("ada")
+
+
+def test_turn_on_a_machine_without_room_is_given_back_and_tried_again(kueue: KueueLab):
+    pods = [_uncounted(number) for number in (1, 2, 3, 4)]
+    kueue.kube.cluster.apply(pods)
+    kueue.ask("ada")
+    wait_until(lambda: kueue.why("ada") == "not_placed", "the reason")
+    assert kueue.ticket("ada").place == 1
+    names = [pod["metadata"]["name"] for pod in pods]
+    kueue.kube.cluster.kubectl("delete", "pods", *names, f"--namespace={NAMESPACE}", "--grace-period=1")
+    kueue.lab.wait_ready("ada")
+
+
+def _uncounted(number: int) -> Manifest:
+    """A pod on a machine that Kueue takes for one whose Workload it has admitted."""
+    container = {
+        "name": "main",
+        "image": "none",
+        "command": ["sleep", "600"],
+        "resources": {"requests": {GPU: "4"}, "limits": {GPU: "4"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    spec = {"nodeName": f"gpu-{number}", "containers": [container], "tolerations": [{"operator": "Exists"}]}
+    metadata = {
+        "name": f"uncounted-{number}",
+        "namespace": NAMESPACE,
+        "annotations": {"kueue.x-k8s.io/podset-required-topology": HOST},
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def test_changed_share_reaches_the_queues_while_the_pool_runs(kueue: KueueLab):
+    def nominal() -> str:
+        (group,) = kueue.queues.read("clusterqueues", "vision")["spec"]["resourceGroups"]
+        return str(next(each["nominalQuota"] for each in group["flavors"][0]["resources"] if each["name"] == GPU))
+
+    assert nominal() == "16"
+    projects = {**POOL_YAML["projects"]}
+    projects["vision"] = {**projects["vision"], "nominal": {"a100": 12}}
+    kueue.lab.write_pool_yaml(json.dumps({**POOL_YAML, "projects": projects}))
+    wait_until(lambda: nominal() == "12", "the new share")
+    kueue.lab.write_pool_yaml(json.dumps(POOL_YAML))
+    wait_until(lambda: nominal() == "16", "the old share")
