@@ -167,7 +167,7 @@ def test_borrower_gives_back_with_notice_and_grace_and_starts_again(kueue: Kueue
     notice = kueue.ticket("ada", taken).notice
     assert notice is not None
     assert "borrowed" in notice.message
-    assert kueue.why("bert") == "coming_back"
+    wait_until(lambda: kueue.why("bert") == "coming_back" or kueue.lab.is_ready("bert"), "the reason")
     assert kueue.lab.is_ready("ada", taken)
     kueue.lab.wait_ready("bert")
     again = kueue.ticket("ada", taken)
@@ -229,9 +229,10 @@ def test_foreign_workload_is_counted_in_the_place(kueue: KueueLab):
 def test_turn_on_a_machine_without_room_is_given_back_and_tried_again(kueue: KueueLab):
     pods = [_uncounted(number) for number in (1, 2, 3, 4)]
     kueue.kube.cluster.apply(pods)
+    wait_until(lambda: len(kueue.kube.pool().withheld) == 16, "the pool's notice of these pods")
     kueue.ask("ada")
     wait_until(lambda: kueue.why("ada") == "not_placed", "the reason")
-    assert kueue.ticket("ada").place == 1
+    wait_until(lambda: kueue.ticket("ada").place == 1, "its place")
     names = [pod["metadata"]["name"] for pod in pods]
     kueue.kube.cluster.kubectl("delete", "pods", *names, f"--namespace={NAMESPACE}", "--grace-period=1")
     kueue.lab.wait_ready("ada")

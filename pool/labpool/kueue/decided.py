@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from labpool.domain.reasons import WaitReason
 from labpool.domain.verdicts import Verdict, Verdicts
@@ -32,6 +33,8 @@ def verdicts_of(
     tickets = {each.uid: each.ticket for each in ours}
     lines = _Lines(known, places)
     of = {each.ticket: _verdict(each, tickets, lines, held_off) for each in ours}
+    for owner in {verdict.taken_for for verdict in of.values()} & of.keys():  # it may be told later, or never
+        of[owner] = replace(of[owner], why=WaitReason.COMING_BACK)
     return Verdicts(of, _others(known, cohort))
 
 
