@@ -234,9 +234,9 @@ class RunningLab:
         response = httpx.get(self._server_address(user, name), timeout=10, trust_env=False)
         return dict(response.raise_for_status().json())
 
-    def use(self, user: str) -> None:
-        """Use a user's default server as a person does, which its own extension reports."""
-        told = self.told(user)
+    def use(self, user: str, name: str = "") -> None:
+        """Use a user's server as a person does, which its own extension reports."""
+        told = self.told(user, name)
         url = f"{self.ports.pool_url}/api/v1/tickets/{told['LABPOOL_TICKET']}/claim"
         headers = {"Authorization": f"Bearer {told['LABPOOL_TICKET_TOKEN']}"}
         httpx.post(url, headers=headers, timeout=20, trust_env=False).raise_for_status()
