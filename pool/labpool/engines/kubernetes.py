@@ -41,8 +41,8 @@ class KubernetesEngine(Engine):
         self._namespace = pool_file().cluster.namespace or api.namespace
         self._nodes = Followed(api, Kind("nodes", "/api/v1/nodes", node_of), self._tell)
         self._pods = Followed(api, Kind("pods", "/api/v1/pods", pod_of, UNENDED))
-        self._servers = ServerPods(api, self._namespace, pool_id, self._nodes_by_name, self._tell)
-        self._followed = (self._nodes, self._pods, self._servers.followed)
+        self.servers = ServerPods(api, self._namespace, pool_id, self._nodes_by_name, self._tell)
+        self._followed = (self._nodes, self._pods, self.servers.followed)
         self._trials = Trials()
         self._gone: dict[str, datetime] = {}
         self._blind_since: float | None = None
@@ -77,15 +77,15 @@ class KubernetesEngine(Engine):
     async def processes(self) -> Mapping[str, tuple[str, ...]]:
         """Ticket id to the names of its pods, those on nodes that aren't heard of left out."""
         await self._all_listed()
-        return self._servers.by_ticket()
+        return self.servers.by_ticket()
 
     async def terminate(self, ticket: str) -> tuple[str, ...]:
         """Let the pods of `ticket` end within their grace. Returns those that were asked."""
-        return await self._servers.terminate(ticket)
+        return await self.servers.terminate(ticket)
 
     async def kill(self, ticket: str) -> tuple[str, ...]:
         """End the pods of `ticket` and wait until they are gone. Returns those that won't go."""
-        return await self._servers.kill(ticket)
+        return await self.servers.kill(ticket)
 
     async def trespassers(self, leases: Iterable[Lease]) -> tuple[Trespasser, ...]:
         """Pods that take devices from leases whose own server is not there yet."""
@@ -94,11 +94,11 @@ class KubernetesEngine(Engine):
 
     async def unplaced(self) -> Mapping[str, datetime]:
         """Tickets whose pod finds no room on the node of its lease, each since when."""
-        return self._servers.unplaced()
+        return self.servers.unplaced()
 
     async def give_up(self, lease: Lease) -> None:
         """End the pod that finds no room, and offer nothing of its node for a while."""
-        await self._servers.kill(lease.ticket)
+        await self.servers.kill(lease.ticket)
         nodes = {id_.partition("/")[0] for id_ in lease.devices}
         for node in nodes:
             self._trials.refused(node, self._own(), time.monotonic())
@@ -151,7 +151,7 @@ class KubernetesEngine(Engine):
         return self._trials.kept_free(self._own(), now)
 
     def _own(self) -> tuple[SeenPod, ...]:
-        return tuple(self._servers.followed.objects.values())
+        return tuple(self.servers.followed.objects.values())
 
     def _nodes_by_name(self) -> Mapping[str, NodeOffer]:
         return {name: node for (_, name), node in self._nodes.objects.items()}
