@@ -14,7 +14,7 @@ from labpool.client import PoolUnavailable
 from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
-from tests.kubernetes.kube_lab import KubeLab, Manifest, running_kube_lab
+from tests.kubernetes.planned_lab import Manifest, PlannedLab, running_planned_lab
 from tests.kubernetes.queues import HOST, Queues
 from tests.real_hub import wait_until
 from tests.running_lab import RunningLab
@@ -62,7 +62,7 @@ class KueueLab:
     """The lab, and what Kueue has of it."""
 
     lab: RunningLab
-    kube: KubeLab
+    kube: PlannedLab
     queues: Queues
 
     def ask(self, user: str, gpus: int = 8, name: str = "", project: str = "vision") -> None:
@@ -96,7 +96,7 @@ class KueueLab:
 @pytest.fixture(scope="module")
 def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KueueLab]:
     queues = Queues(cluster, NAMESPACE, tmp_path_factory.mktemp("queues"))
-    with running_kube_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, json.dumps(POOL_YAML)) as kube:
+    with running_planned_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, json.dumps(POOL_YAML)) as kube:
         for user in ("ada", "bert", "olga"):
             kube.lab.signed_in(user)
         yield KueueLab(kube.lab, kube, queues)
