@@ -143,6 +143,9 @@ def test_waits_with_place_and_starts_by_itself(kueue: KueueLab):
     assert kueue.ticket("olga").starts_by is None
     assert "No latest time is promised" in kueue.ticket("olga").no_promise
     assert kueue.why("olga") in {"devices", "project_limit"}
+    page = kueue.lab.signed_in("olga").open(kueue.ticket("olga").path)
+    assert "You are next in your project" in page.text
+    assert "No latest time is promised: the cluster" in page.text
     kueue.lab.stop_server("ada", "b")
     kueue.lab.wait_ready("olga")
 
@@ -274,3 +277,18 @@ def test_changed_share_reaches_the_queues_while_the_pool_runs(kueue: KueueLab):
     wait_until(lambda: nominal() == "12", "the new share")
     kueue.lab.write_pool_yaml(json.dumps(POOL_YAML))
     wait_until(lambda: nominal() == "16", "the old share")
+
+
+def test_kueue_that_is_away_keeps_nobody_from_asking_and_costs_nobody_the_server(kueue: KueueLab):
+    cluster = kueue.kube.cluster
+    kueue.start("ada", name="a")
+    cluster.kill("kueue")
+    try:
+        kueue.ask("olga")
+        assert kueue.why("olga") == "undecided"
+        wait_until(lambda: "Kueue gives no answer" in kueue.kube.pool().trouble, "the pool's trouble")
+    finally:
+        cluster.start("kueue")
+    kueue.lab.wait_ready("olga")
+    wait_until(lambda: kueue.kube.pool().trouble == "", "the end of the trouble")
+    assert kueue.lab.is_ready("ada", "a")
