@@ -145,6 +145,20 @@ def test_killed_pool_loses_nothing(kube: PlannedLab):
     assert kube.until_used("olga").id == waits.id
 
 
+def test_cluster_whose_api_server_is_away_for_a_while_loses_no_lease(kube: PlannedLab):
+    runs = kube.running("ada", GPU_4)
+    waits = kube.ask("olga", GPU_1)
+    kube.cluster.kill("kube-apiserver")
+    wait_until(lambda: "We don't see the cluster's" in kube.pool().trouble, "the trouble told", 60)
+    assert (kube.ticket("ada").lease, kube.ticket("ada").state) == (runs.lease, "running")
+    assert kube.ticket("olga").starts_by == waits.starts_by
+    kube.cluster.start("kube-apiserver")
+    wait_until(lambda: not kube.pool().trouble, "the end of the trouble", 60)
+    assert (kube.ticket("ada").lease, kube.lab.is_ready("ada")) == (runs.lease, True)
+    kube.lab.stop_server("ada")
+    assert kube.until_used("olga").id == waits.id
+
+
 def answers(kube: PlannedLab) -> bool:
     try:
         return bool(kube.pool().flavours)
