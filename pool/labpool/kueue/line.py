@@ -11,7 +11,6 @@ from http import HTTPStatus
 
 from labpool.cluster import ClusterApi, ClusterRefused, ClusterUnavailable, FieldsTaken, Followed, Kind
 from labpool.cluster.answers import make_sure
-from labpool.domain.tickets import State
 from labpool.domain.verdicts import Verdicts
 from labpool.domain.world import World
 from labpool.kueue.decided import verdicts_of
@@ -92,8 +91,8 @@ class Line:
             return
         await self._queues.keep(world.catalogue)
         now, self._pause = self._clock(), world.catalogue.queue.placement
-        waiting = {ticket.id for ticket in world.tickets if ticket.state is State.QUEUED}
-        self._held_off = {name: until for name, until in self._held_off.items() if until > now and name in waiting}
+        tickets = {ticket.id for ticket in world.tickets}
+        self._held_off = {name: until for name, until in self._held_off.items() if until > now and name in tickets}
         ours, held_off = self._ours(), frozenset(self._held_off)
         due = await asyncio.to_thread(lambda: list(steps(world, ours, held_off, now)))
         self._refusal = None
