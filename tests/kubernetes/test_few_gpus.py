@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -49,7 +50,7 @@ class Crowd:
                 hours = random.uniform(*self.seconds) / 3600
                 asked = ServerAsked(name="", project="vision", profile="gpu-1", hours=hours)
                 ticket = client.ask(asked)
-                wait_until(lambda id=ticket.id: self._over(client, id), f"the end of {user}'s turn", PATIENCE_SECONDS)  # type: ignore[misc]
+                wait_until(partial(self._over, client, ticket.id), f"the end of {user}'s turn", PATIENCE_SECONDS)
                 self.ended.append(client.ticket(ticket.id))
 
     def _over(self, client: SyncPoolClient, ticket: str) -> bool:
