@@ -10,20 +10,28 @@ import sys
 from collections import defaultdict
 
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Response
 
 TOKEN_OF = "token-of-"
 ADMIN = "the-admin"
 _SCOPES = ["access:services!service=pool", "custom:labpool:read", "custom:labpool:write"]
 
-app = FastAPI()
+_VERSION = "6.1.0"
+
+
+async def say_version(response: Response) -> None:
+    """As a hub does with each answer."""
+    response.headers["X-JupyterHub-Version"] = _VERSION
+
+
+app = FastAPI(dependencies=[Depends(say_version)])
 _servers: defaultdict[str, dict[str, dict[str, object]]] = defaultdict(dict)
 
 
 @app.get("/hub/api/")
 async def version() -> dict[str, str]:
     """Which hub it stands for."""
-    return {"version": "6.1.0"}
+    return {"version": _VERSION}
 
 
 @app.get("/hub/api/user")

@@ -162,7 +162,7 @@ def test_waiting_ticket_is_let_start_or_the_reason_is_told(lab: RunningLab):
 
 def test_doctor_finds_all_well_on_the_machine_itself(lab: RunningLab):
     looked_at = said(lab, "doctor")
-    for name in ("data folder", "database", "pool.yaml", "hub", "pool", "token", "clock", "devices"):
+    for name in ("data folder", "database", "pool.yaml", "hub", "pool", "token", "engine", "clock", "devices"):
         assert f"ok {name}: " in looked_at
     assert {each["verdict"] for each in json.loads(said(lab, "doctor", "--json"))} == {"ok"}
 

@@ -13,12 +13,14 @@ from labpool.domain.ends import (
     NoteAbsent,
     NotePresent,
     Nothing,
+    Requeue,
     Start,
     Stop,
     TakeBack,
     claim_by,
     due,
     due_in_queue,
+    due_unplaced,
     notice_before_end,
     stop_at,
 )
@@ -178,3 +180,28 @@ def test_a_queued_ticket_ends_with_its_project_profile_or_membership():
     closed = replace(catalogue().projects["vision"], everyone=False)
     rules = replace(catalogue(), projects={"vision": closed})
     assert due_in_queue(ticket("train"), rules, NINE) == End(EndReason.NO_LONGER_MEMBER)
+
+
+def unplaced(held: Lease, whose: Ticket, minutes: float, since: float = 0) -> Action | None:
+    return due_unplaced(held, whose, RULES, NINE + minutes * MINUTE, NINE + since * MINUTE)
+
+
+def test_a_server_without_room_gives_its_devices_back_after_half_a_minute_and_nothing_is_booked():
+    assert unplaced(FRESH, GRANTED, 0.4) is None
+    assert unplaced(FRESH, GRANTED, 0.5) == Requeue(GRANTED.duration, FRESH.starts, unplaced=True)
+
+
+def test_one_that_ran_before_is_in_line_for_the_rest_if_it_starts_again():
+    left = RUNNING.duration - 10 * MINUTE
+    assert unplaced(FRESH, RUNNING, 11, since=10) == Requeue(left, NINE + 10 * MINUTE, unplaced=True)
+    assert unplaced(FRESH, replace(RUNNING, starts_again=False), 11, since=10) is None
+
+
+def test_the_wait_counts_from_the_lease_at_the_earliest():
+    assert unplaced(FRESH, GRANTED, 0.4, since=-60) is None
+
+
+def test_what_ends_anyway_is_left_to_that():
+    assert unplaced(FRESH, GRANTED, 119.5) is None
+    assert unplaced(replace(FRESH, stopping_since=NINE), GRANTED, 5) is None
+    assert unplaced(FRESH, replace(RUNNING, state=State.RECLAIMING), 5) is None

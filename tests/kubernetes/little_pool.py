@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from labpool.cluster import ClusterApi, connected
 from labpool.domain.admitted import plan_admitted
@@ -131,15 +132,17 @@ def _inventory() -> Inventory:
     return Inventory(tuple(Node(node, 64, 512) for node in nodes), devices)
 
 
-def played(queues: Queues, story: Callable[[LittlePool], Coroutine[None, None, None]]) -> None:
-    """Play a story in a lab with two projects."""
+def played(
+    queues: Queues, story: Callable[[LittlePool], Coroutine[None, None, None]], kubeconfig: Path | None = None
+) -> None:
+    """Play a story in a lab with two projects, as the cluster's administrator or as whom a kubeconfig names."""
     queues.write({"vision": LAB, "speech": LAB}, profiles=PROFILES, limits={"user": {"gpus": 16}})
-    asyncio.run(_play(queues, story))
+    asyncio.run(_play(queues, story, kubeconfig or queues.cluster.kubeconfig))
 
 
-async def _play(queues: Queues, story: Callable[[LittlePool], Awaitable[None]]) -> None:
+async def _play(queues: Queues, story: Callable[[LittlePool], Awaitable[None]], kubeconfig: Path) -> None:
     file = load_pool_file(queues.folder / "pool.yaml")
-    async with connected({"KUBECONFIG": str(queues.cluster.kubeconfig)}) as api, _line(api, file) as line:
+    async with connected({"KUBECONFIG": str(kubeconfig)}) as api, _line(api, file) as line:
         pool = LittlePool(line, file, World(_inventory(), file.catalogue))
         await pool.until(lambda: line.verdicts.heard, "Kueue's word")
         await pool.turn()  # which sets the queues

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from labpool.api_models import TicketView
@@ -12,18 +13,18 @@ from labpool.client import PoolUnavailable
 
 from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
-from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL
-from tests.kubernetes.kube_lab import HUB, KubeLab, servers_namespace
-from tests.kubernetes.queues import Queues
+from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
+from tests.kubernetes.kube_lab import KubeLab, Manifest, running_kube_lab
+from tests.kubernetes.queues import HOST, Queues
 from tests.real_hub import wait_until
-from tests.running_lab import RunningLab, running_lab
+from tests.running_lab import RunningLab
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 
 NAMESPACE = "kueue-servers"
 _SIZES = (1, 4, 5, 8)
-_LAB = {"nominal": {"a100": 16}, "borrow": {"a100": 16}, "profiles": [f"gpu-{size}" for size in _SIZES]}
-POOL_YAML = {
+_LAB: dict[str, Any] = {"nominal": {"a100": 16}, "borrow": {"a100": 16}, "profiles": [f"gpu-{size}" for size in _SIZES]}
+POOL_YAML: dict[str, Any] = {
     "engine": "kueue",
     "kubernetes": {"namespace": NAMESPACE},
     "kueue": {"cohort": NAMESPACE},
@@ -50,6 +51,7 @@ POOL_YAML = {
         "turnover_minutes": 0,
         "end_grace_minutes": 0.02,
         "grace_minutes": 0.1,
+        "placement_minutes": 0.05,
         "reconcile_seconds": 0.5,
     },
 }
@@ -85,7 +87,7 @@ class KueueLab:
         wait = self.ticket(user, name).wait
         return wait.reason if wait else ""
 
-    def workloads(self) -> dict[str, dict[str, object]]:
+    def workloads(self) -> dict[str, Manifest]:
         """All there are, by name."""
         answer = self.kube.cluster.kubectl("get", "workloads", f"--namespace={NAMESPACE}", "--output=json")
         return {each["metadata"]["name"]: each for each in json.loads(answer)["items"]}
@@ -93,21 +95,13 @@ class KueueLab:
 
 @pytest.fixture(scope="module")
 def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KueueLab]:
-    folder = tmp_path_factory.mktemp("lab")
     queues = Queues(cluster, NAMESPACE, tmp_path_factory.mktemp("queues"))
-    with (
-        servers_namespace(cluster, NAMESPACE),
-        running_lab(
-            folder,
-            pool_yaml=json.dumps(POOL_YAML),
-            hub_config=HUB.format(namespace=NAMESPACE),
-            environ={"KUBECONFIG": str(cluster.kubeconfig)},
-        ) as lab,
-    ):
+    with running_kube_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, json.dumps(POOL_YAML)) as kube:
         for user in ("ada", "bert", "olga"):
-            lab.signed_in(user)
-        yield KueueLab(lab, KubeLab(lab, cluster, NAMESPACE, ""), queues)
-        clear(lab)
+            kube.lab.signed_in(user)
+        yield KueueLab(kube.lab, kube, queues)
+        clear(kube.lab)
+        kube.lab.stop()  # or it would make the queues again
         queues.write({})
         wait_until(lambda: queues.run("--force").exit_code == 0, "the end of the queues")
 
@@ -124,7 +118,7 @@ def test_turn_lease_pod_and_release(kueue: KueueLab):
     ticket = kueue.start("ada")
     (pod,) = kueue.kube.pods()
     (workload,) = kueue.workloads().values()
-    assignment = workload["status"]["admission"]["podSetAssignments"][0]["topologyAssignment"]  # type: ignore[index]
+    assignment = workload["status"]["admission"]["podSetAssignments"][0]["topologyAssignment"]
     assert pod["spec"]["nodeName"] == assignment["slices"][0]["valuesPerLevel"][0]["universal"]
     assert pod["metadata"]["annotations"]["labpool/ticket"] == ticket
     wait_until(lambda: kueue.queues.has(f"ticket-{ticket}", "PodsReady"), "PodsReady")
@@ -158,7 +152,7 @@ def test_who_is_over_the_limit_waits_outside_and_keeps_the_place(kueue: KueueLab
     kueue.ask("olga", name="second")
     wait_until(lambda: kueue.why("olga", "second") == "own_limit", "the reason")
     waiting = kueue.workloads()[f"ticket-{kueue.ticket('olga', 'second').id}"]
-    assert waiting["spec"]["active"] is False  # type: ignore[index]
+    assert waiting["spec"]["active"] is False
     kueue.lab.stop_server("olga")
     kueue.lab.wait_ready("olga", "second")
 
@@ -230,3 +224,52 @@ def test_foreign_workload_is_counted_in_the_place(kueue: KueueLab):
     finally:
         kueue.queues.end(*(f"foreign-{number}" for number in range(4)), "foreign-waits")
     kueue.lab.wait_ready("ada")
+
+
+def test_turn_on_a_machine_without_room_is_given_back_and_tried_again(kueue: KueueLab):
+    pods = [_uncounted(number) for number in (1, 2, 3, 4)]
+    kueue.kube.cluster.apply(pods)
+    kueue.ask("ada")
+    wait_until(lambda: kueue.why("ada") == "not_placed", "the reason")
+    assert kueue.ticket("ada").place == 1
+    names = [pod["metadata"]["name"] for pod in pods]
+    kueue.kube.cluster.kubectl("delete", "pods", *names, f"--namespace={NAMESPACE}", "--grace-period=1")
+    kueue.lab.wait_ready("ada")
+
+
+def _uncounted(number: int) -> Manifest:
+    """A pod on a machine that Kueue takes for one whose Workload it has admitted."""
+    container = {
+        "name": "main",
+        "image": "none",
+        "command": ["sleep", "600"],
+        "resources": {"requests": {GPU: "4"}, "limits": {GPU: "4"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    spec = {"nodeName": f"gpu-{number}", "containers": [container], "tolerations": [{"operator": "Exists"}]}
+    metadata = {
+        "name": f"uncounted-{number}",
+        "namespace": NAMESPACE,
+        "annotations": {"kueue.x-k8s.io/podset-required-topology": HOST},
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def test_changed_share_reaches_the_queues_while_the_pool_runs(kueue: KueueLab):
+    def nominal() -> str:
+        (group,) = kueue.queues.read("clusterqueues", "vision")["spec"]["resourceGroups"]
+        return str(next(each["nominalQuota"] for each in group["flavors"][0]["resources"] if each["name"] == GPU))
+
+    assert nominal() == "16"
+    projects = {**POOL_YAML["projects"]}
+    projects["vision"] = {**projects["vision"], "nominal": {"a100": 12}}
+    kueue.lab.write_pool_yaml(json.dumps({**POOL_YAML, "projects": projects}))
+    wait_until(lambda: nominal() == "12", "the new share")
+    kueue.lab.write_pool_yaml(json.dumps(POOL_YAML))
+    wait_until(lambda: nominal() == "16", "the old share")

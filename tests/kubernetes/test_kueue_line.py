@@ -15,6 +15,7 @@ from labpool.domain.explain import place
 from labpool.domain.reasons import WaitReason
 from labpool.domain.tickets import State
 
+from tests.kubernetes.accounts import documented_roles, pool_account
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.little_pool import LittlePool, played
 from tests.kubernetes.queues import KUEUE, Queues
@@ -166,3 +167,29 @@ def test_workload_that_somebody_deletes_takes_the_lease_back(queues: Queues):
         await pool.until(lambda: _taken(pool) == [first], "the taking back")
 
     played(queues, story)
+
+
+def test_documented_role_is_enough(queues: Queues):
+    cluster, namespace = queues.cluster, queues.namespace
+    account = pool_account(cluster, namespace, queues.folder / "kubeconfig")
+    cluster.apply(documented_roles("labpool-queues", namespace))
+
+    async def story(pool: LittlePool) -> None:
+        first, second = pool.ask("ada"), pool.ask("bert")
+        await pool.granted(first, second)
+        pool.use(first)
+        await pool.until(lambda: queues.has(f"ticket-{first}", "PodsReady"), "PodsReady")
+        pool.requeue(first)
+        await pool.granted(first)
+        waits = pool.ask("cleo"), pool.ask("dora"), pool.ask("emil")
+        await pool.until(lambda: place(pool.ticket(waits[2]), pool.world) is not None, "a place")
+        assert pool.line.trouble is None
+        for name in (first, second, *waits):
+            pool.end(name)
+        await pool.until(lambda: names_of(queues) == set(), "the end of all Workloads")
+        assert pool.line.trouble is None
+
+    try:
+        played(queues, story, account)
+    finally:
+        cluster.kubectl("delete", "clusterrole,clusterrolebinding", "labpool-queues")

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.kubernetes.client import Administrator
+from tests.kubernetes.accounts import documented_roles, pool_account
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
 from tests.kubernetes.queues import KUEUE, Queues, acts_of, project
-from tests.real_hub import REPOSITORY, wait_until
+from tests.real_hub import wait_until
 
 pytestmark = pytest.mark.kubernetes
 
@@ -175,35 +174,16 @@ def test_flavour_changes_only_while_nobody_holds_its_devices(queues: Queues):
 def test_documented_role_is_enough_and_what_it_lacks_is_named(queues: Queues):
     cluster, namespace = queues.cluster, queues.namespace
     queues.write({"vision": VISION})
-    cluster.kubectl("create", "serviceaccount", "pool", f"--namespace={namespace}")
-    token = cluster.kubectl("create", "token", "pool", f"--namespace={namespace}").strip()
-    account = account_kubeconfig(cluster, token, queues.folder / "kubeconfig")
+    account = pool_account(cluster, namespace, queues.folder / "kubeconfig")
     result = queues.run(kubeconfig=account)
     assert result.exit_code == 1
     assert 'Add the verb "list" for the resource "topologies" of the API group "kueue.x-k8s.io"' in result.stderr
-    cluster.apply(documented_roles(namespace))
+    cluster.apply(documented_roles("labpool-queues", namespace))
     wait_until(lambda: queues.run("--dry-run", kubeconfig=account).exit_code == 0, "the new role in force")
     assert queues.run(kubeconfig=account).exit_code == 0
     queues.write({})
     assert queues.run(kubeconfig=account).exit_code == 0
     cluster.kubectl("delete", "clusterrole,clusterrolebinding", "labpool-queues")
-
-
-def account_kubeconfig(cluster: Cluster, token: str, path: Path) -> Path:
-    administrator = Administrator(cluster.layout.url, cluster.layout.pki)
-    content = yaml.safe_load(administrator.kubeconfig())
-    content["users"][0]["user"] = {"token": token}
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return path
-
-
-def documented_roles(namespace: str) -> list[dict[str, object]]:
-    """Those of docs/kubernetes.md for a namespace."""
-    page = (REPOSITORY / "docs/kubernetes.md").read_text(encoding="utf-8")
-    (block,) = [each for each in page.split("```yaml\n")[1:] if "labpool-queues" in each]
-    return list(
-        yaml.safe_load_all(block.partition("```")[0].replace("namespace: jupyterhub", f"namespace: {namespace}"))
-    )
 
 
 def test_kueue_that_is_down_is_named_and_nothing_is_changed(queues: Queues):

@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
+from labpool.domain.leases import Lease
 from labpool.service.desk import NotNow
 from labpool.service.in_line import leave_line, say_ready
 
@@ -157,3 +158,26 @@ def test_token_of_an_unclaimed_start_does_not_claim_the_next_one(lab: Lab, new_u
     headers = {"Authorization": f"Bearer {old}"}
     answer = httpx.post(f"{lab.pool.url}/api/v1/tickets/{ticket.id}/claim", headers=headers, trust_env=False)
     assert answer.status_code == 401
+
+
+def test_server_that_finds_no_room_is_in_line_again_where_it_stood_and_is_told_why(
+    lab: Lab, new_user: NewUser, monkeypatch: pytest.MonkeyPatch
+):
+    ticket = lab.running(new_user())
+    since, given_up = lab.pool.clock(), list[str]()
+
+    async def unplaced() -> dict[str, datetime]:
+        return {} if given_up else {ticket.id: since}
+
+    async def give_up(lease: Lease) -> None:
+        given_up.append(lease.ticket)
+        await lab.pool.engine.kill(lease.ticket)
+
+    monkeypatch.setattr(lab.pool.engine, "unplaced", unplaced)
+    monkeypatch.setattr(lab.pool.engine, "give_up", give_up)
+    lab.pool.pass_time(timedelta(seconds=31))
+    wait_until(lambda: lab.pool.ticket(ticket.id).attempt == 2, "the next attempt")
+    assert given_up == [ticket.id]
+    assert {"unplaced", "requeued"} <= set(lab.pool.trail(ticket.id))
+    told = lab.pool.call(lab.pool.parts.desk.view(lambda view: view.last_notice_of(ticket.id, "requeued")))
+    assert told is not None and "has no room for your server" in told.message

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import cast
 
+import pytest
 from labpool.domain.tickets import END_REASONS, State, Ticket
 from labpool.hub_api import HubClient
 from labpool.service import starter as starting
 from labpool.service.desk import Desk
 from labpool.service.starter import Starter
+from labpool.store import StoreUnavailable, Transaction
 
 SERVER = ("ada", "night")
 NOON = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
@@ -40,6 +43,53 @@ async def test_server_that_the_hub_has_named_and_names_no_more_is_not_waited_for
     starter.under_way([])
     await asyncio.wait_for(over.wait(), 5)
     assert starter.under_way([]) == {}
+
+
+class PromptHub(HubClient):
+    """Takes every start at once."""
+
+    async def start(self, user: str, name: str, options: Mapping[str, object]) -> None:
+        pass
+
+
+class BusyDesk(LeasedDesk):
+    """Stands in for the desk: writes when it is let, and fails as often as it is told."""
+
+    def __init__(self, fails: int = 0) -> None:
+        self.fails, self.goes_on, self.written = fails, asyncio.Event(), list[set[str]]()
+
+    async def change(self, work: Callable[[Transaction], None], replan: bool) -> None:
+        seen = set[str]()
+        await self.goes_on.wait()
+        if self.fails:
+            self.fails -= 1
+            raise StoreUnavailable("the disk is full")
+        work(cast(Transaction, SeenTickets(seen)))
+        self.written.append(seen)
+
+
+@dataclass
+class SeenTickets:
+    """Stands in for a transaction: notes which tickets' leases are looked for, and knows none."""
+
+    seen: set[str]
+
+    def lease_of(self, ticket: str) -> None:
+        self.seen.add(ticket)
+
+
+@pytest.mark.parametrize("fails", [0, 1])
+async def test_tries_that_end_while_another_is_written_are_written_together_and_none_is_lost(fails: int) -> None:
+    desk, starter = BusyDesk(fails), Starter(PromptHub("http://127.0.0.1:1", "no-token"))
+    for number in range(4):
+        starter.start(replace(TICKET, id=f"t{number}"), cast(Desk, desk), lambda: None)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    desk.goes_on.set()
+    while starter.under_way():
+        await asyncio.sleep(0)
+    first, *others = ["t0", "t1", "t2", "t3"]
+    assert desk.written == ([{first}, {*others}] if not fails else [{*others}])
 
 
 def test_granted_ticket_may_end_with_each_reason_that_makes_further_tries_useless():

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
-from enum import Enum
 from json import dumps
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from labpool.cli.asking import Exit
 from labpool.cli.looking import Json
 from labpool.cli.pool_access import NoPool, PoolAddress, pool_address
 from labpool.cli.tables import troubles_of
+from labpool.cli.verdicts import Finding, Verdict
 from labpool.client import PoolError
 from labpool.settings import (
     InvalidPoolFile,
@@ -37,22 +37,11 @@ _SKEW = timedelta(seconds=5)
 _GIB = 2**30
 
 
-class Verdict(str, Enum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at, what was found, and what helps where it is not well."""
-
-    name: str
-    verdict: Verdict
-    said: str
-    remedy: str = ""
+_ENGINES = {
+    "workstation": "the GPUs of the pool's own machine; the pool decides who gets which",
+    "kubernetes": "the GPUs of a cluster's nodes; the pool decides who gets which, without Kueue",
+    "kueue": "the GPUs of a cluster's nodes; Kueue decides who gets which, within the pool's limits and budgets",
+}
 
 
 def doctor(as_json: Json = False) -> None:
@@ -84,11 +73,21 @@ def findings() -> Iterator[Finding]:
 def _of_the_machine(place: Place) -> Iterator[Finding]:
     yield _folder(place.root)
     yield _database(pool_database(os.environ, place))
+    yield from _pool_file()
+    yield _answers("hub", f"{Ports.read(os.environ).hub_api_url}/", "Start it with `make hub`; its log is log/hub.log.")
+
+
+def _pool_file() -> Iterator[Finding]:
     try:
-        yield Finding("pool.yaml", Verdict.OK, f"{load_pool_file(pool_file_path(os.environ)).path} is valid")
+        pool_file = load_pool_file(pool_file_path(os.environ))
     except (InvalidPoolFile, InvalidSetting) as error:
         yield Finding("pool.yaml", Verdict.FAILED, str(error), "Correct it; `labpool check` says more.")
-    yield _answers("hub", f"{Ports.read(os.environ).hub_api_url}/", "Start it with `make hub`; its log is log/hub.log.")
+        return
+    yield Finding("pool.yaml", Verdict.OK, f"{pool_file.path} is valid")
+    if pool_file.engine in ("kubernetes", "kueue"):
+        from labpool.cli.doctor_cluster import cluster_findings  # noqa: PLC0415 (loads a Kubernetes client)
+
+        yield from cluster_findings(pool_file)
 
 
 def _folder(root: Path) -> Finding:
@@ -124,6 +123,7 @@ def _of_the_pool(address: PoolAddress) -> Iterator[Finding]:
         )
         return
     yield Finding("token", Verdict.OK, "the pool knows it")
+    yield Finding("engine", Verdict.OK, f"{stands.engine}: {_ENGINES.get(stands.engine, 'it decides who is next')}")
     yield _clock(stands)
     yield from _devices(stands)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import httpx
+import aiohttp
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from yarl import URL
 
 from labpool.hub_api.errors import HubRefused, HubUnavailable
 
@@ -54,7 +58,7 @@ _PAGE: TypeAdapter[_Page | list[_User]] = TypeAdapter(_Page | list[_User])
 
 
 class HubClient:
-    """Ask one hub, with the pool's service token.
+    """Ask one hub, with the pool's service token, from one event loop.
 
     Args:
         api_url: The hub's API, such as http://127.0.0.1:8081/hub/api.
@@ -66,8 +70,10 @@ class HubClient:
 
     def __init__(self, api_url: str, token: str, timeout: float = 20.0) -> None:
         self._url = api_url.rstrip("/")
-        headers = {"Authorization": f"token {token}", "Accept": "application/jupyterhub-pagination+json"}
-        self._http = httpx.AsyncClient(timeout=timeout, headers=headers, trust_env=False)
+        self._headers = {"Authorization": f"token {token}", "Accept": "application/jupyterhub-pagination+json"}
+        self._timeout = timeout
+        self._http: aiohttp.ClientSession | None = None
+        self._version = ""  # by its last answer; unknown again when it gives none, since it may be back as another one
 
     async def __aenter__(self) -> HubClient:
         return self
@@ -79,7 +85,9 @@ class HubClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
 
     async def servers(self) -> dict[tuple[str, str], HubServer]:
         """All servers that are ready or pending, by (user, name).
@@ -104,61 +112,73 @@ class HubClient:
         """
         # Hub 6 takes {"user_options": …}; Hub 5.5 takes the body itself as the options, so both get what they read.
         body = {"user_options": dict(options)} if await self._takes_wrapped_options() else dict(options)
-        await self._send("POST", _server_path(user, name), json=body)
+        await self._send("POST", _server_path(user, name), body=body)
 
     async def stop(self, user: str, name: str) -> None:
         """Ask the hub to stop a server; nothing happens where it doesn't run."""
         try:
             await self._send("DELETE", _server_path(user, name))
         except HubRefused as refused:
-            if refused.status != httpx.codes.NOT_FOUND:
+            if refused.status != HTTPStatus.NOT_FOUND:
                 raise
 
     async def version(self) -> str:
         """The hub's version."""
-        version = (await self._send("GET", "/")).json().get("version", "")
-        return str(version)
+        return str(_object(await self._send("GET", "/")).get("version", ""))
 
     async def _takes_wrapped_options(self) -> bool:
-        major = (await self.version()).split(".")[0]
+        major = (self._version or await self.version()).split(".")[0]
         return not major.isdigit() or int(major) >= 6
 
     async def _users(self, offset: int) -> tuple[list[_User], int | None]:
         query: dict[str, str | int] = {"state": "active", "limit": PAGE, "offset": offset}
-        response = await self._send("GET", "/users", params=query)
+        answer = await self._send("GET", f"/users?{urlencode(query)}")
         try:
-            page = _PAGE.validate_json(response.content)
+            page = _PAGE.validate_json(answer)
         except ValidationError as error:
             raise HubUnavailable(f"the hub's list of users has an unknown form: {error}") from error
         if isinstance(page, list):
             return page, None
         return page.items, page.pagination.next.offset if page.pagination.next else None
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str | int] | None = None,
-        json: Mapping[str, object] | None = None,
-    ) -> httpx.Response:
+    async def _send(self, method: str, path: str, body: Mapping[str, object] | None = None) -> bytes:
+        url = URL(self._url + path, encoded=True)
         try:
-            response = await self._http.request(method, self._url + path, params=params, json=json)
-        except httpx.HTTPError as error:
+            async with self._session().request(method, url, json=body, allow_redirects=False) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            self._version = ""
             raise HubUnavailable(f"the hub at {self._url} gives no answer ({type(error).__name__}: {error})") from error
-        if response.status_code >= httpx.codes.BAD_REQUEST:
-            raise _refused_or_unavailable(response)
-        return response
+        self._version = response.headers.get("X-JupyterHub-Version", "")
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise _refused_or_unavailable(response, answer)
+        return answer
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:  # it belongs to the loop that runs when it is made
+            whole = aiohttp.ClientTimeout(total=self._timeout)
+            self._http = aiohttp.ClientSession(
+                headers=self._headers, timeout=whole, cookie_jar=aiohttp.DummyCookieJar(), raise_for_status=False
+            )
+        return self._http
 
 
-def _refused_or_unavailable(response: httpx.Response) -> HubRefused | HubUnavailable:
-    try:
-        message = str(response.json().get("message", ""))
-    except (ValueError, AttributeError):
-        message = response.text[:200]
+def _refused_or_unavailable(response: aiohttp.ClientResponse, answer: bytes) -> HubRefused | HubUnavailable:
+    message = str(_object(answer).get("message", "")) or answer[:200].decode(errors="replace")
     # Behind a proxy 503 means that the hub itself isn't there; a spawner of ours says 503 to wait.
-    if response.status_code in {httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT}:
-        return HubUnavailable(f"the hub answered {response.status_code}: {message}")
-    return HubRefused(response.status_code, message, response.headers.get("Labpool-Reason", ""))
+    led_elsewhere = response.status < HTTPStatus.BAD_REQUEST
+    if led_elsewhere or response.status in {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}:
+        return HubUnavailable(f"the hub answered {response.status}: {message}")
+    return HubRefused(response.status, message, response.headers.get("Labpool-Reason", ""))
+
+
+def _object(answer: bytes) -> Mapping[str, object]:
+    """A JSON object; nothing where the answer is none."""
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _seen(user: str, name: str, server: _Server) -> HubServer:

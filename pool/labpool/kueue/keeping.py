@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from labpool.domain.admissible import Admissible
 from labpool.domain.leases import Lease
@@ -17,9 +17,6 @@ from labpool.domain.tickets import State, Ticket
 from labpool.domain.world import World
 from labpool.kueue.workload_manifests import name_of
 from labpool.kueue.workloads import Workload
-
-PATIENCE = timedelta(seconds=30)
-"""So long after its turn a ticket may have no place for its server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def steps(world: World, workloads: Mapping[str, Workload], held_off: Collection[
             yield from _while_held(workload, lease)
         elif ticket.state is State.QUEUED:
             active = ticket.id not in held_off and rules.may_wait_for_devices(ticket)
-            yield from _in_line(ticket, workload, active, now)
+            yield from _in_line(ticket, workload, active, now - world.catalogue.queue.placement)
     yield from (Remove(each) for name, each in workloads.items() if name not in wanted and not each.going)
 
 
@@ -109,7 +106,8 @@ def _while_held(workload: Workload | None, lease: Lease) -> Iterator[Step]:
         yield NoteReady(workload)
 
 
-def _in_line(ticket: Ticket, workload: Workload | None, active: bool, now: datetime) -> Iterator[Step]:
+def _in_line(ticket: Ticket, workload: Workload | None, active: bool, too_long: datetime) -> Iterator[Step]:
+    """The step on a ticket that waits; one that was admitted before `too_long` will not start there."""
     if workload is None:
         yield Make(ticket, active)
     elif workload.going:
@@ -122,7 +120,7 @@ def _in_line(ticket: Ticket, workload: Workload | None, active: bool, now: datet
         yield Activate(workload, active)
     elif workload.asked_back:
         yield GiveBack(workload)
-    elif workload.admitted and _admitted_at(workload, now) + PATIENCE <= now:
+    elif workload.admitted and _admitted_before(workload, too_long):
         yield HoldOff(workload)
 
 
@@ -131,6 +129,6 @@ def _leave(workload: Workload) -> Iterator[Step]:
     yield Activate(workload, False) if workload.active else GiveBack(workload)
 
 
-def _admitted_at(workload: Workload, now: datetime) -> datetime:
+def _admitted_before(workload: Workload, time: datetime) -> bool:
     said = workload.says("Admitted")
-    return datetime.fromisoformat(said.since.replace("Z", "+00:00")) if said and said.since else now
+    return said is not None and bool(said.since) and datetime.fromisoformat(said.since.replace("Z", "+00:00")) <= time

@@ -22,8 +22,6 @@ from labpool.kueue.workloads import ATTEMPT, Workload, workload_of
 from labpool.settings import ClusterSettings, KueueSettings
 
 _VISIBILITY = "visibility.kueue.x-k8s.io/v1beta2"
-_HELD_OFF = timedelta(seconds=30)
-"""So long a ticket whose turn came to nothing lets others go first."""
 _AT_ONCE = 8
 _MERGE = "application/merge-patch+json"
 _MOST_PENDING = 1000
@@ -55,6 +53,7 @@ class Line:
         self._followed = Followed(api, Kind("Workloads", self._path, workload_of), self._seen)
         self._places: dict[str, int] = {}
         self._held_off: dict[str, datetime] = {}
+        self._pause = timedelta(0)
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._refusal: str | None = None
         self.verdicts = Verdicts(heard=False)
@@ -73,8 +72,8 @@ class Line:
         await self._followed.close()
 
     def hold_off(self, tickets: Iterable[str]) -> None:
-        """Let others go first for a while: their turn came to nothing, since no machine had room for their servers."""
-        until = self._clock() + _HELD_OFF
+        """Let others go first, for as long as it was tried: no machine had room for their servers."""
+        until = self._clock() + self._pause
         self._held_off |= dict.fromkeys(tickets, until)
 
     async def keep(self, world: World) -> None:
@@ -85,7 +84,7 @@ class Line:
         if not self.verdicts.heard:
             return
         await self._queues.keep(world.catalogue)
-        now = self._clock()
+        now, self._pause = self._clock(), world.catalogue.queue.placement
         waiting = {ticket.id for ticket in world.tickets if ticket.state is State.QUEUED}
         self._held_off = {name: until for name, until in self._held_off.items() if until > now and name in waiting}
         due = list(steps(world, self._ours(), self._held_off, now))
@@ -161,16 +160,23 @@ class Line:
     async def _ask_places(self) -> None:
         """Where Kueue doesn't tell, the order of its lines is known all the same, but for what it plans ahead."""
         queues = {each.queue for each in self._ours().values() if each.pending}
-        places: dict[str, int] = {}
-        for queue in sorted(queues):
-            try:
-                path = f"{self._visibility}/{queue}/pendingworkloads"
-                status, answer = await self._api.ask("GET", path, {"limit": str(_MOST_PENDING)})
-            except ClusterUnavailable:
-                status, answer = HTTPStatus.SERVICE_UNAVAILABLE, {}
-            if status == HTTPStatus.OK:
-                places |= _places_in(answer)
-        self._places = places
+        found = await asyncio.gather(*(self._places_of(queue) for queue in sorted(queues)))
+        self._places = {name: place for places in found for name, place in places.items()}
+
+    async def _places_of(self, queue: str) -> dict[str, int]:
+        path = f"{self._visibility}/{queue}/pendingworkloads"
+        try:
+            status, answer = await self._api.ask("GET", path, {"limit": str(_MOST_PENDING)})
+            if status == HTTPStatus.NOT_FOUND:  # this Kueue shows none, or the queue is not there yet
+                return {}
+            make_sure(status, answer, "read the places of those who wait")
+        except ClusterRefused as error:
+            self._refusal = str(error)
+            return {}
+        except ClusterUnavailable as error:
+            _LOG.debug("Kueue doesn't tell places: %s", error)
+            return {}
+        return _places_in(answer)
 
     def _path_of(self, workload: Workload) -> str:
         return f"{self._path}/{workload.name}"

@@ -62,7 +62,7 @@ class Reconciler:
     ) -> None:
         self._rules = rules
         self._desk, self._engine, self._hub = desk, engine, hub
-        self._interval = interval
+        self._interval, self.capabilities = interval, engine.capabilities
         self._starter = Starter(hub)
         self._wake = asyncio.Event()
         engine.changed = self.look_soon
@@ -126,7 +126,8 @@ class Reconciler:
         await self._apart(end_uncovered(self._desk, self._engine, leftovers))
         given_up = await give_up_unplaced(self._desk, self._engine, held)
         if given_up:
-            await self._see_devices(leases)  # or the next one would be granted what has no room
+            # what has no room must not be granted to the next one
+            await self._see_devices([lease for lease in leases if lease.ticket not in given_up])
         to_record = [(it, step) for it in held if (step := given_up.get(it[0].id) or await self._carry_out(*it))]
         await self._desk.change(lambda change: self._record_all(change, to_record))
         for (ticket, _), action in to_record:

@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
-
-import httpx
+from http import HTTPStatus
 
 from labpool.domain.reasons import RefusalReason
 from labpool.domain.tickets import EndReason, Ticket
@@ -46,6 +45,7 @@ class Starter:
         self._servers: dict[str, tuple[str, str]] = {}
         self._not_before: dict[str, float] = {}
         self._unnamed: dict[str, int] = {}
+        self._tries = _Tries()
 
     def under_way(self, named: Collection[tuple[str, str]] | None = None) -> Mapping[str, tuple[str, str]]:
         """Tickets whose server is being started by us now, each with that server: its user and name.
@@ -106,20 +106,43 @@ class Starter:
             if (reason := _final(error)) is not None:
                 await desk.end(ticket.id, reason, Part.POOL)
                 return
-            if error.status == httpx.codes.TOO_MANY_REQUESTS or error.reason in _FOR_NOW:
+            if error.status == HTTPStatus.TOO_MANY_REQUESTS or error.reason in _FOR_NOW:
                 return
-        await desk.change(lambda change: _count_try(change, ticket.id, outcome, desk), replan=False)
+        await self._tries.count(ticket.id, outcome, desk)
+
+
+class _Tries:
+    """Counts tries, in one transaction those that end while another one is written."""
+
+    def __init__(self) -> None:
+        self._ended: dict[str, str] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def count(self, ticket_id: str, outcome: str, desk: Desk) -> None:
+        """Count the try of a ticket, which ended so."""
+        self._ended[ticket_id] = outcome
+        async with self._one_at_a_time:
+            if ticket_id not in self._ended:
+                return  # it was written with another one
+            ended, self._ended = self._ended, {}
+            try:
+                await desk.change(lambda change: _count_tries(change, ended, desk), replan=False)
+            except BaseException:
+                self._ended = ended | self._ended  # each of them is tried by its own task
+                del self._ended[ticket_id]
+                raise
 
 
 def _final(error: HubRefused) -> EndReason | None:
     """Why trying again is of no use; None where it may be."""
-    if error.status == httpx.codes.NOT_FOUND:  # the hub no longer knows the user
+    if error.status == HTTPStatus.NOT_FOUND:  # the hub no longer knows the user
         return EndReason.NO_LONGER_MEMBER
     return _FINAL.get(error.reason)
 
 
-def _count_try(change: Transaction, ticket_id: str, outcome: str, desk: Desk) -> None:
-    lease = change.lease_of(ticket_id)
-    if lease is not None:
-        change.save_lease(replace(lease, start_tries=lease.start_tries + 1))
-        note(change, desk.clock(), Part.POOL, "start_tried", ticket_id, outcome)
+def _count_tries(change: Transaction, ended: Mapping[str, str], desk: Desk) -> None:
+    for ticket_id, outcome in ended.items():
+        lease = change.lease_of(ticket_id)
+        if lease is not None:
+            change.save_lease(replace(lease, start_tries=lease.start_tries + 1))
+            note(change, desk.clock(), Part.POOL, "start_tried", ticket_id, outcome)
