@@ -7,16 +7,18 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timezone
 from functools import partial
 
-from kubernetes_asyncio.client import V1DeleteOptions, V1Pod, V1PodSpec
+from kubernetes_asyncio.client import V1DeleteOptions, V1Pod
+from kubernetes_asyncio.client.rest import ApiException
 from kubespawner import KubeSpawner
 from kubespawner.utils import update_k8s_model
 from labpool.api_models import LeaseToApply
-from traitlets import Dict, Instance, TraitError, Unicode, default, validate
+from traitlets import Instance, default, validate
 
-from gpuspawner import pool_traits
+from gpuspawner import pod_traits, pool_traits
 from gpuspawner.asking import Asking, no_failure_limit_on_hub_5, options_are_applied_by_start
 from gpuspawner.folders import unusable_user_name
 from gpuspawner.form import render_form
+from gpuspawner.hidden_values import hidden, hide_values, without_values
 from gpuspawner.options import ServerOptions
 from gpuspawner.pod_end import until_gone
 from gpuspawner.pod_events import end_in_words
@@ -29,6 +31,7 @@ from gpuspawner.pod_shape import as_models, lay_over
 from gpuspawner.pod_start import SeenPod, come_up, patience, uid_of, words_of
 from gpuspawner.pod_watch import Watches
 
+_IS_THERE = 409
 _HOME_CLAIM = "claim-{username}"
 _CARD_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
 
@@ -49,37 +52,12 @@ class GPUKubeSpawner(KubeSpawner):
     pool_service = pool_traits.pool_service()
     default_profile = pool_traits.default_profile()
 
-    pool_url_in_pods = Unicode(
-        "", help="Address of the pool as servers reach it, without a trailing slash. Default: empty, as pool_url."
-    ).tag(config=True)
-
-    home_folder = Unicode("/home/jovyan", help="Where the user's home is mounted. Default: /home/jovyan.").tag(
-        config=True
-    )
-
-    projects_claim = Unicode(
-        "projects",
-        help="Claim (ReadWriteMany) with a folder for each project, mounted at /projects/<project>. Default: projects. "
-        "Empty: none is mounted.",
-    ).tag(config=True)
-
-    datasets_claim = Unicode(
-        "datasets",
-        help="Claim with the folders of pool.yaml's datasets, mounted read-only at /datasets/<dataset>. Default: "
-        "datasets. Empty: none is mounted.",
-    ).tag(config=True)
-
-    logs_claim = Unicode(
-        "logs",
-        help="Claim (ReadWriteMany) of the log store, of which /logs/<project> is the folder <user>/<project>. "
-        "Default: logs. Empty: none is mounted.",
-    ).tag(config=True)
-
-    pod_overrides = Dict(
-        {},
-        help="Keys of a pod's spec, as the API names them, that replace what labpool says, its bounds included; each "
-        "start says so in the log. Default: none.",
-    ).tag(config=True)
+    pool_url_in_pods = pod_traits.pool_url_in_pods()
+    home_folder = pod_traits.home_folder()
+    projects_claim = pod_traits.projects_claim()
+    datasets_claim = pod_traits.datasets_claim()
+    logs_claim = pod_traits.logs_claim()
+    pod_overrides = pod_traits.pod_overrides()
 
     user_options: object  # set by the hub: whatever was sent or stored
     _plan: PodPlan | None = None
@@ -124,15 +102,7 @@ class GPUKubeSpawner(KubeSpawner):
 
     @validate("pod_overrides")
     def _keys_of_a_spec(self, proposal: Mapping[str, dict[str, object]]) -> dict[str, object]:
-        overrides = proposal["value"]
-        try:
-            update_k8s_model(V1PodSpec(containers=[]), overrides)
-        except ValueError as error:
-            raise TraitError(
-                f"GPUKubeSpawner.pod_overrides is {overrides}, expected keys of a pod's spec as the API names them, "
-                "such as runtimeClassName."
-            ) from error
-        return overrides
+        return pod_traits.keys_of_a_spec(proposal["value"])
 
     @property
     def asking(self) -> Asking:
@@ -190,13 +160,16 @@ class GPUKubeSpawner(KubeSpawner):
         if self.pod_overrides:
             self.log.warning("pod_overrides replaces %s of %s", ", ".join(self.pod_overrides), self.pod_name)
             update_k8s_model(pod.spec, self.pod_overrides)
+        pod = as_models(pod, self.api.api_client)
+        hide_values(pod)
         return pod
 
     def get_env(self) -> dict[str, str]:
         """Add this start's variables; which cards a pod sees is said by its devices alone."""
         env: dict[str, str] = super().get_env()
         told = self._plan.environment if self._plan else {}
-        return {name: value for name, value in env.items() if name not in _CARD_VARIABLES} | dict(told)
+        ours = {name: value for name, value in env.items() if name not in _CARD_VARIABLES} | dict(told)
+        return {name: hidden(value) for name, value in ours.items()}
 
     async def progress(self) -> AsyncIterator[dict[str, object]]:
         """What happens to the pod, each thing said once, in words for researchers."""
@@ -279,6 +252,20 @@ class GPUKubeSpawner(KubeSpawner):
         self._left = uid_of(self._pod())
         address: str = await super().start()
         return address
+
+    async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
+        """As KubeSpawner does, but what the log gets of the pod and of a refusal tells no value of its environment."""
+        try:
+            await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
+        except asyncio.TimeoutError:
+            return False  # it is asked again
+        except ApiException as refusal:
+            if refusal.status != _IS_THERE:
+                raise without_values(refusal, pod) from None
+            self.log.info("a pod %s is there already and is taken away", self.pod_name)
+            await self.stop(now=True)
+            return False
+        return True
 
     async def _end_pod(self, now: bool) -> None:
         await self._watch()

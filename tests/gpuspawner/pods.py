@@ -77,7 +77,7 @@ def lease(profile: str, node: str = "node-1") -> LeaseToApply | None:
     )
     return LeaseToApply(
         ticket=f"ticket-{profile}",
-        ticket_token="token",
+        ticket_token="ticket-token",
         project="vision",
         profile=profile,
         preset="single",

@@ -129,7 +129,7 @@ async def test_shared_memory_is_bounded_and_a_quarter_of_the_memory_where_nothin
 async def test_server_is_told_ticket_project_and_where_things_are(tmp_path: Path):
     pod = await manifest(pod_spawner(tmp_path), "quarter")
     told = environment(pod)
-    assert (told["LABPOOL_TICKET"], told["LABPOOL_TICKET_TOKEN"]) == ("ticket-quarter", "token")
+    assert (told["LABPOOL_TICKET"], told["LABPOOL_TICKET_TOKEN"]) == ("ticket-quarter", "ticket-token")
     assert (told["LABPOOL_PROJECT"], told["LABPOOL_LOGS"], told["LABPOOL_RUNTIME"]) == (
         "vision",
         "/logs",
