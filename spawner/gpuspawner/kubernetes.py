@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from functools import partial
 
-from kubernetes_asyncio.client import V1DeleteOptions, V1Pod
-from kubernetes_asyncio.client.rest import ApiException
-from kubespawner import KubeSpawner
+from kubernetes_asyncio.client import V1Pod
 from kubespawner.utils import update_k8s_model
 from labpool.api_models import LeaseToApply
 from traitlets import Instance, default, validate
@@ -18,25 +15,22 @@ from gpuspawner import pod_traits, pool_traits
 from gpuspawner.asking import Asking, no_failure_limit_on_hub_5, options_are_applied_by_start
 from gpuspawner.folders import unusable_user_name
 from gpuspawner.form import render_form
-from gpuspawner.hidden_values import hidden, hide_values, without_values
+from gpuspawner.hidden_values import hidden, hide_values
 from gpuspawner.options import ServerOptions
-from gpuspawner.pod_end import until_gone
-from gpuspawner.pod_events import end_in_words
 from gpuspawner.pod_folders import PodStorage
 from gpuspawner.pod_isolation import isolate
 from gpuspawner.pod_plan import PodPlan, Started, grace_seconds, plan_pod
 from gpuspawner.pod_run import PodRun
 from gpuspawner.pod_settings import check_named
 from gpuspawner.pod_shape import as_models, lay_over
-from gpuspawner.pod_start import SeenPod, come_up, patience, uid_of, words_of
-from gpuspawner.pod_watch import Watches
+from gpuspawner.pod_spawner import PodSpawner
+from gpuspawner.pod_start import patience
 
-_IS_THERE = 409
 _HOME_CLAIM = "claim-{username}"
 _CARD_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
 
 
-class GPUKubeSpawner(KubeSpawner):
+class GPUKubeSpawner(PodSpawner):
     """Start a user's server as a pod with exactly the devices it leased, on the node that it leased them on.
 
     Image, CPU, memory, devices, place and folders come from the lease and pool.yaml and stand in no trait, so nothing
@@ -61,10 +55,8 @@ class GPUKubeSpawner(KubeSpawner):
 
     user_options: object  # set by the hub: whatever was sent or stored
     _plan: PodPlan | None = None
-    _left: str | None = None  # the pod of an earlier start, "" for none, None before the cluster was asked
     _is_up = False
     _look = Instance(asyncio.Lock, ())
-    _watches = Watches(KubeSpawner.reflectors)
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -105,6 +97,11 @@ class GPUKubeSpawner(KubeSpawner):
         return pod_traits.keys_of_a_spec(proposal["value"])
 
     @property
+    def grace_seconds(self) -> int:
+        """What a stopped pod has for a last checkpoint, as pool.yaml says now."""
+        return grace_seconds(self.asking.pool_file)
+
+    @property
     def asking(self) -> Asking:
         """Reads what was asked for, and asks the pool."""
         return Asking(self)
@@ -125,15 +122,13 @@ class GPUKubeSpawner(KubeSpawner):
             GPUsUnavailable: a GPU profile was asked for and the pool doesn't answer.
         """
         self._plan, self._is_up = None, False
-        self._left = self._start_future = None
         clock = asyncio.get_running_loop().time
         deadline = clock() + patience(self.start_timeout)
         options = self.asking.understood()
         lease = await self.asking.lease(options)
         self.plan(options, lease)
         self._pvc_exists = False  # it may have been deleted meanwhile; making it again does no harm
-        starting = asyncio.ensure_future(self._start_pod())
-        return await come_up(starting, lambda: SeenPod(self._new_pod(), self.events), deadline - clock(), self.log)
+        return await self.bring_up(deadline - clock())
 
     def plan(self, options: ServerOptions, lease: LeaseToApply | None) -> None:
         """Settle what the next pod of this server gets.
@@ -171,44 +166,25 @@ class GPUKubeSpawner(KubeSpawner):
         ours = {name: value for name, value in env.items() if name not in _CARD_VARIABLES} | dict(told)
         return {name: hidden(value) for name, value in ours.items()}
 
-    async def progress(self) -> AsyncIterator[dict[str, object]]:
-        """What happens to the pod, each thing said once, in words for researchers."""
-        said = ""
-        async for step in super().progress():
-            event = step.get("raw_event")
-            if event is None:
-                yield step
-            elif (words := words_of(event)) and words.sentence != said:
-                said = words.sentence
-                yield {"progress": step["progress"], "message": said}
-
     def add_poll_callback(self, callback: Callable[..., object], *args: object, **kwargs: object) -> None:
         """Learn that the server is up: the hub adds its callback then, after a start and after its own restart."""
         super().add_poll_callback(callback, *args, **kwargs)
         self._is_up = True
 
     async def stop(self, now: bool = False) -> None:
-        """Stop the pod, and end the lease if a person stopped a server that was up.
+        """Stop the pod, and end the lease if a person stopped a server that was up or still starting.
 
         KubeSpawner itself calls this with `now` to clear a dead pod away, the hub after a failed start; the lease stays
         then, for the next try.
         """
-        ticket = PodRun.of_pod(self._pod()).ticket if self._is_up and not now else ""
+        ticket = "" if now or not self._is_stopped_by_person() else self._run().ticket
         try:
-            await self._end_pod(now)
+            await super().stop(now)
         finally:
             if not now:
                 self._plan, self._is_up = None, False
             if ticket:
                 await self.asking.report_stopped(ticket)
-
-    async def poll(self) -> int | None:
-        """Look as KubeSpawner does, and say in the log why a pod ended before it is cleared away."""
-        await self._watch()
-        if words := end_in_words(self._pod()):
-            self.log.warning("pod %s ended: %s", self.pod_name, words.sentence)
-        status: int | None = await super().poll()
-        return status
 
     async def poll_and_notify(self) -> int | None:
         """End a CPU server whose hours are over, then look as usual: the hub takes a dead server's route away.
@@ -216,60 +192,17 @@ class GPUKubeSpawner(KubeSpawner):
         One look at a time, for the reason that `SimpleLocalGPUSpawner.poll_and_notify` names.
         """
         async with self._look:
-            if self._is_up and PodRun.of_pod(self._pod()).is_over(datetime.now(timezone.utc)):
+            if self._is_up and PodRun.of_pod(self.pod).is_over(datetime.now(timezone.utc)):
                 self.log.info("hours are over, stopping CPU server %s", self._log_name)
-                await self._end_pod(now=False)
+                await super().stop()
             status: int | None = await super().poll_and_notify()
         return status
 
-    @property
-    def events(self) -> list[Mapping[str, object]]:
-        """The events about the pod of this start, oldest first; nothing of what an earlier one left."""
-        uid = uid_of(self._new_pod())
-        seen = self.event_reflector.resources.values() if self.event_reflector and uid else ()
-        ours = [event for event in seen if event["involvedObject"].get("uid") == uid]
-        return sorted(ours, key=lambda event: event["lastTimestamp"] or event["eventTime"])
+    def _run(self) -> PodRun:
+        """What the pod was or is to be started with; a hub that did not start it reads that from the pod."""
+        return PodRun.planned(self._plan.annotations) if self._plan else PodRun.of_pod(self.pod)
 
-    def _pod(self) -> Mapping[str, object]:
-        pods: Mapping[str, Mapping[str, object]] = self.pod_reflector.pods if self.pod_reflector else {}
-        return pods.get(f"{self.namespace}/{self.pod_name}", {})
-
-    def _new_pod(self) -> Mapping[str, object]:
-        pod = self._pod()
-        return {} if self._left is None or uid_of(pod) == self._left else pod
-
-    async def _watch(self) -> None:
-        """Before each look: see that pods and events are watched."""
-        await self._watches.see_to(self._get_reflector_key("pods"), partial(self._start_watching_pods, replace=True))
-        if self.events_enabled:
-            begin = partial(self._start_watching_events, replace=True)
-            await self._watches.see_to(self._get_reflector_key("events"), begin)
-
-    async def _start_pod(self) -> str:
-        """Start as KubeSpawner does, which also takes away what an earlier start left."""
-        await self._watch()
-        await super().poll()
-        self._left = uid_of(self._pod())
-        address: str = await super().start()
-        return address
-
-    async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
-        """As KubeSpawner does, but what the log gets of the pod and of a refusal tells no value of its environment."""
-        try:
-            await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
-        except asyncio.TimeoutError:
-            return False  # it is asked again
-        except ApiException as refusal:
-            if refusal.status != _IS_THERE:
-                raise without_values(refusal, pod) from None
-            self.log.info("a pod %s is there already and is taken away", self.pod_name)
-            await self.stop(now=True)
-            return False
-        return True
-
-    async def _end_pod(self, now: bool) -> None:
-        await self._watch()
-        grace = 0 if now else grace_seconds(self.asking.pool_file)
-        options = V1DeleteOptions(grace_period_seconds=grace)
-        delete = partial(self._make_delete_pod_request, self.pod_name, options, grace, self.k8s_api_request_timeout)
-        await until_gone(delete, lambda: not self._pod(), self.pod_name, grace)
+    def _is_stopped_by_person(self) -> bool:
+        """Whether a stop is: the hub itself calls for one while its spawn, which failed, is still under way."""
+        is_spawning = self._spawn_future is not None and not self._spawn_future.done()
+        return self._is_up or (self._plan is not None and not is_spawning)

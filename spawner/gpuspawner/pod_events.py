@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gpuspawner.pod_fields import listed, mapping, text
+from gpuspawner.pod_fields import container_states, has_ended, mapping, notebook_end, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +111,13 @@ def in_words(reason: str, said: str) -> Words | None:
 
 
 def end_in_words(pod: Mapping[str, object]) -> Words | None:
-    """Why a pod ended, read from its status; None while it has not."""
-    status = mapping(pod.get("status"))
-    if status.get("phase") not in {"Failed", "Succeeded"}:
+    """Why a pod's server ended, read from the pod's status; None while it has not."""
+    if not has_ended(pod):
         return None
-    known = in_words(text(status, "reason"), text(status, "message"))
-    if known is not None:
-        return known
-    for container in listed(status.get("containerStatuses")):
-        ended = mapping(mapping(container.get("state")).get("terminated"))
-        if known := in_words(text(ended, "reason"), text(ended, "message")):
+    status, of_notebook = mapping(pod.get("status")), notebook_end(pod)
+    ends = container_states(pod).values() if of_notebook is None else [{"terminated": of_notebook}]
+    for told in (status, *(mapping(state.get("terminated")) for state in ends)):
+        if known := in_words(text(told, "reason"), text(told, "message")):
             return known
     return _ENDED
 

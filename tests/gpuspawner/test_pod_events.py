@@ -170,6 +170,10 @@ def test_end_of_a_pod_is_told_from_its_status():
     for expected, pod in told.items():
         words = end_in_words(pod)
         assert words is not None and expected in words.sentence
+    beside_a_sidecar = ended(terminated={"reason": "OOMKilled"})
+    beside_a_sidecar["status"]["phase"] = "Running"  # type: ignore[index]
+    words = end_in_words(beside_a_sidecar)
+    assert words is not None and "memory" in words.sentence
     assert end_in_words({"status": {"phase": "Running"}}) is end_in_words({}) is None
 
 

@@ -170,6 +170,32 @@ def test_start_that_failed_keeps_its_lease_for_the_next_try(kube: KubeLab):
     assert "The server ended by itself" in kube.lab.log("hub")
 
 
+def test_user_who_stops_a_server_that_still_starts_ends_its_lease(kube: KubeLab):
+    kube.cluster.kubectl("cordon", kube.node)
+    try:
+        kube.lab.start_server("ada", GPU_2)
+        wait_until(lambda: bool(kube.pods()), "the pod")
+        assert kube.lab.leased()
+        kube.lab.stop_server("ada")
+        wait_until(lambda: not kube.lab.leased(), "the end of the lease", 3)
+        assert kube.pods() == []
+    finally:
+        kube.cluster.kubectl("uncordon", kube.node)
+
+
+def test_start_that_the_hub_gives_up_keeps_its_lease_and_leaves_no_pod(kube: KubeLab):
+    kube.cluster.kubectl("cordon", kube.node)
+    try:
+        kube.lab.start_server("ada", GPU_2)
+        wait_until(lambda: bool(kube.pods()), "the pod")
+        (ticket,) = kube.lab.leased()
+        wait_until(lambda: not kube.lab.is_active("ada"), "the end of the start", 60)
+        assert kube.pods() == []
+        assert list(kube.lab.leased()) == [ticket]
+    finally:
+        kube.cluster.kubectl("uncordon", kube.node)
+
+
 def test_cpu_server_starts_without_gpu_or_ticket_and_ends_after_its_hours(kube: KubeLab):
     pod = kube.start({**CPU, "hours": 0.001})
     assert "labpool/ticket" not in pod["metadata"]["annotations"]

@@ -138,14 +138,40 @@ async def give_up() -> None:
         await asyncio.wait([watch.watch_task])
 
 
-async def test_what_an_earlier_start_left_is_taken_away_and_not_held_against_the_next(lab: Lab):
+async def test_failed_start_leaves_nothing_of_its_pod(lab: Lab):
     for name in ("projects", "datasets", "logs"):
         await lab.claim(name)
-    with pytest.raises(NotStarted, match="be used on the cluster"):
-        await lab.spawner(cmd=["no-such-program"], start_timeout=20).start()
-    left = await lab.api.read_namespaced_pod("jupyter-ada", lab.namespace)
+    for trouble in (
+        {"cmd": ["no-such-program"]},
+        {"image_pull_policy": "Sometimes"},
+        {"node_selector": {"no": "such"}},
+    ):
+        with pytest.raises(NotStarted):
+            await lab.spawner(start_timeout=8, **trouble).start()
+        assert (await lab.api.list_namespaced_pod(lab.namespace)).items == []
+
+
+async def test_what_an_earlier_hub_left_is_taken_away_and_not_held_against_the_next_start(lab: Lab):
+    for name in ("projects", "datasets", "logs"):
+        await lab.claim(name)
+    earlier = lab.spawner(cmd=["no-such-program"])
+    earlier.plan(earlier.asking.parse({}), None)
+    left = await lab.api.create_namespaced_pod(lab.namespace, await earlier.get_pod_manifest())
     await lab.spawner().start()
     assert (await lab.api.read_namespaced_pod("jupyter-ada", lab.namespace)).metadata.uid != left.metadata.uid
+
+
+async def test_start_that_is_broken_off_leaves_nothing_once_it_is_stopped(lab: Lab):
+    for name in ("projects", "datasets", "logs"):
+        await lab.claim(name)
+    for seconds in (0.05, 0.1, 0.2, 0.4, 2.0):  # before, while and after its pod is made
+        spawner = lab.spawner(node_selector={"no": "such"})
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(spawner.start(), seconds)
+        if await spawner.poll() is None:  # as the hub does
+            await spawner.stop()
+        assert (await lab.api.list_namespaced_pod(lab.namespace)).items == []
+        assert await spawner.poll() == 1
 
 
 async def test_start_without_storage_says_so_in_time(lab: Lab):
