@@ -27,7 +27,6 @@ from gpuspawner.pod_spawner import PodSpawner
 from gpuspawner.pod_start import patience
 
 _HOME_CLAIM = "claim-{username}"
-_CARD_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
 
 
 class GPUKubeSpawner(PodSpawner):
@@ -55,6 +54,7 @@ class GPUKubeSpawner(PodSpawner):
 
     user_options: object  # set by the hub: whatever was sent or stored
     _plan: PodPlan | None = None
+    _said: set[str]
     _is_up = False
     _look = Instance(asyncio.Lock, ())
 
@@ -141,6 +141,7 @@ class GPUKubeSpawner(PodSpawner):
         storage = PodStorage(self.home_folder, self.pvc_name, self.projects_claim, self.datasets_claim, self.logs_claim)
         started = Started(self.user.name, options, lease)
         address = self.pool_url_in_pods or self.pool_url
+        self._said = set()
         try:
             self._plan = plan_pod(started, file, storage, address, self.pool_id)
         except ValueError as error:
@@ -148,23 +149,12 @@ class GPUKubeSpawner(PodSpawner):
 
     async def get_pod_manifest(self) -> V1Pod:
         """The pod of the settled plan."""
-        assert self._plan is not None, "a pod is made after its plan was settled"
-        pod = as_models(await super().get_pod_manifest(), self.api.api_client)
-        lay_over(pod, self._plan)
-        isolate(pod, self.log)
-        if self.pod_overrides:
-            self.log.warning("pod_overrides replaces %s of %s", ", ".join(self.pod_overrides), self.pod_name)
-            update_k8s_model(pod.spec, self.pod_overrides)
-        pod = as_models(pod, self.api.api_client)
-        hide_values(pod)
-        return pod
+        return self._bounded(await super().get_pod_manifest())
 
     def get_env(self) -> dict[str, str]:
-        """Add this start's variables; which cards a pod sees is said by its devices alone."""
+        """What the hub tells a server, so that no log shows it; the plan's own is laid over it."""
         env: dict[str, str] = super().get_env()
-        told = self._plan.environment if self._plan else {}
-        ours = {name: value for name, value in env.items() if name not in _CARD_VARIABLES} | dict(told)
-        return {name: hidden(value) for name, value in ours.items()}
+        return {name: hidden(value) for name, value in env.items()}
 
     def add_poll_callback(self, callback: Callable[..., object], *args: object, **kwargs: object) -> None:
         """Learn that the server is up: the hub adds its callback then, after a start and after its own restart."""
@@ -197,6 +187,38 @@ class GPUKubeSpawner(PodSpawner):
                 await super().stop()
             status: int | None = await super().poll_and_notify()
         return status
+
+    async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
+        # only now has KubeSpawner asked the admin's hook
+        bounded = self._bounded(pod) if self.modify_pod_hook else pod
+        made: bool = await super()._make_create_pod_request(bounded, request_timeout)
+        return made
+
+    def _bounded(self, pod: V1Pod) -> V1Pod:
+        """A pod as the plan says and within its bounds, whatever the configuration made of it."""
+        assert self._plan is not None, "a pod is made after its plan was settled"
+        pod = as_models(pod, self.api.api_client)
+        pod.metadata.name = self.pod_name
+        lay_over(pod, self._plan)
+        isolate(pod, self._plan.claims_in_parts, self._note)
+        if self.pod_overrides:
+            self._log_once(f"pod_overrides replaces {', '.join(self.pod_overrides)} of {self.pod_name}")
+            update_k8s_model(pod.spec, self.pod_overrides)
+            pod = as_models(pod, self.api.api_client)
+        hide_values(pod)
+        return pod
+
+    def _note(self, what: str) -> None:
+        self._log_once(
+            f"{what} is left out of {self.pod_name}: no researcher's pod has it. Take it out of the configuration, or "
+            "name it in pod_overrides if it has to be"
+        )
+
+    def _log_once(self, line: str) -> None:
+        """Say something of this start, which may make its pod more than once."""
+        if line not in self._said:
+            self._said.add(line)
+            self.log.warning("%s", line)
 
     def _run(self) -> PodRun:
         """What the pod was or is to be started with; a hub that did not start it reads that from the pod."""

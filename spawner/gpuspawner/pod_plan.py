@@ -17,11 +17,11 @@ from gpuspawner.environment import Surroundings, server_environment
 from gpuspawner.folders import UserFolders
 from gpuspawner.options import ServerOptions
 from gpuspawner.pod_folders import RUNTIME, Mount, PodStorage, mounts_of
+from gpuspawner.pod_left_out import NO_CARD
 from gpuspawner.pod_run import annotations_of
 
 LOGS = Path("/logs")
 _LEAST_CPU, _LEAST_MEMORY_GIB = 0.1, 0.5
-_NO_CARD = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Devices:
 class PodPlan:
     """All that a start decides about its pod. CPU in cores, sizes in GiB, `grace` from SIGTERM to SIGKILL in seconds.
 
-    An empty `image` stands for the hub's. `device_taints` are the keys of taints that only pods with devices tolerate.
+    An empty `image` stands for the hub's. `device_taints` are those that only pods with devices tolerate.
     """
 
     image: str
@@ -57,13 +57,18 @@ class PodPlan:
     memory_gib: float
     ephemeral_gib: float
     devices: Devices | None
-    device_taints: frozenset[str]
+    device_taints: frozenset[Toleration]
     mounts: tuple[Mount, ...]
     environment: Mapping[str, str]
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     grace: int
     home: str
+
+    @property
+    def claims_in_parts(self) -> frozenset[str]:
+        """The claims of which a server sees its own part alone."""
+        return frozenset(mount.claim for mount in self.mounts if mount.sub_path)
 
 
 def plan_pod(started: Started, file: PoolFile, storage: PodStorage, pool_url: str, pool_id: str) -> PodPlan:
@@ -129,6 +134,6 @@ def _about_pod(home: Path, image: str, cpu: float, memory_gib: float) -> dict[st
 def _about_cards(lease: LeaseToApply | None, file: PoolFile) -> dict[str, str]:
     # the device plugin says which cards a pod sees; one without devices must see none, whatever its image asks for
     if lease is None or not lease.devices:
-        return _NO_CARD
+        return NO_CARD
     cap = file.cluster.flavour(lease.devices[0].flavour).memory_cap_gib
     return {"LABPOOL_GPU_MEMORY_GIB": f"{cap:g}"} if cap else {}

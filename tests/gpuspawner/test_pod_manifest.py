@@ -46,7 +46,7 @@ def mounts(pod: Pod) -> dict[str, tuple[str, str, bool]]:
 
     def source(name: str) -> str:
         claim = volumes[name].get("persistentVolumeClaim")
-        return claim["claimName"] if claim else volumes[name]["emptyDir"].get("medium", "disk")
+        return claim["claimName"] if claim else volumes[name].get("emptyDir", {}).get("medium", "disk")
 
     return {
         mount["mountPath"]: (source(mount["name"]), mount.get("subPath", ""), mount.get("readOnly", False))
@@ -71,16 +71,6 @@ async def test_pod_runs_on_the_node_of_its_lease_and_a_cpu_profile_anywhere(tmp_
     here = {"key": "metadata.name", "operator": "In", "values": ["node-1"]}
     assert required == {"nodeSelectorTerms": [{"matchFields": [here]}]}
     assert spec.get("nodeSelector", {}) == ({"nvidia.com/gpu.product": "A100-80"} if profile == "whole" else {})
-
-
-async def test_each_configured_choice_of_nodes_is_bound_to_the_node_too(tmp_path: Path):
-    choices = [{"matchExpressions": [{"key": f"pool-{i}", "operator": "Exists"}]} for i in range(2)]
-    spec = (await manifest(pod_spawner(tmp_path, node_affinity_required=choices), "slice"))["spec"]
-    terms = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-    assert [(term["matchExpressions"][0]["key"], term["matchFields"][0]["values"]) for term in terms] == [
-        ("pool-0", ["node-1"]),
-        ("pool-1", ["node-1"]),
-    ]
 
 
 async def test_image_is_the_profiles_by_digest_with_its_secrets_or_else_the_hubs(tmp_path: Path):
