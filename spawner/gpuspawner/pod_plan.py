@@ -96,7 +96,7 @@ def plan_pod(started: Started, file: PoolFile, storage: PodStorage, pool_url: st
         device_taints=cluster.device_taints,
         mounts=mounts_of(started.user, options.project, storage, cluster.datasets_of(options.project), shared_memory),
         environment={
-            **server_environment(options, profile, lease, around),
+            **_without_missing_folders(server_environment(options, profile, lease, around), storage),
             **_about_pod(folders.home, pod.image, cpu, memory),
             **_about_cards(lease, file),
         },
@@ -118,6 +118,11 @@ def _devices(lease: LeaseToApply | None, file: PoolFile) -> Devices | None:
     first = lease.devices[0]  # the others are on its node, and of its flavour
     offered = file.cluster.flavour(first.flavour)
     return Devices(offered.resource, len(lease.devices), first.node, offered.node_labels, offered.tolerations)
+
+
+def _without_missing_folders(told: Mapping[str, str], storage: PodStorage) -> dict[str, str]:
+    # without the variable, tfpresets writes runs into the current folder, and Lab shows no tile of TensorBoard
+    return {name: value for name, value in told.items() if storage.logs_claim or name != "LABPOOL_LOGS"}
 
 
 def _about_pod(home: Path, image: str, cpu: float, memory_gib: float) -> dict[str, str]:

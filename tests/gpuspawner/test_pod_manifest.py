@@ -134,6 +134,19 @@ async def test_server_is_told_ticket_project_and_where_things_are(tmp_path: Path
     assert pod["spec"]["terminationGracePeriodSeconds"] == 120  # for a last checkpoint
 
 
+@pytest.mark.parametrize("profile", ["cpu", "whole"])
+async def test_server_is_told_of_no_folder_that_is_not_there(tmp_path: Path, profile: str):
+    spawner = pod_spawner(tmp_path)
+    spawner.logs_claim = spawner.projects_claim = spawner.datasets_claim = ""
+    pod = await manifest(spawner, profile)
+    paths = set(mounts(pod))
+    assert paths == {"/home/jovyan", "/run/labpool", "/dev/shm"}
+    told = {name: value for name, value in environment(pod).items() if value.startswith("/")}
+    assert "LABPOOL_LOGS" not in told
+    for name in ("HOME", "LABPOOL_RUNTIME"):
+        assert told[name] in paths
+
+
 async def test_cpu_server_has_no_ticket_and_sees_no_card_whatever_its_image_asks_for(tmp_path: Path):
     pod = await manifest(pod_spawner(tmp_path, environment={"NVIDIA_VISIBLE_DEVICES": "all"}), "cpu")
     told = environment(pod)
