@@ -92,6 +92,10 @@ class GPUKubeSpawner(PodSpawner):
     def _no_failure_limit_on_hub_5(self, proposal: Mapping[str, int]) -> int:
         return no_failure_limit_on_hub_5(proposal["value"])
 
+    @validate("pool_id")
+    def _value_of_a_label(self, proposal: Mapping[str, str]) -> str:
+        return pod_traits.value_of_a_label(proposal["value"])
+
     @validate("pod_overrides")
     def _keys_of_a_spec(self, proposal: Mapping[str, dict[str, object]]) -> dict[str, object]:
         return pod_traits.keys_of_a_spec(proposal["value"])

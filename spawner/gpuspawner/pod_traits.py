@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubernetes_asyncio.client import V1PodSpec
+from kubespawner.slugs import is_valid_label
 from kubespawner.utils import update_k8s_model
 from traitlets import Dict, TraitError, Unicode
 
@@ -53,6 +54,20 @@ def pod_overrides() -> Dict[str, object]:
         help="Keys of a pod's spec, as the API names them, that replace what labpool says, its bounds included; each "
         "start says so in the log. Default: none.",
     ).tag(config=True)
+
+
+def value_of_a_label(pool_id: str) -> str:
+    """The value of `pool_id`, which each pod bears as a label, where it may be one.
+
+    Raises:
+        TraitError: it may not.
+    """
+    if not is_valid_label(pool_id):
+        raise TraitError(
+            f"GPUKubeSpawner.pool_id is {pool_id!r}, expected the value of a label: at most 63 letters, digits, dashes, "
+            "underscores and dots, with a letter or digit at both ends."
+        )
+    return pool_id
 
 
 def keys_of_a_spec(overrides: dict[str, object]) -> dict[str, object]:

@@ -204,6 +204,20 @@ async def test_override_of_what_a_pod_does_not_have_is_refused_with_a_remedy(fol
         pod_spawner(folder).pod_overrides = {"runtime_class": "nvidia"}
 
 
+@pytest.mark.parametrize("pool_id", ["lab 1", "-lab", "lab_", "a" * 64, "lab/1", "lab\n", "ä"])
+async def test_pools_id_that_can_be_no_label_is_refused_with_a_remedy(folder: Path, pool_id: str):
+    with pytest.raises(TraitError, match="expected the value of a label: at most 63"):
+        pod_spawner(folder).pool_id = pool_id
+
+
+@pytest.mark.parametrize("pool_id", ["", "a", "0f" * 8, "a" * 63, "Lab_1.gpu-x"])
+async def test_pools_id_is_a_label_of_each_pod(folder: Path, pool_id: str):
+    spawner = pod_spawner(folder)
+    spawner.pool_id = pool_id
+    labels = (await manifest(spawner, "cpu"))["metadata"]["labels"]
+    assert labels.get("labpool/pool", "") == pool_id
+
+
 async def test_what_a_lab_sets_in_the_chart_leaves_the_form_to_us(tmp_path: Path):
     spawner = pod_spawner(tmp_path, **CHART)
     assert spawner.options_form.__name__ == "render_form"
