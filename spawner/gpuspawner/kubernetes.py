@@ -47,6 +47,7 @@ class GPUKubeSpawner(PodSpawner):
 
     pool_url_in_pods = pod_traits.pool_url_in_pods()
     home_folder = pod_traits.home_folder()
+    home_access_mode = pod_traits.home_access_mode()
     projects_claim = pod_traits.projects_claim()
     datasets_claim = pod_traits.datasets_claim()
     logs_claim = pod_traits.logs_claim()
@@ -62,7 +63,7 @@ class GPUKubeSpawner(PodSpawner):
         super().__init__(*args, **kwargs)
         # one home for all servers of a user, under a name that is no other user's, whatever the chart says
         self.slug_scheme, self.pvc_name_template = "safe", _HOME_CLAIM
-        self.storage_pvc_ensure, self.storage_access_modes = True, ["ReadWriteMany"]
+        self.storage_pvc_ensure, self.storage_access_modes = True, [self.home_access_mode]
         self.remember_pvc_name = self.handle_legacy_names = False
         self.pvc_name = self._expand_user_properties(_HOME_CLAIM)
         self.pod_name = self._expand_user_properties(self.pod_name_template)

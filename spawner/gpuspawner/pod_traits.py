@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubernetes_asyncio.client import V1PodSpec
 from kubespawner.slugs import is_valid_label
 from kubespawner.utils import update_k8s_model
-from traitlets import Dict, TraitError, Unicode
+from traitlets import Dict, Enum, TraitError, Unicode
 
 
 def pool_url_in_pods() -> Unicode[str, str | bytes]:
@@ -18,6 +18,16 @@ def pool_url_in_pods() -> Unicode[str, str | bytes]:
 def home_folder() -> Unicode[str, str | bytes]:
     """Where a home is."""
     return Unicode("/home/jovyan", help="Where the user's home is mounted. Default: /home/jovyan.").tag(config=True)
+
+
+def home_access_mode() -> Enum[str]:
+    """On how many nodes at once a home may be."""
+    return Enum(
+        ["ReadWriteMany", "ReadWriteOnce"],
+        default_value="ReadWriteMany",
+        help="Access mode of new homes. With ReadWriteOnce all servers of a user have to be on one node at a time. "
+        "Default: ReadWriteMany.",
+    ).tag(config=True)
 
 
 def projects_claim() -> Unicode[str, str | bytes]:
@@ -64,8 +74,8 @@ def value_of_a_label(pool_id: str) -> str:
     """
     if not is_valid_label(pool_id):
         raise TraitError(
-            f"GPUKubeSpawner.pool_id is {pool_id!r}, expected the value of a label: at most 63 letters, digits, dashes, "
-            "underscores and dots, with a letter or digit at both ends."
+            f"GPUKubeSpawner.pool_id is {pool_id!r}, expected the value of a label: at most 63 letters, digits, "
+            "dashes, underscores and dots, with a letter or digit at both ends."
         )
     return pool_id
 

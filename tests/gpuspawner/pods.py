@@ -54,13 +54,16 @@ class FakeUser:
     spawners: Mapping[str, object] = field(default_factory=dict)
 
 
-def pod_spawner(folder: Path, user: str = "ada", pool: str = POOL, **settings: object) -> GPUKubeSpawner:
-    """A spawner with `settings` as the chart would make them, for the class that ours comes from."""
+def pod_spawner(
+    folder: Path, user: str = "ada", pool: str = POOL, more: Config | None = None, **settings: object
+) -> GPUKubeSpawner:
+    """A spawner with `settings` as the chart would make them, for the class that ours comes from, and `more`."""
     file = folder / "pool.yaml"
     if not file.exists():
         file.write_text(pool)
     ours = {"pool_file": str(file), "pool_id": "lab-1", "pool_url_in_pods": "http://proxy/services/pool"}
     config = Config({"KubeSpawner": {"namespace": "lab", **settings}, "GPUKubeSpawner": ours})
+    config.merge(more or Config())
     return GPUKubeSpawner(_mock=True, config=config, user=FakeUser(user))
 
 

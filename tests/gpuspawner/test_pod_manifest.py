@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from gpuspawner.hub_errors import NotStarted
 from gpuspawner.pod_settings import check_named
+from traitlets.config import Config
 
 from tests.gpuspawner.pods import DIGEST, PROFILES, lease, manifest, pod_spawner
 
@@ -184,6 +185,12 @@ async def test_homes_of_different_names_are_different_claims(tmp_path: Path, use
 async def test_home_is_one_claim_for_all_of_a_users_servers_on_any_node(tmp_path: Path):
     claim = pod_spawner(tmp_path).get_pvc_manifest()
     assert (claim.metadata.name, claim.spec.access_modes) == ("claim-ada", ["ReadWriteMany"])
+
+
+async def test_lab_whose_storage_is_on_one_node_at_a_time_says_so_itself(tmp_path: Path):
+    once = Config({"GPUKubeSpawner": {"home_access_mode": "ReadWriteOnce"}})
+    claim = pod_spawner(tmp_path, more=once, storage_access_modes=["ReadOnlyMany"]).get_pvc_manifest()
+    assert claim.spec.access_modes == ["ReadWriteOnce"]
 
 
 async def test_name_that_can_be_no_folder_is_refused(tmp_path: Path):
