@@ -32,6 +32,15 @@ def hidden(value: Value) -> Value | HiddenValue:
     return HiddenValue(value) if isinstance(value, str) else value
 
 
+def hidden_deep(setting: object) -> object:
+    """A setting of a container whose printed form shows no value of its environment."""
+    if isinstance(setting, list):
+        return [hidden_deep(each) for each in setting]
+    if isinstance(setting, dict):
+        return {key: hidden(each) if key == "value" else hidden_deep(each) for key, each in setting.items()}
+    return setting
+
+
 def hide_values(pod: V1Pod) -> None:
     """Let `pod` show no value of its containers' environment when it is printed."""
     for variable in _variables(pod):

@@ -15,7 +15,7 @@ from gpuspawner import pod_traits, pool_traits
 from gpuspawner.asking import Asking, no_failure_limit_on_hub_5, options_are_applied_by_start
 from gpuspawner.folders import unusable_user_name
 from gpuspawner.form import render_form
-from gpuspawner.hidden_values import hidden, hide_values
+from gpuspawner.hidden_values import hidden, hidden_deep, hide_values
 from gpuspawner.options import ServerOptions
 from gpuspawner.pod_folders import PodStorage
 from gpuspawner.pod_isolation import isolate
@@ -92,6 +92,10 @@ class GPUKubeSpawner(PodSpawner):
     @validate("consecutive_failure_limit")
     def _no_failure_limit_on_hub_5(self, proposal: Mapping[str, int]) -> int:
         return no_failure_limit_on_hub_5(proposal["value"])
+
+    @validate("extra_container_config")
+    def _without_shown_values(self, proposal: Mapping[str, object]) -> object:
+        return hidden_deep(proposal["value"])
 
     @validate("pool_id")
     def _value_of_a_label(self, proposal: Mapping[str, str]) -> str:

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 
-from kubernetes_asyncio.client import V1DeleteOptions, V1Pod
+from kubernetes_asyncio.client import V1DeleteOptions, V1Pod, V1Secret
 from kubernetes_asyncio.client.rest import ApiException
 from kubespawner import KubeSpawner
 
-from gpuspawner.hidden_values import without_values
+from gpuspawner.hidden_values import hidden, without_values
 from gpuspawner.pod_end import exit_code, until_gone
 from gpuspawner.pod_events import end_in_words
 from gpuspawner.pod_start import SeenPod, come_up, uid_of, words_of
@@ -85,6 +85,12 @@ class PodSpawner(KubeSpawner):
         has cleared it away.
         """
         return None if self._starting is not None else await self._how_it_ended()
+
+    def get_secret_manifest(self, owner_reference: object) -> V1Secret:
+        """The keys of a server that speaks TLS with the hub, which no log shows if the cluster refuses them."""
+        secret = super().get_secret_manifest(owner_reference)
+        secret.data = {name: hidden(value) for name, value in secret.data.items()}
+        return secret
 
     async def progress(self) -> AsyncIterator[dict[str, object]]:
         """What happens to the pod, each thing said once, in words for researchers."""

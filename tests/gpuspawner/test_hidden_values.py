@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 from pathlib import Path
@@ -13,6 +14,7 @@ from aiohttp import web
 from gpuspawner.hub_errors import NotStarted
 from gpuspawner.kubernetes import GPUKubeSpawner
 from kubernetes_asyncio.client import ApiClient, Configuration, CoreV1Api
+from kubespawner.objects import make_owner_reference
 
 from tests.gpuspawner.fake_cluster import Seen, wanted
 from tests.gpuspawner.pods import manifest, pod_spawner
@@ -27,7 +29,7 @@ SETTINGS: dict[str, Any] = {
     "extra_containers": [
         {"name": "side", "image": "lab/side:1", "env": [{"name": "SIDECAR", "value": SECRETS["SIDECAR"]}]}
     ],
-    "extra_container_config": {"env": [{"name": "MORE", "value": "1"}]},
+    "extra_container_config": {"env": [{"name": "MORE", "value": "more-token-1"}]},
 }
 
 
@@ -97,7 +99,8 @@ async def test_setting_that_replaces_the_environment_shows_nothing_of_it(
     spawner.log.propagate = True
     await manifest(spawner, "whole")
     assert "is overridden with" in logged.text
-    for secret in SECRETS.values():
+    assert environment(await manifest(spawner, "whole"))["MORE"] == "more-token-1"
+    for secret in (*SECRETS.values(), "more-token-1"):
         assert secret not in told(logged)
 
 
@@ -109,3 +112,15 @@ async def test_printed_pod_tells_the_names_of_its_variables_alone_and_is_sent_wi
     for shown in (pod.to_str(), repr(pod), str(pod.to_dict())):
         assert "JUPYTERHUB_API_TOKEN" in shown and "SIDECAR" in shown
         assert not any(secret in shown for secret in SECRETS.values())
+
+
+async def test_keys_for_tls_are_sent_but_not_shown(tmp_path: Path):
+    spawner = pod_spawner(tmp_path)
+    for name in ("keyfile", "certfile", "cafile", "hub-ca"):
+        (tmp_path / name).write_text(f"the {name}")
+    spawner.cert_paths = {name: str(tmp_path / name) for name in ("keyfile", "certfile", "cafile")}
+    spawner.internal_trust_bundles = {"hub-ca": str(tmp_path / "hub-ca")}
+    secret = spawner.get_secret_manifest(make_owner_reference("jupyter-ada", "uid-1"))
+    key = base64.b64encode(b"the keyfile").decode()
+    assert ApiClient.sanitize_for_serialization(ApiClient(Configuration()), secret)["data"]["ssl.key"] == key
+    assert "ssl.key" in secret.to_str() and key not in secret.to_str()
