@@ -12,7 +12,7 @@ from gpuspawner.kubernetes import GPUKubeSpawner
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.client.rest import ApiException
 
-from tests.gpuspawner.pods import lease
+from tests.gpuspawner.pods import Stored, lease
 
 POD = "lab/jupyter-ada"
 Pod = dict[str, Any]
@@ -66,15 +66,6 @@ class FakeCluster:
         self.graces.append(grace_period_seconds)
         if self.ends_pods:
             self.pods.pop(POD, None)
-
-
-@dataclass
-class Stored:
-    """As much of the hub's row of a server as a start needs."""
-
-    user_options: object = None
-    server: None = None
-    name: str = ""
 
 
 def wanted(spawner: GPUKubeSpawner, profile: str, monkeypatch: pytest.MonkeyPatch) -> GPUKubeSpawner:

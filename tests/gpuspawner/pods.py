@@ -54,8 +54,22 @@ class FakeUser:
     spawners: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass
+class Stored:
+    """As much of the hub's row of a server as a start needs."""
+
+    user_options: object = None
+    server: None = None
+    name: str = ""
+
+
 def pod_spawner(
-    folder: Path, user: str = "ada", pool: str = POOL, more: Config | None = None, **settings: object
+    folder: Path,
+    user: str = "ada",
+    pool: str = POOL,
+    more: Config | None = None,
+    server: str = "",
+    **settings: object,
 ) -> GPUKubeSpawner:
     """A spawner with `settings` as the chart would make them, for the class that ours comes from, and `more`."""
     file = folder / "pool.yaml"
@@ -64,7 +78,7 @@ def pod_spawner(
     ours = {"pool_file": str(file), "pool_id": "lab-1", "pool_url_in_pods": "http://proxy/services/pool"}
     config = Config({"KubeSpawner": {"namespace": "lab", **settings}, "GPUKubeSpawner": ours})
     config.merge(more or Config())
-    return GPUKubeSpawner(_mock=True, config=config, user=FakeUser(user))
+    return GPUKubeSpawner(_mock=True, config=config, user=FakeUser(user), orm_spawner=Stored(name=server))
 
 
 def lease(profile: str, node: str = "node-1") -> LeaseToApply | None:
