@@ -158,7 +158,7 @@ class GPUKubeSpawner(PodSpawner):
 
     async def get_pod_manifest(self) -> V1Pod:
         """The pod of the settled plan."""
-        return self._bounded(await super().get_pod_manifest())
+        return self._bounded(await super().get_pod_manifest(), is_last=not self.modify_pod_hook)
 
     def get_env(self) -> dict[str, str]:
         """What the hub tells a server, so that no log shows it; the plan's own is laid over it."""
@@ -199,18 +199,18 @@ class GPUKubeSpawner(PodSpawner):
 
     async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
         # only now has KubeSpawner asked the admin's hook
-        bounded = self._bounded(pod) if self.modify_pod_hook else pod
+        bounded = self._bounded(pod, is_last=True) if self.modify_pod_hook else pod
         made: bool = await super()._make_create_pod_request(bounded, request_timeout)
         return made
 
-    def _bounded(self, pod: V1Pod) -> V1Pod:
-        """A pod as the plan says and within its bounds, whatever the configuration made of it."""
+    def _bounded(self, pod: V1Pod, is_last: bool) -> V1Pod:
+        """A pod as the plan says and within its bounds, whatever the configuration made of it; at last overridden."""
         assert self._plan is not None, "a pod is made after its plan was settled"
         pod = as_models(pod, self.api.api_client)
         pod.metadata.name = self.pod_name
         lay_over(pod, self._plan)
-        isolate(pod, self._plan.claims_in_parts, self._note)
-        if self.pod_overrides:
+        isolate(pod, self._plan.mounts, self._note)
+        if self.pod_overrides and is_last:
             self._log_once(f"pod_overrides replaces {', '.join(self.pod_overrides)} of {self.pod_name}")
             update_k8s_model(pod.spec, self.pod_overrides)
             pod = as_models(pod, self.api.api_client)

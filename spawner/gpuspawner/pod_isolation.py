@@ -5,7 +5,7 @@ It is what Pod Security calls `restricted`, no access to the cluster's API, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 from kubernetes_asyncio.client.models import (
@@ -17,21 +17,23 @@ from kubernetes_asyncio.client.models import (
     V1SecurityContext,
 )
 
+from gpuspawner.pod_folders import Mount
 from gpuspawner.pod_left_out import Note, containers_of, leave_out
 
 _UID, _GID = 1000, 100
 
 
-def isolate(pod: V1Pod, claims_in_parts: Collection[str], note: Note) -> None:
+def isolate(pod: V1Pod, mounts: Sequence[Mount], note: Note) -> None:
     """Take from `pod` every right that no researcher's server has, and tell `note` of each that it had.
 
     User and group stay those of the configuration unless they are root's. Containers that run before the server and
-    need rights of their own, such as the chart's block of the metadata address, are left out.
+    need rights of their own, such as the chart's block of the metadata address, are left out. `mounts` are the
+    server's folders.
     """
     spec = pod.spec
     spec.enable_service_links = False
     spec.init_containers = [each for each in spec.init_containers or () if not _is_left_out(each, note)]
-    leave_out(pod, claims_in_parts, note)
+    leave_out(pod, mounts, note)
     notebook = spec.containers[0].security_context or V1SecurityContext()
     given = spec.security_context or V1PodSecurityContext()
     user, group = _not_root(notebook.run_as_user, _UID), _not_root(notebook.run_as_group, _GID)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from kubernetes_asyncio.client.models import (
@@ -16,6 +16,7 @@ from kubernetes_asyncio.client.models import (
 )
 
 from gpuspawner.pod_fields import NOTEBOOK
+from gpuspawner.pod_folders import Mount
 
 Note = Callable[[str], None]
 
@@ -48,12 +49,12 @@ _OF_POD: tuple[tuple[str, str, bool | None], ...] = (
 _TOKENS = ("service_account_token", "pod_certificate")
 
 
-def leave_out(pod: V1Pod, claims_in_parts: Collection[str], note: Note) -> None:
+def leave_out(pod: V1Pod, mounts: Sequence[Mount], note: Note) -> None:
     """Take out of `pod` what would reach beyond its server.
 
     Args:
         pod: Is changed.
-        claims_in_parts: Claims of which a server has its own part alone; no further volume may be of one.
+        mounts: The server's folders. Of a claim of which it has a part, nothing else of the pod has more.
         note: Is told each thing that is left out.
     """
     spec, annotations = pod.spec, pod.metadata.annotations or {}
@@ -62,7 +63,8 @@ def leave_out(pod: V1Pod, claims_in_parts: Collection[str], note: Note) -> None:
         if getattr(spec, field):
             note(name)
         setattr(spec, field, instead)
-    _leave_out_volumes(spec, claims_in_parts, note)
+    _leave_out_parts(spec, [mount for mount in mounts if mount.sub_path], note)
+    _leave_out_volumes(spec, mounts, note)
     for container in containers_of(spec):
         _leave_out_host(container, note)
         if container.name != NOTEBOOK:
@@ -74,11 +76,25 @@ def containers_of(spec: V1PodSpec) -> list[V1Container]:
     return [*spec.containers, *(spec.init_containers or ())]
 
 
-def _leave_out_volumes(spec: V1PodSpec, claims_in_parts: Collection[str], note: Note) -> None:
+def _leave_out_parts(spec: V1PodSpec, parts: Collection[Mount], note: Note) -> None:
+    """Of the volumes of projects, datasets and logs the server alone has something, and that at its place."""
+    ours = {(NOTEBOOK, each.path, each.sub_path) for each in parts}
+    volumes = {each.volume for each in parts}
+    for container in containers_of(spec):
+        kept = []
+        for mount in container.volume_mounts or ():
+            if mount.name in volumes and (container.name, mount.mount_path, mount.sub_path) not in ours:
+                note(f"{mount.mount_path} of the container {container.name} (of the volume {mount.name})")
+            else:
+                kept.append(mount)
+        container.volume_mounts = kept
+
+
+def _leave_out_volumes(spec: V1PodSpec, mounts: Collection[Mount], note: Note) -> None:
     mounted = {mount.name for container in containers_of(spec) for mount in container.volume_mounts or ()}
     gone = set()
     for volume in spec.volumes or ():
-        reason = _beyond(volume, claims_in_parts)
+        reason = _beyond(volume, mounts)
         if reason:
             gone.add(volume.name)
             if volume.name in mounted:
@@ -89,14 +105,15 @@ def _leave_out_volumes(spec: V1PodSpec, claims_in_parts: Collection[str], note: 
         container.volume_devices = [each for each in container.volume_devices or () if each.name not in gone]
 
 
-def _beyond(volume: V1Volume, claims_in_parts: Collection[str]) -> str:
+def _beyond(volume: V1Volume, mounts: Collection[Mount]) -> str:
     """Why a volume is none for a researcher's pod; "" where it is one. Tokens are taken out of a projected one."""
     fields: Mapping[str, str] = volume.attribute_map  # type: ignore[attr-defined]  # which the stubs don't name
     for kind, name in fields.items():
         if getattr(volume, kind) is not None and name not in {"name", *_KINDS_OF_VOLUMES}:
             return name
     claim = volume.persistent_volume_claim
-    if claim and claim.claim_name in claims_in_parts and not volume.name.startswith("labpool-"):
+    in_parts = {mount.claim for mount in mounts if mount.sub_path}
+    if claim and claim.claim_name in in_parts and volume.name not in {mount.volume for mount in mounts}:
         return f"all of the claim {claim.claim_name}"
     if volume.projected:
         sources = volume.projected.sources or []

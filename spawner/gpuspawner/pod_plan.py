@@ -65,11 +65,6 @@ class PodPlan:
     grace: int
     home: str
 
-    @property
-    def claims_in_parts(self) -> frozenset[str]:
-        """The claims of which a server sees its own part alone."""
-        return frozenset(mount.claim for mount in self.mounts if mount.sub_path)
-
 
 def plan_pod(started: Started, file: PoolFile, storage: PodStorage, pool_url: str, pool_id: str) -> PodPlan:
     """The plan of a start.

@@ -17,6 +17,7 @@ from gpuspawner.pod_start import SeenPod, come_up, uid_of, words_of
 from gpuspawner.pod_watch import Watches
 
 _IS_THERE = 409
+_LONGEST_TIDYING = 3.0  # seconds; then why the start failed has to be said, before the hub's own timeout
 _AT_ONCE = 1  # seconds; with 0 the API forgets a pod whose processes, and so its devices, may still be in use
 
 
@@ -58,9 +59,9 @@ class PodSpawner(KubeSpawner):
             address = await come_up(self._starting, lambda: SeenPod(self._new_pod(), self.events), seconds, self.log)
         except Exception:
             try:
-                await self._clear_away()
-            except Exception as error:  # the hub then calls `stop`, which tries again
-                self.log.warning("what is left of pod %s could not be taken away yet: %s", self.pod_name, error)
+                await asyncio.wait_for(self._clear_away(), _LONGEST_TIDYING)
+            except Exception as error:  # the hub then calls `stop`, which goes on with it
+                self.log.warning("what is left of pod %s could not be taken away yet: %r", self.pod_name, error)
             raise
         self._starting = None
         return address
@@ -88,7 +89,7 @@ class PodSpawner(KubeSpawner):
 
     def get_secret_manifest(self, owner_reference: object) -> V1Secret:
         """The keys of a server that speaks TLS with the hub, which no log shows if the cluster refuses them."""
-        secret = super().get_secret_manifest(owner_reference)
+        secret: V1Secret = super().get_secret_manifest(owner_reference)
         secret.data = {name: hidden(value) for name, value in secret.data.items()}
         return secret
 

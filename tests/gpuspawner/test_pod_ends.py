@@ -139,6 +139,22 @@ async def test_start_that_is_in_vain_leaves_nothing(
     assert (len(cluster.made), cluster.pods) == (1, {})
 
 
+async def test_failed_start_says_why_in_time_and_the_hub_goes_on_with_what_is_left(
+    cluster: FakeCluster, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("gpuspawner.pod_spawner._LONGEST_TIDYING", 0.1)
+    spawner = cluster.spawner(wanted(pod_spawner(tmp_path), "whole", monkeypatch))
+    spawner._spawn_future = asyncio.get_running_loop().create_future()
+    cluster.status = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+    cluster.ends_pods = False
+    with pytest.raises(NotStarted, match="ran short of memory"):
+        await spawner.start()
+    cluster.ends_pods = True
+    assert await spawner.poll() is None
+    await spawner.stop()
+    assert (cluster.pods, told) == ({}, [])
+
+
 async def test_failure_that_nobody_thought_of_leaves_nothing_either(
     cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

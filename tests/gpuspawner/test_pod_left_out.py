@@ -26,7 +26,12 @@ SIDE: dict[str, Any] = {
     "resources": {"limits": {"cpu": "1", **GPU}, "requests": GPU, "claims": [{"name": "card"}]},
     "livenessProbe": {"httpGet": {"host": "10.0.0.1", "port": 80}},
     "securityContext": {"privileged": True, "runAsUser": 1000},
-    "volumeMounts": [{"name": "docker", "mountPath": "/docker"}, {"name": "tokens", "mountPath": "/tokens"}],
+    "volumeMounts": [
+        {"name": "docker", "mountPath": "/docker"},
+        {"name": "tokens", "mountPath": "/tokens"},
+        {"name": "labpool-mine", "mountPath": "/mine"},
+        {"name": "labpool-projects", "mountPath": "/projects/vision", "subPath": "speech"},
+    ],
 }
 BEYOND: dict[str, Any] = {
     "volumes": [
@@ -35,10 +40,15 @@ BEYOND: dict[str, Any] = {
         {"name": "token", "projected": {"sources": [TOKEN]}},
         {"name": "tokens", "projected": {"sources": [TOKEN, {"configMap": {"name": "colours"}}]}},
         {"name": "everybody", "persistentVolumeClaim": {"claimName": "projects"}},
+        {"name": "labpool-mine", "persistentVolumeClaim": {"claimName": "projects"}},
         {"name": "scratch", "emptyDir": {}},
     ],
     "volume_mounts": [
-        {"name": name, "mountPath": f"/{name}"} for name in ("docker", "nfs", "token", "tokens", "everybody", "scratch")
+        *(
+            {"name": name, "mountPath": f"/{name}"}
+            for name in ("docker", "nfs", "token", "tokens", "everybody", "scratch")
+        ),
+        {"name": "labpool-logs", "mountPath": "/all-logs"},
     ],
     "extra_containers": [SIDE],
     "init_containers": [{"name": "before", "image": "lab/before:1", "resources": {"limits": GPU}}],
@@ -61,6 +71,9 @@ SAID = (
     "the volume nfs (nfs) is",
     "the volume token (a token for the cluster's API) is",
     "the volume everybody (all of the claim projects) is",
+    "the volume labpool-mine (all of the claim projects) is",
+    "/all-logs of the container notebook (of the volume labpool-logs) is",
+    "/projects/vision of the container side (of the volume labpool-projects) is",
     "hostPort of the container side is",
     "the host in a probe of the container side is",
     "nvidia.com/gpu of the container side is",
@@ -72,7 +85,7 @@ SAID = (
 
 def checked(pod: dict[str, Any], profile: str) -> None:
     hardened(pod)
-    assert {"/docker", "/nfs", "/token", "/everybody"}.isdisjoint(mounts_at(pod))
+    assert {"/docker", "/nfs", "/token", "/everybody", "/all-logs"}.isdisjoint(mounts_at(pod))
     assert {"/scratch", "/tokens"} <= mounts_at(pod)
     assert not any("apparmor" in name for name in pod["metadata"]["annotations"])
     assert notebook(pod)["resources"]["limits"] == RESOURCES[profile]
@@ -190,4 +203,5 @@ async def test_admins_override_holds_also_after_a_hook(
     pod = await made_by(cluster, spawner, "cpu")
     assert pod["spec"]["shareProcessNamespace"] is True
     assert [volume["name"] for volume in pod["spec"]["volumes"]] == ["docker"]
+    assert "left out" not in caplog.text
     assert caplog.text.count("pod_overrides replaces shareProcessNamespace, volumes of jupyter-ada") == 1
