@@ -94,6 +94,7 @@ def _leave_out_volumes(spec: V1PodSpec, mounts: Collection[Mount], note: Note) -
     mounted = {mount.name for container in containers_of(spec) for mount in container.volume_mounts or ()}
     gone = set()
     for volume in spec.volumes or ():
+        _leave_out_tokens(volume, note)
         reason = _beyond(volume, mounts)
         if reason:
             gone.add(volume.name)
@@ -106,7 +107,7 @@ def _leave_out_volumes(spec: V1PodSpec, mounts: Collection[Mount], note: Note) -
 
 
 def _beyond(volume: V1Volume, mounts: Collection[Mount]) -> str:
-    """Why a volume is none for a researcher's pod; "" where it is one. Tokens are taken out of a projected one."""
+    """Why a volume is none for a researcher's pod; "" where it is one."""
     fields: Mapping[str, str] = volume.attribute_map  # type: ignore[attr-defined]  # which the stubs don't name
     for kind, name in fields.items():
         if getattr(volume, kind) is not None and name not in {"name", *_KINDS_OF_VOLUMES}:
@@ -115,13 +116,16 @@ def _beyond(volume: V1Volume, mounts: Collection[Mount]) -> str:
     in_parts = {mount.claim for mount in mounts if mount.sub_path}
     if claim and claim.claim_name in in_parts and volume.name not in {mount.volume for mount in mounts}:
         return f"all of the claim {claim.claim_name}"
+    return ""
+
+
+def _leave_out_tokens(volume: V1Volume, note: Note) -> None:
     if volume.projected:
         sources = volume.projected.sources or []
-        kept = [source for source in sources if not any(getattr(source, token, None) for token in _TOKENS)]
-        if sources and not kept:
-            return "a token for the cluster's API"
+        kept = [source for source in sources if not any(getattr(source, token) for token in _TOKENS)]
+        if len(kept) < len(sources):
+            note(f"the token for the cluster's API in the volume {volume.name}")
         volume.projected.sources = kept
-    return ""
 
 
 def _leave_out_host(container: V1Container, note: Note) -> None:

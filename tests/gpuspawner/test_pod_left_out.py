@@ -69,7 +69,8 @@ SAID = (
     "resources of the whole pod is",
     "the volume docker (hostPath) is",
     "the volume nfs (nfs) is",
-    "the volume token (a token for the cluster's API) is",
+    "the token for the cluster's API in the volume token is",
+    "the token for the cluster's API in the volume tokens is",
     "the volume everybody (all of the claim projects) is",
     "the volume labpool-mine (all of the claim projects) is",
     "/all-logs of the container notebook (of the volume labpool-logs) is",
@@ -85,7 +86,7 @@ SAID = (
 
 def checked(pod: dict[str, Any], profile: str) -> None:
     hardened(pod)
-    assert {"/docker", "/nfs", "/token", "/everybody", "/all-logs"}.isdisjoint(mounts_at(pod))
+    assert {"/docker", "/nfs", "/everybody", "/all-logs"}.isdisjoint(mounts_at(pod))
     assert {"/scratch", "/tokens"} <= mounts_at(pod)
     assert not any("apparmor" in name for name in pod["metadata"]["annotations"])
     assert notebook(pod)["resources"]["limits"] == RESOURCES[profile]

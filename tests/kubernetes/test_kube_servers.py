@@ -33,7 +33,6 @@ for trait in ("pool_url", "pool_token", "pool_id", "pool_file"):
     setattr(c.GPUKubeSpawner, trait, getattr(c.SimpleLocalGPUSpawner, trait))
 c.GPUKubeSpawner.namespace = {namespace!r}
 c.GPUKubeSpawner.start_timeout = 40
-c.KubeSpawner.extra_containers = [{{"name": "side", "image": "none"}}]
 """
 
 
@@ -104,7 +103,7 @@ def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
     with running_lab(
         tmp_path_factory.mktemp("lab"),
         pool_yaml=POOL_YAML.replace("name: demo,", f"name: {node},"),
-        hub_config=HUB.format(namespace=namespace),
+        hub_config=HUB.format(namespace=namespace) + SIDECAR,
         environ={"KUBECONFIG": str(cluster.kubeconfig)},
     ) as lab:
         lab.signed_in("ada")
@@ -118,6 +117,9 @@ def kube(module_lab: KubeLab) -> Iterator[KubeLab]:
     """The module's lab; afterwards nothing runs and nobody waits."""
     yield module_lab
     clear(module_lab.lab)
+
+
+SIDECAR = 'c.KubeSpawner.extra_containers = [{"name": "side", "image": "none"}]'
 
 
 def test_leased_server_runs_on_its_node_and_its_stop_ends_the_lease(kube: KubeLab):
