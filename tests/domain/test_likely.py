@@ -8,6 +8,8 @@ import pytest
 from labpool.domain.likely import likely_starts
 from labpool.domain.planner import plan
 from labpool.domain.run_lengths import RunLengths
+from labpool.domain.tickets import Ticket
+from labpool.domain.verdicts import Verdict, Verdicts
 from labpool.domain.world import World
 
 from tests.domain.lab import HOUR, MINUTE, at, catalogue, follow, inventory, lease, ticket
@@ -83,3 +85,39 @@ def test_who_starts_too_far_ahead_is_left_out():
     found = likely_starts(world, RunLengths(), "gpu", at(1))
     assert len(found) == 100
     assert "t149" not in found
+
+
+def in_queue(*waiting: Ticket, **shares: tuple[int, int]) -> World:
+    """Where an engine with a queue of its own decides: both devices are in use until ten and eleven."""
+    held = (lease("one", "n1-0", user="eve", until=1), lease("two", "n1-1", user="eve", until=2))
+    places = {each.id: Verdict(each.id, place=number) for number, each in enumerate(waiting, 1)}
+    return World(TWO, catalogue(shares or None), waiting, held, verdicts=Verdicts(places))
+
+
+def likely_in(world: World) -> dict[str, float]:
+    """Hours after nine, with runs that last as long as they may."""
+    lengths = RunLengths()
+    for _ in range(400):
+        for user, profile in (("eve", ""), ("ada", "gpu-1"), ("ada", "gpu-2"), ("bert", "gpu-1")):
+            lengths.observe(user, profile, HOUR, HOUR)
+    found = likely_starts(world, lengths, "gpu", at(0))
+    return {name: round((start - at(0)) / HOUR, 1) for name, start in found.items()}
+
+
+def test_in_a_queue_of_the_engines_nobody_passes_the_first_of_the_line():
+    world = in_queue(ticket("pair", gpus=2), ticket("single", asked=0.1))
+    assert likely_in(world) == {"pair": 2.0, "single": 4.0}
+
+
+def test_in_a_queue_of_the_engines_who_stays_inside_their_own_goes_before_who_borrows():
+    owner = ticket("owner", user="bert", project="speech", asked=0.2)
+    world = in_queue(ticket("borrower"), owner, vision=(1, 1), speech=(1, 1))
+    assert likely_in(world) == {"owner": 1.0, "borrower": 2.0}
+
+
+def test_in_a_queue_of_the_engines_who_is_over_the_limit_holds_nobody_up():
+    mine = lease("mine", "n1-0", user="ada", until=8)
+    waiting = (ticket("second", gpus=1), ticket("other", user="bert", asked=0.1))
+    places = Verdicts({"second": Verdict("second", place=1), "other": Verdict("other", place=1)})
+    world = World(TWO, catalogue(gpus=1), waiting, (mine,), verdicts=places)
+    assert likely_in(world)["other"] == 0.0

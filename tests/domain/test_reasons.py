@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from labpool.domain.admitted import plan_admitted
 from labpool.domain.budgets import Budget, Per
 from labpool.domain.catalogue import Catalogue, Project
 from labpool.domain.explain import why_waiting
@@ -24,6 +25,7 @@ from labpool.domain.reasons import Refusal, RefusalReason, WaitReason
 from labpool.domain.reservations import Reservation
 from labpool.domain.sentences import broken_sentence, wait_sentence
 from labpool.domain.tickets import Priority
+from labpool.domain.verdicts import Verdict, Verdicts
 from labpool.domain.world import World
 from labpool.service.asking import Holds
 from labpool.service.setting import Setting
@@ -108,6 +110,16 @@ def _out_of_service() -> World:
     return World(inventory({"n1": 1}, n1=Condition.DRAINED), catalogue(), (ticket("train"),))
 
 
+def _said(*verdicts: Verdict, others: int = 0) -> World:
+    """Where an engine with a queue of its own has said so much of the ticket."""
+    told = Verdicts({verdict.ticket: verdict for verdict in verdicts}, {"gpu": others})
+    return World(TWO, catalogue(), (ticket("train"),), verdicts=told)
+
+
+def _says(why: WaitReason) -> Callable[[], World]:
+    return lambda: _said(Verdict("train", place=1, why=why))
+
+
 WAITS: dict[WaitReason, list[Callable[[], World]]] = {
     WaitReason.DEVICES: [
         lambda: all_in_use("train"),
@@ -122,6 +134,14 @@ WAITS: dict[WaitReason, list[Callable[[], World]]] = {
     WaitReason.KEPT_FOR_OTHERS: [_not_lent, _reserved, _closed_soon],
     WaitReason.SAME_SERVER: [_last_start],
     WaitReason.NOT_READY: [_missed],
+    WaitReason.BEHIND_OTHERS: [lambda: _said(Verdict("train", place=2)), lambda: _said(Verdict("train", place=3))],
+    WaitReason.NO_ROOM: [_says(WaitReason.NO_ROOM)],
+    WaitReason.BESIDE_DEVICES: [_says(WaitReason.BESIDE_DEVICES)],
+    WaitReason.COMING_BACK: [_says(WaitReason.COMING_BACK)],
+    WaitReason.USED_ELSEWHERE: [lambda: _said(Verdict("train", place=1, why=WaitReason.DEVICES), others=2)],
+    WaitReason.QUEUE_STOPPED: [_says(WaitReason.QUEUE_STOPPED)],
+    WaitReason.NOT_PLACED: [_says(WaitReason.NOT_PLACED)],
+    WaitReason.UNDECIDED: [_said, lambda: _said(Verdict("train", place=1))],
 }
 
 
@@ -129,7 +149,8 @@ WAITS: dict[WaitReason, list[Callable[[], World]]] = {
 def test_every_reason_to_wait_comes_up_and_says_what_helps(member: WaitReason):
     for scenario in WAITS[member]:
         world = scenario()
-        world = follow(world, plan(world, NOW), NOW)
+        decided = plan_admitted(world, world.verdicts, NOW) if world.verdicts else plan(world, NOW)
+        world = follow(world, decided, NOW)
         waiting = next(each for each in world.tickets if each.id == "train")
         wait = why_waiting(waiting, world, NOW)
         assert wait

@@ -39,14 +39,16 @@ class Queues:
         projects: Mapping[str, object],
         flavours: Mapping[str, object] | None = None,
         quotas: Mapping[str, object] | None = None,
+        **more: object,
     ) -> None:
-        """Write pool.yaml, where nothing else is said with one flavour, of all GPU nodes."""
+        """Write pool.yaml, where nothing else is said with one flavour, of all GPU nodes; `more` are other sections."""
         content = {
             "kubernetes": {"namespace": self.namespace},
             "kueue": {"cohort": self.namespace, "quotas": quotas or {}},
             "flavours": flavours or {"a100": {"title": "A100", "node_labels": {FLAVOUR_LABEL: A100}}},
             "profiles": {"cpu": {"title": "CPU", "cpu": 1, "memory_gib": 1, "max_hours": 1}},
             "projects": projects or {"idle": project()},
+            **more,
         }
         (self.folder / "pool.yaml").write_text(json.dumps(content), encoding="utf-8")
 

@@ -32,6 +32,7 @@ from labpool.api_models.tickets import ServerAsked, StepBehind, TicketPage, Tick
 from labpool.api_models.usage import UsageRow, UsageView
 from labpool.api_models.views import (
     BudgetView,
+    CapabilitiesView,
     DeviceTroubleView,
     FlavourView,
     FormView,
@@ -52,6 +53,7 @@ __all__ = [
     "PROBLEM_MEDIA_TYPE",
     "AddressConfirmed",
     "BudgetView",
+    "CapabilitiesView",
     "Confirmation",
     "DeviceTroubleView",
     "DeviceView",

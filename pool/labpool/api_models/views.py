@@ -179,10 +179,20 @@ class BudgetView(_View):
     message: str = Field(description='"188 of 200 GPU-hours left this month".')
 
 
+class CapabilitiesView(_View):
+    """What the engine can do; what it can't is refused as `engine_cannot`."""
+
+    commitments: bool = Field(description="A ticket is promised a latest start.")
+    advance_reservations: bool = Field(description="GPUs can be reserved for a time to come.")
+    device_ids: bool = Field(description="A lease's devices are named before its server starts.")
+    extend: bool = Field(description="A lease in use can be given a later end.")
+
+
 class PoolView(_View):
     """The pool at one moment."""
 
     engine: str
+    capabilities: CapabilitiesView
     simulated: bool
     flavours: tuple[FlavourView, ...]
     withheld: tuple[DeviceTroubleView, ...] = ()

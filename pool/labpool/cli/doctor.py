@@ -40,6 +40,7 @@ _GIB = 2**30
 _ENGINES = {
     "workstation": "the GPUs of the pool's own machine; the pool decides who gets which",
     "kubernetes": "the GPUs of a cluster's nodes; the pool decides who gets which, without Kueue",
+    "kueue": "the GPUs of a cluster's nodes; Kueue decides who gets which, within the pool's limits and budgets",
 }
 
 
@@ -83,7 +84,7 @@ def _pool_file() -> Iterator[Finding]:
         yield Finding("pool.yaml", Verdict.FAILED, str(error), "Correct it; `labpool check` says more.")
         return
     yield Finding("pool.yaml", Verdict.OK, f"{pool_file.path} is valid")
-    if pool_file.engine == "kubernetes":
+    if pool_file.engine in ("kubernetes", "kueue"):
         from labpool.cli.doctor_cluster import cluster_findings  # noqa: PLC0415 (loads a Kubernetes client)
 
         yield from cluster_findings(pool_file)

@@ -13,6 +13,7 @@ from labpool.domain.planned_schedule import schedule_of
 from labpool.domain.reasons import Holder, Wait, WaitReason
 from labpool.domain.reservations import Reservation, reserved
 from labpool.domain.tickets import State, Ticket
+from labpool.domain.turns import no_turn, out_of_sight
 from labpool.domain.world import World
 
 _REASONS = {"server": WaitReason.SAME_SERVER, "user": WaitReason.OWN_LIMIT, "project": WaitReason.PROJECT_LIMIT}
@@ -21,11 +22,15 @@ _REASONS = {"server": WaitReason.SAME_SERVER, "user": WaitReason.OWN_LIMIT, "pro
 def place(ticket: Ticket, world: World) -> int | None:
     """Place in the line for the ticket's flavour, 1 is next; None unless it waits for its turn.
 
+    Where an engine decides, it is that in its project's line there. Else:
     Those with a promise and those without stand in a line each. Among the former it only ever falls, unless a higher
     class comes: who asks later stands behind, and so does who says "ready" again after an unclaimed grant.
     """
     if ticket.state is not State.QUEUED:
         return None
+    if world.verdicts is not None:
+        verdict = world.verdicts.of.get(ticket.id)
+        return verdict.place if verdict else None
     promised = ticket.starts_by is not None
     line = (other for other in world.line() if other.flavour == ticket.flavour)
     names = [other.id for other in sorted(line, key=_rank) if (other.starts_by is not None) is promised]
@@ -58,9 +63,10 @@ def why_waiting(ticket: Ticket, world: World, now: datetime) -> Wait | None:
     return (
         _held_cap(ticket, need, world, now)
         or _over_budget(ticket, need, world, now)
+        or (no_turn(ticket, world.verdicts) if world.verdicts else None)
         or _held_devices(ticket, world)
         or _kept(ticket, need, world, now)
-        or _planned(ticket, need, world, now)
+        or (out_of_sight(ticket, world.verdicts) if world.verdicts else _planned(ticket, need, world, now))
     )
 
 

@@ -34,10 +34,12 @@ _TIMES = 9
 def likely_starts(world: World, lengths: RunLengths, flavour: str, now: datetime) -> dict[str, datetime]:
     """When the tickets in line for a flavour likely start; who would start too far ahead to tell is left out.
 
-    No estimate is later than a place that a ticket holds, nor than what is borrowed could be taken back for it.
+    No estimate is later than a place that a ticket holds, nor than what is borrowed could be taken back for it. Where
+    an engine decides that has a queue of its own, its order counts.
     """
     scene = _Scene(world, lengths, flavour, now)
-    played = [_Forecast(scene, Random(number)).play() for number in range(_TIMES)]  # noqa: S311 (no secret)
+    forecast = _Forecast if world.verdicts is None else _ForecastOfQueues
+    played = [forecast(scene, Random(number)).play() for number in range(_TIMES)]  # noqa: S311 (no secret)
     found = {ticket.id: _median([each.get(ticket.id, FOREVER) for each in played]) for ticket in world.line()}
     found = {name: at for name, at in found.items() if at < FOREVER}
     for ticket, latest in _latest(world, flavour, now):
@@ -213,3 +215,48 @@ class _Forecast:
     def _use(self, project: str, flavour: str, devices: int, duration: timedelta) -> None:
         hours = booked_hours(devices, self.scene.world.catalogue.charge_of(flavour), duration)
         self.use[project] = self.use.get(project, 0.0) + hours
+
+
+class _ForecastOfQueues(_Forecast):
+    """The same where each project has a line of its own that nobody passes, as in Kueue with StrictFIFO.
+
+    Of the first ones of all lines, who stays inside their project's own devices goes before who borrows, then the
+    higher class, then who came first. Who may not start by the pool's own rules holds nobody up.
+    """
+
+    def __init__(self, scene: _Scene, chance: Random) -> None:
+        super().__init__(scene, chance)
+        self.lines: defaultdict[str, list[Ticket]] = defaultdict(list)
+        for ticket in sorted(scene.waiting, key=self._standing):
+            self.lines[ticket.project].append(ticket)
+
+    def _start(self, at: datetime, found: dict[str, datetime]) -> None:
+        held_up: set[str] = set()
+        while firsts := [first for project in self.lines.keys() - held_up if (first := self._first_of(project))]:
+            ticket = min(firsts, key=self._turn)
+            node = self._node_for(ticket)
+            if node is None:
+                held_up.add(ticket.project)
+                continue
+            found[ticket.id] = at
+            self.lines[ticket.project].remove(ticket)
+            length = self.scene.lengths.quantile(self.chance.random(), ticket.user, ticket.profile, ticket.duration)
+            self._hold(at + length, self.scene.amounts[ticket.id], ((node, ticket.gpus),))
+
+    def _first_of(self, project: str) -> Ticket | None:
+        return next((ticket for ticket in self.lines[project] if self._is_within(ticket, "user")), None)
+
+    def _is_within(self, ticket: Ticket, kind: str) -> bool:
+        caps = (cap for cap in self.scene.caps[ticket.id] if cap.key[0] == kind)
+        return all(self.held[cap.key] + cap.amount <= cap.most for cap in caps)
+
+    def _turn(self, ticket: Ticket) -> tuple[bool, int, datetime, str]:
+        own = self.scene.world.catalogue.nominal(ticket.project, ticket.flavour)
+        borrows = self.held["project", ticket.project, ticket.flavour] + ticket.gpus > own
+        return borrows, ticket.priority.rank, ticket.in_line_since, ticket.id
+
+    def _standing(self, ticket: Ticket) -> tuple[int, int, datetime, str]:
+        verdicts = self.scene.world.verdicts
+        verdict = verdicts.of.get(ticket.id) if verdicts else None
+        place = verdict.place if verdict and verdict.place is not None else _MOST_WAITING
+        return place, ticket.priority.rank, ticket.in_line_since, ticket.id

@@ -39,7 +39,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A borrowed lease that goes back to its owner: it ends at `ends`, for the ticket `taken_for`."""
+    """A lease that is taken back: it ends at `ends`, for the ticket `taken_for`; empty for nobody of this pool."""
 
     ticket: str
     ends: datetime

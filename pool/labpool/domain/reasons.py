@@ -24,6 +24,22 @@ class WaitReason(str, Enum):
     """What is free belongs to projects that don't lend it, is reserved, or is closed for maintenance."""
     NOT_READY = "not_ready"
     """A grant went unclaimed; the ticket waits for the user to say "ready"."""
+    BEHIND_OTHERS = "behind_others"
+    """Others of the project's line in the cluster's queue come first."""
+    NO_ROOM = "no_room"
+    """Enough devices are free in the cluster, but not on one machine."""
+    BESIDE_DEVICES = "beside_devices"
+    """The machines or the project have too little CPU, memory or local storage left."""
+    COMING_BACK = "coming_back"
+    """Devices are being taken back for it from who borrowed them."""
+    USED_ELSEWHERE = "used_elsewhere"
+    """Work in the cluster that isn't of this pool holds the devices."""
+    QUEUE_STOPPED = "queue_stopped"
+    """The project's queue in the cluster is stopped or missing."""
+    NOT_PLACED = "not_placed"
+    """It had its turn, and the machine had no room for its server all the same."""
+    UNDECIDED = "undecided"
+    """The cluster's queue has not said anything about it yet."""
 
 
 class RefusalReason(str, Enum):
@@ -122,7 +138,8 @@ class Wait:
     `most` is how many devices there are to have: those in order, or the cap. `missing` is how many must come free
     first; 0 where they are free now and promised for soon. `kept_for` are projects for which free devices are kept,
     `kept_until` when the last such reservation is over; None where it is for ever. `hours_left` are the GPU-hours left
-    of a budget until `renewed`, of a period that `begins` later where that is told.
+    of a budget until `renewed`, of a period that `begins` later where that is told. `ahead` are how many come first in
+    the project's line.
     """
 
     reason: WaitReason
@@ -134,3 +151,4 @@ class Wait:
     hours_left: float = 0.0
     begins: datetime | None = None
     renewed: datetime | None = None
+    ahead: int = 0

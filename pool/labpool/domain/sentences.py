@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from labpool.domain.catalogue import Catalogue
@@ -10,17 +9,9 @@ from labpool.domain.inventory import Condition
 from labpool.domain.plans import BreakCause, BrokenPromise
 from labpool.domain.reasons import Holder, Wait, WaitReason
 from labpool.domain.tickets import EndReason, Priority, State, Ticket
+from labpool.domain.turn_sentences import turn_sentence
 from labpool.domain.usage import booked_hours
-from labpool.domain.words import clock, count, decimal, gpu_hours, gpus, listed, server, span
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A message, and what the reader can do about it, if only to wait."""
-
-    message: str
-    remedy: str
-
+from labpool.domain.words import Sentence, clock, count, decimal, gpu_hours, gpus, listed, server, span
 
 _ENDED = {
     EndReason.STOPPED: "You stopped this server.",
@@ -151,8 +142,10 @@ def _shared(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now:
             return _budget(ticket, wait, catalogue, zone, now)
         case WaitReason.KEPT_FOR_OTHERS:
             return _kept_for_others(wait, catalogue, zone, now)
-        case _:
+        case WaitReason.DEVICES:
             return _devices(ticket, wait, catalogue, zone, now)
+        case _:
+            return turn_sentence(ticket, wait, catalogue)
 
 
 def _not_ready(catalogue: Catalogue) -> Sentence:

@@ -33,6 +33,8 @@ def sooner(ticket: Ticket, world: World, now: datetime) -> tuple[Offer, ...]:
     project = world.catalogue.projects.get(ticket.project)
     if ticket.state is not State.QUEUED or not ticket.ready or project is None:
         return ()
+    if world.verdicts is not None:
+        return ()  # what an engine with a queue of its own would let start now, only that engine knows
     names = sorted(project.profiles, key=lambda name: name != ticket.profile)
     profiles = [world.catalogue.profiles[name] for name in names]
     if not _is_any_free({profile.flavour for profile in profiles if profile.flavour}, world, now):

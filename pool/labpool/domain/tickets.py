@@ -96,6 +96,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = {
     (State.QUEUED, Event.END): State.ENDED,
     (State.GRANTED, Event.FIRST_USE): State.RUNNING,
     (State.GRANTED, Event.UNCLAIMED): State.QUEUED,
+    (State.GRANTED, Event.RECLAIM): State.RECLAIMING,
     (State.GRANTED, Event.REQUEUE): State.QUEUED,
     (State.GRANTED, Event.END): State.ENDED,
     (State.RUNNING, Event.RECLAIM): State.RECLAIMING,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A message, and what the reader can do about it, if only to wait."""
+
+    message: str
+    remedy: str
 
 
 def count(number: int, noun: str) -> str:

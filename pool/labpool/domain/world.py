@@ -13,6 +13,7 @@ from labpool.domain.leases import Lease, Slot
 from labpool.domain.reservations import Reservation, reserved
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.usage import Usage
+from labpool.domain.verdicts import Verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class World:
     that is neither queued nor may fall back on it is ignored. `looked_at` is when the pool planned last, None after
     a start; it tells a pool that looked too late from a lease that would not end. `usage` and `spent` are what runs
     that are over come to, the one for fair shares and the other for budgets. `reservations` are those to come and
-    those that are on; one that is over is ignored.
+    those that are on; one that is over is ignored. `verdicts` are given where an engine has a queue of its own and
+    decides in the planner's place.
     """
 
     inventory: Inventory
@@ -36,6 +38,7 @@ class World:
     usage: Usage = field(default_factory=Usage)
     reservations: tuple[Reservation, ...] = ()
     spent: Spent = field(default_factory=Spent)
+    verdicts: Verdicts | None = None
 
     def line(self) -> tuple[Ticket, ...]:
         """Tickets that wait for their turn, first come first; those that wait for "ready" are not among them."""

@@ -20,4 +20,8 @@ async def chosen_engine(pool_file: Callable[[], PoolFile], place: Place) -> Engi
         from labpool.engines.kubernetes import KubernetesEngine  # noqa: PLC0415 (loads a Kubernetes client)
 
         return await KubernetesEngine.began(pool_file, place.pool_id)
+    if now.engine == "kueue":
+        from labpool.engines.kueue import KueueEngine  # noqa: PLC0415 (the same)
+
+        return await KueueEngine.began(pool_file, place.pool_id)
     return WorkstationEngine(now, place, place.pool_id)

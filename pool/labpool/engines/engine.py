@@ -6,9 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
+from labpool.domain.verdicts import Verdicts
+from labpool.domain.world import World
 
 Bearer = int | str
 """What bears a ticket: a process by its number, a pod by its name."""
@@ -41,12 +44,26 @@ class Trespasser:
     holder: str | None
 
 
+class EngineLine(Protocol):
+    """The queue of an engine that decides itself whose turn it is."""
+
+    verdicts: Verdicts
+    """What it has decided."""
+    changed: Callable[[], None]
+    """Called when that has changed; whoever carries it out sets it."""
+
+    async def keep(self, world: World) -> None:
+        """Let those stand in it who wait, and nobody else; what can't be done now is done the next time."""
+
+
 class Engine(ABC):
     """Provides devices. It translates between the machines and the domain; it decides nothing."""
 
     capabilities: Capabilities
     changed: Callable[[], None] = staticmethod(lambda: None)
     """Called when something happened that is worth a look; whoever looks round sets it."""
+    line: EngineLine | None = None
+    """Given where the engine has a queue of its own, and decides in the planner's place."""
 
     @property
     @abstractmethod

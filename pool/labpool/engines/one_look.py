@@ -18,7 +18,7 @@ async def look_once(pool_file: PoolFile) -> Inventory:
         ClusterUnavailable: they are a cluster's, which gives no answer.
         ClusterRefused: the cluster doesn't let us look.
     """
-    if pool_file.engine == "kubernetes":
+    if pool_file.engine in ("kubernetes", "kueue"):
         from labpool.engines.cluster.one_look import look_at_cluster  # noqa: PLC0415 (loads a Kubernetes client)
 
         return await look_at_cluster(pool_file)

@@ -32,7 +32,7 @@ class WorkstationEngine(Engine):
     goes must not swap the devices under running leases. Real ones are remembered in the data folder.
     """
 
-    capabilities = Capabilities(commitments=True, advance_reservations=False, device_ids=True, extend=True)
+    capabilities = Capabilities(commitments=True, advance_reservations=True, device_ids=True, extend=True)
 
     def __init__(
         self,

@@ -30,7 +30,8 @@ from labpool.service.changes import Changes
 from labpool.service.desk import Desk
 from labpool.service.first_estimates import FirstEstimates
 from labpool.service.head_keeper import HeadKeeper
-from labpool.service.leading import Leading
+from labpool.service.leading import Activity, Leading
+from labpool.service.line_keeper import LineKeeper
 from labpool.service.nearing import Nearing
 from labpool.service.parts import Parts
 from labpool.service.reconciler import Reconciler
@@ -104,7 +105,9 @@ async def _parts(place: Place, ports: Ports, watched: WatchedPoolFile, engine: E
         lambda: mail_password(os.environ, place),
         place.secret("ticket_key").encode(),
     )
-    activities = (post, Nearing(desk), FirstEstimates(desk), ChangedEstimates(desk), heads)
+    activities: list[Activity] = [post, Nearing(desk), FirstEstimates(desk), ChangedEstimates(desk), heads]
+    if engine.line is not None:
+        activities.append(LineKeeper(desk, engine.line, reconciler.look_soon))
     leading = Leading(part, reconciler, activities, end=lambda: signal.raise_signal(signal.SIGTERM))
     kept = (place.secret("spawner_token"), heads, watched, post, Inbox(database, part))
     return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, *kept)

@@ -15,6 +15,7 @@ from labpool.domain.world import World
 from labpool.hub_signin import Refusal, SignedIn
 from labpool.service.deciding import write_grant
 from labpool.service.desk import Desk, NotNow
+from labpool.service.engine_decides import only_a_planner_can
 from labpool.service.harm import accepted, question
 from labpool.service.problems import Rejected
 from labpool.service.trail import note
@@ -27,9 +28,12 @@ async def let_start(desk: Desk, ticket_id: str, confirm: Confirmation | None, wh
     Raises:
         NoSuchTicket: no ticket has this id.
         NotNow: it doesn't wait for its turn, or the hub can't start servers now.
-        Rejected: it could not start even if nobody else waited; or promises would break and nobody has confirmed how
-            many.
+        Rejected: it could not start even if nobody else waited; promises would break and nobody has confirmed how many;
+            or the engine decides who is next.
     """
+    only_a_planner_can(
+        desk, "letting somebody start first", "End a lease that is in its way, or put its profile in a higher class."
+    )
 
     def write(change: Transaction) -> Refusal | None:
         ticket, now = desk.get(change, ticket_id), desk.clock()

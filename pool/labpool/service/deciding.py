@@ -11,6 +11,7 @@ from labpool.domain.notices import NoticeKind
 from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
 from labpool.domain.sentences import TAKEN_BACK, broken_sentence
 from labpool.domain.tickets import Event
+from labpool.domain.turn_sentences import TAKEN_ELSEWHERE
 from labpool.domain.words import clock, count
 from labpool.service.telling import tell
 from labpool.service.trail import note
@@ -64,11 +65,13 @@ def write_grant(
 
 def _take_back(change: Transaction, taken: Taken, now: datetime) -> None:
     ticket, lease, owner = change.ticket(taken.ticket), change.lease_of(taken.ticket), change.ticket(taken.taken_for)
-    if ticket is None or lease is None or owner is None:
+    if ticket is None or lease is None:
         return
     change.save_ticket(ticket.after(Event.RECLAIM, now))
     change.save_lease(replace(lease, ends=taken.ends))
-    detail = f"for {owner.id} of {owner.project}, at {taken.ends.isoformat()}"
+    taker = f"for {owner.id} of {owner.project}" if owner else "for the engine's queue"
+    detail = f"{taker}, at {taken.ends.isoformat()}"
     note(change, now, Part.PLANNER, "taken_back", ticket.id, detail)
     key = f"{lease.starts.isoformat()}/taken"
-    tell(change, Notice(ticket.id, key, NoticeKind.TAKEN_BACK.value, now, TAKEN_BACK, taken.ends))
+    said = TAKEN_BACK if owner else TAKEN_ELSEWHERE
+    tell(change, Notice(ticket.id, key, NoticeKind.TAKEN_BACK.value, now, said, taken.ends))

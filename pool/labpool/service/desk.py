@@ -16,6 +16,7 @@ from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import Refusal
 from labpool.domain.tickets import HOLDING, EndReason, Event, State, Ticket
+from labpool.domain.verdicts import Verdicts
 from labpool.domain.world import World
 from labpool.service.asking import Files, Holds, Waits, answer
 from labpool.service.changes import Changes
@@ -56,17 +57,16 @@ class Desk:
     def __init__(self, store: Store, setting: Setting, clock: Callable[[], datetime], changes: Changes) -> None:
         self.found = setting
         self.clock, self.changes = clock, changes
+        self.verdicts: Callable[[], Verdicts | None] = lambda: None  # set where an engine has a queue of its own
         self.looks_at: datetime | None = None
         self.hub_answers = False
         self._looked_at: datetime | None = None
         self._fair_share, self._spending = FairShare(), Spending()
         self.counts = Counts()
         self._planner = CountedPlanner(self.counts)
-        self._in_force = InForce()
-        self._likely = LikelyStarts()
+        self._in_force, self._likely = InForce(), LikelyStarts()
         self.occurrences = Occurrences()
-        self._store = store
-        self._turns = Turns()
+        self._store, self._turns = store, Turns()
         self._thread = ThreadPoolExecutor(1, "deciding")  # its own: what was given up is over before the next begins
 
     @property
@@ -212,7 +212,7 @@ class Desk:
         ended = change.ended_runs()
         usage, spent = self._fair_share.usage(ended, catalogue), self._spending.spent(ended, catalogue)
         kept = self.occurrences.of(change.reservations(), self.clock(), catalogue.queue.turnover)
-        return World(inventory, catalogue, *known, usage, reservations=kept, spent=spent)
+        return World(inventory, catalogue, *known, usage, kept, spent, self.verdicts())
 
     def likely_start(self, view: Transaction, ticket: Ticket, world: World) -> datetime | None:
         """When a ticket in line likely starts; None where that is too far ahead to tell, and for other tickets."""

@@ -11,6 +11,7 @@ from labpool.domain.reasons import Holder
 from labpool.domain.sentences import no_promise_sentence, wait_sentence
 from labpool.domain.sooner import Offer, sooner
 from labpool.domain.tickets import State, Ticket
+from labpool.domain.turn_sentences import NO_PROMISE
 from labpool.domain.world import World
 
 
@@ -32,11 +33,17 @@ def outlook(ticket: Ticket, world: World, now: datetime) -> Outlook:
     return {
         "place": place(ticket, world),
         "starts_by": promise(ticket, world),
-        "no_promise": no_promise_sentence(ticket, world.catalogue),
+        "no_promise": _no_promise(ticket, world),
         "planned_start": slot.start if slot else None,
         "wait": _wait(ticket, world, now),
         "sooner": tuple(_offer(offer) for offer in sooner(ticket, world, now)),
     }
+
+
+def _no_promise(ticket: Ticket, world: World) -> str:
+    if world.verdicts is None:
+        return no_promise_sentence(ticket, world.catalogue)
+    return NO_PROMISE if ticket.state is State.QUEUED and ticket.ready else ""
 
 
 def _wait(ticket: Ticket, world: World, now: datetime) -> WaitView | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from fastapi import Request
 
 from labpool.hub_signin import HubSignin
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.engine_decides import PatientAsking
 from labpool.service.head_keeper import HeadKeeper
 from labpool.service.leading import Leading
 from labpool.service.rates import Rates
@@ -37,6 +39,11 @@ class Parts:
     post: Post
     inbox: Inbox
     rates: Rates = field(default_factory=Rates)
+
+    @cached_property
+    def asking(self) -> PatientAsking:
+        """Asks for servers' leases."""
+        return PatientAsking(self.desk)
 
 
 async def parts_of(request: Request) -> Parts:  # else each request would go through another thread for it

@@ -62,7 +62,7 @@ class Reconciler:
     ) -> None:
         self._rules = rules
         self._desk, self._engine, self._hub = desk, engine, hub
-        self._interval = interval
+        self._interval, self.capabilities = interval, engine.capabilities
         self._starter = Starter(hub)
         self._wake = asyncio.Event()
         engine.changed = self.look_soon

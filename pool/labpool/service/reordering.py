@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from labpool.domain.tickets import State, Ticket
 from labpool.service.desk import Desk, NotNow
+from labpool.service.engine_decides import only_a_planner_can
 from labpool.service.trail import note
 from labpool.store import Transaction
 
@@ -17,7 +18,9 @@ async def step_behind(desk: Desk, ticket_id: str, other_id: str, actor: str) -> 
         NoSuchTicket: one of both is not there.
         NotNow: they don't wait in one line for the same kind of GPUs, the first stands behind the second already, the
             other one would not gain, or the hub can't start servers now. Nothing has changed then.
+        Rejected: the engine decides who is next.
     """
+    only_a_planner_can(desk, "a change of places", "Leave the queue with the one that may wait, and ask for it again.")
 
     def write(change: Transaction) -> None:
         ticket, other = desk.get(change, ticket_id), desk.get(change, other_id)

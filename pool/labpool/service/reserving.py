@@ -17,6 +17,7 @@ from labpool.domain.words import count
 from labpool.hub_signin import Refusal, SignedIn
 from labpool.service.access import ADMIN
 from labpool.service.desk import Desk
+from labpool.service.engine_decides import only_a_planner_can
 from labpool.service.harm import accepted, covers, harm_in_words, numbers
 from labpool.service.problems import Rejected
 from labpool.service.recurrence import AHEAD, NotATime, checked, first_time, occurrences
@@ -24,6 +25,9 @@ from labpool.service.trail import note
 from labpool.store import ReservationSeries, Transaction
 
 _CORRECT = "Correct it and send it again."
+_SHARE_OR_CORDON = (
+    "Raise the project's nominal devices for that time instead; before maintenance, cordon the machine in the cluster."
+)
 
 
 def may_reserve(user: SignedIn, project: str | None, catalogue: Catalogue) -> bool:
@@ -41,6 +45,7 @@ async def reserve(desk: Desk, asked: ReservationAsked, user: SignedIn) -> str:
     """
     if not may_reserve(user, asked.project, desk.catalogue):
         raise Rejected(_not_an_owner())
+    only_a_planner_can(desk, "a reservation", _SHARE_OR_CORDON)
     now = desk.clock()
     series = await asyncio.to_thread(_series, asked, user, now)
     times = tuple(occurrences(series, now, max(now, series.start) + AHEAD))

@@ -32,7 +32,7 @@ routes = APIRouter(tags=["spawner"], dependencies=[Depends(only_the_spawner)], r
 )
 async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToApply | Waiting:
     """Answer with the lease of (user, server); without one a ticket is filed and granted at once where it can be."""
-    match await pool.desk.ask(asked):
+    match await pool.asking.ask(asked):
         case Holds(ticket=ticket, lease=lease):
             await pool.reconciler.clear_leftovers(ticket)
             pool.reconciler.look_after_start()

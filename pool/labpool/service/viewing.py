@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import quote
 
 from labpool.api_models import (
+    CapabilitiesView,
     FlavourView,
     FormView,
     HomeView,
@@ -194,6 +196,7 @@ class Viewer:
         now = self._desk.clock()
         return PoolView(
             engine=self._engine,
+            capabilities=CapabilitiesView(**asdict(self._reconciler.capabilities)),
             simulated=world.inventory.simulated,
             flavours=tuple(self._flavour(world, name, now) for name in world.catalogue.flavours),
             withheld=device_views.withheld(world.inventory),

@@ -1,7 +1,15 @@
 """What the lab set: pool.yaml, read into the domain's values, and the data folder with its secrets and ports."""
 
 from labpool.domain.catalogue import Catalogue, Profile, Project
-from labpool.settings.cluster import ClusterSettings, Dataset, FlavourOnNodes, PodOfProfile, Toleration
+from labpool.settings.cluster import (
+    LEAST_CPU,
+    LEAST_MEMORY_GIB,
+    ClusterSettings,
+    Dataset,
+    FlavourOnNodes,
+    PodOfProfile,
+    Toleration,
+)
 from labpool.settings.completion import complete_catalogue, flavour_of_card, hidden_profiles
 from labpool.settings.demo_accounts import DEMO_ACCOUNTS, DemoAccount
 from labpool.settings.findings import Finding, InvalidPoolFile
@@ -16,6 +24,8 @@ from labpool.settings.watched_pool_file import WatchedPoolFile, sound_pool_file,
 
 __all__ = [
     "DEMO_ACCOUNTS",
+    "LEAST_CPU",
+    "LEAST_MEMORY_GIB",
     "POOL_DATABASE",
     "SMTP_PASSWORD",
     "Catalogue",

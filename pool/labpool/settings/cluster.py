@@ -9,6 +9,8 @@ from labpool.settings.flavour_section import FlavourSection, TolerationSection
 from labpool.settings.pool_yaml import PoolYaml
 from labpool.settings.profile_section import ProfileSection
 
+LEAST_CPU, LEAST_MEMORY_GIB = 0.1, 0.5
+"""Cores and GiB that every server gets, whatever its profile says."""
 _NVIDIA, _NVIDIA_TAINT = "nvidia.com/", "nvidia.com/gpu"
 
 
@@ -79,10 +81,10 @@ class ClusterSettings:
         return self.datasets.get(project, ())
 
     @property
-    def device_taints(self) -> frozenset[str]:
-        """Keys of the taints that keep pods without a device away from nodes with some."""
+    def device_taints(self) -> frozenset[Toleration]:
+        """The taints that keep pods without a device away from nodes with some."""
         known = (*self.flavours.values(), FlavourOnNodes())
-        return frozenset(toleration.key for flavour in known for toleration in flavour.tolerations)
+        return frozenset(toleration for flavour in known for toleration in flavour.tolerations)
 
 
 def cluster_settings(sections: PoolYaml) -> ClusterSettings:

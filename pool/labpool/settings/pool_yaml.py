@@ -210,10 +210,10 @@ class QueueSection(Section):
 class PoolYaml(Section):
     """All of pool.yaml."""
 
-    engine: Literal["workstation", "kubernetes"] = Field(
+    engine: Literal["workstation", "kubernetes", "kueue"] = Field(
         "workstation",
-        description="Who provides the devices: this machine, or the nodes of a Kubernetes cluster. Counts from the "
-        "pool's start.",
+        description="Who provides the devices: this machine, or the nodes of a Kubernetes cluster. With kueue, the "
+        "Kueue of that cluster decides who is next; else labpool's planner does. Counts from the pool's start.",
         examples=["kubernetes"],
     )
     timezone: str = Field(

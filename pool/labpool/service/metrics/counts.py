@@ -7,6 +7,7 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
+from labpool.domain.admitted import plan_admitted
 from labpool.domain.planner import Planner
 from labpool.domain.plans import BreakCause, Plan
 from labpool.domain.world import World
@@ -71,8 +72,11 @@ class CountedPlanner:
         self._planner, self._counts = Planner(), counts
 
     def plan(self, world: World, now: datetime, first: str = "") -> Plan:
-        """Plan as `Planner.plan` does."""
+        """Plan as `Planner.plan` does, or as an engine decided that has a queue of its own."""
         began = perf_counter()
-        decided = self._planner.plan(world, now, first)
+        if world.verdicts is None:
+            decided = self._planner.plan(world, now, first)
+        else:
+            decided = plan_admitted(world, world.verdicts, now)
         self._counts.decided(decided, world, now, perf_counter() - began)
         return decided

@@ -1,0 +1,94 @@
+"""What Kueue's Workloads come to as verdicts on tickets."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+
+from labpool.domain.reasons import WaitReason
+from labpool.domain.verdicts import Verdict, Verdicts
+from labpool.kueue.workloads import Workload
+
+_PREEMPTOR = re.compile(r"\(UID: ([^,)]+)")
+_LACKING = re.compile(r"insufficient (?:unused )?quota for (\S+) in flavor")
+_EXCLUDED = re.compile(r'resource "([^"]+)"')
+_STOPPED = re.compile(r"\b(?:Local|Cluster)Queue \S+ (?:doesn't exist|is inactive|is stopped)")
+
+
+def verdicts_of(
+    workloads: Iterable[Workload], cohort: str, places: Mapping[str, int], held_off: Collection[str]
+) -> Verdicts:
+    """Verdicts on the tickets of a cohort's pool, and what others hold.
+
+    Args:
+        workloads: All in the namespace where servers run.
+        cohort: The pool's.
+        places: Those in their LocalQueues that Kueue tells, by name, from 1.
+        held_off: Tickets whose turn came to nothing lately.
+    """
+    known = [each for each in workloads if not each.going and not each.is_true("Finished")]
+    ours = [each for each in known if each.cohort == cohort]
+    tickets = {each.uid: each.ticket for each in ours}
+    lines = _Lines(known, places)
+    of = {each.ticket: _verdict(each, tickets, lines, held_off) for each in ours}
+    return Verdicts(of, _others(known, cohort))
+
+
+def _verdict(workload: Workload, tickets: Mapping[str, str], lines: _Lines, held_off: Collection[str]) -> Verdict:
+    evicted = workload.says("Evicted")
+    preemptor = _PREEMPTOR.search(evicted.message) if evicted and workload.asked_back else None
+    return Verdict(
+        ticket=workload.ticket,
+        attempt=workload.attempt,
+        node=workload.node if workload.admitted else "",
+        goes_back=workload.asked_back,
+        taken_for=tickets.get(preemptor.group(1), "") if preemptor else "",
+        place=lines.place(workload) if workload.pending else None,
+        why=WaitReason.NOT_PLACED if workload.ticket in held_off else why_pending(workload),
+    )
+
+
+def why_pending(workload: Workload) -> WaitReason | None:
+    """Why it stands in line, as far as Kueue says so."""
+    said = workload.says("QuotaReserved")
+    if said is None or said.holds:
+        return None
+    if _STOPPED.search(said.message):
+        return WaitReason.QUEUE_STOPPED
+    if "Pending the preemption" in said.message:
+        return WaitReason.COMING_BACK
+    if lacking := _LACKING.findall(said.message):
+        return WaitReason.DEVICES if any(map(_is_device, lacking)) else WaitReason.BESIDE_DEVICES
+    if "doesn't allow to fit" in said.message:
+        excluded = _EXCLUDED.findall(said.message)
+        only_beside = excluded and not any(map(_is_device, excluded))
+        return WaitReason.BESIDE_DEVICES if only_beside else WaitReason.NO_ROOM
+    return None
+
+
+def _is_device(resource: str) -> bool:
+    return "/" in resource
+
+
+class _Lines:
+    """The lines of all LocalQueues, as Kueue tells them; who is held back by the pool stands where they would be."""
+
+    def __init__(self, workloads: Iterable[Workload], places: Mapping[str, int]) -> None:
+        self._places = places
+        self._pending = [each for each in workloads if each.pending and each.active]
+
+    def place(self, workload: Workload) -> int:
+        if workload.active and workload.name in self._places:
+            return self._places[workload.name]
+        return 1 + sum(each.queue == workload.queue and each.rank < workload.rank for each in self._pending)
+
+
+def _others(workloads: Iterable[Workload], cohort: str) -> Mapping[str, int]:
+    """Devices of our flavours that Workloads of nobody in this pool hold."""
+    held: Counter[str] = Counter()
+    foreign = (each for each in workloads if each.cohort != cohort and each.reserved)
+    for resource, (name, amount) in (each for workload in foreign for each in workload.holds.items()):
+        if _is_device(resource) and name.startswith(f"{cohort}-"):
+            held[name.removeprefix(f"{cohort}-").rpartition("-")[0]] += amount // 1000
+    return held

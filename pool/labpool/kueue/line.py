@@ -1,0 +1,192 @@
+"""The line of a cluster with Kueue: its Workloads followed, verdicts made of them, and what is due carried out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from labpool.cluster import ClusterApi, ClusterRefused, ClusterUnavailable, FieldsTaken, Followed, Kind
+from labpool.cluster.answers import make_sure
+from labpool.domain.tickets import State
+from labpool.domain.verdicts import Verdicts
+from labpool.domain.world import World
+from labpool.kueue.decided import verdicts_of
+from labpool.kueue.keeping import Activate, GiveBack, HoldOff, Make, NoteReady, Rejoin, Remove, Step, steps
+from labpool.kueue.manifests import GROUP_VERSION
+from labpool.kueue.queue_keeper import QueueKeeper
+from labpool.kueue.workload_manifests import Workloads, given_back, name_of, said_of
+from labpool.kueue.workloads import ATTEMPT, Workload, workload_of
+from labpool.settings import ClusterSettings, KueueSettings
+
+_VISIBILITY = "visibility.kueue.x-k8s.io/v1beta2"
+_AT_ONCE = 8
+_MERGE = "application/merge-patch+json"
+_MOST_PENDING = 1000
+_LOG = logging.getLogger(__name__)
+
+
+class Line:
+    """Stands for a pool's tickets in Kueue's queues; `changed` is called when Kueue has decided something.
+
+    Args:
+        api: The API server.
+        settings: What pool.yaml says now of the cluster, and of its queues, the namespace filled in.
+        clock: The time, aware.
+    """
+
+    def __init__(
+        self,
+        api: ClusterApi,
+        settings: Callable[[], tuple[ClusterSettings, KueueSettings]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._api, self._settings, self._clock = api, settings, clock
+        _, kueue = settings()
+        namespace, self._cohort = kueue.namespace, kueue.cohort
+        self._queues = QueueKeeper(api, settings)
+        self._path = f"/apis/{GROUP_VERSION}/namespaces/{namespace}/workloads"
+        self._visibility = f"/apis/{_VISIBILITY}/namespaces/{namespace}/localqueues"
+        self.changed: Callable[[], None] = lambda: None
+        self._followed = Followed(api, Kind("Workloads", self._path, workload_of), self._seen)
+        self._places: dict[str, int] = {}
+        self._held_off: dict[str, datetime] = {}
+        self._pause = timedelta(0)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._refusal: str | None = None
+        self.verdicts = Verdicts(heard=False)
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps us from seeing what Kueue decides, or from asking it, in words; None where nothing does."""
+        return self._followed.trouble or self._queues.trouble or self._refusal
+
+    def begin(self) -> None:
+        """Follow from now on."""
+        self._followed.begin()
+
+    async def close(self) -> None:
+        """Follow no more; what stands in line stays there."""
+        await self._followed.close()
+
+    def hold_off(self, tickets: Iterable[str]) -> None:
+        """Let others go first, for as long as it was tried: no machine had room for their servers."""
+        until = self._clock() + self._pause
+        self._held_off |= dict.fromkeys(tickets, until)
+
+    async def keep(self, world: World) -> None:
+        """Do what is due to the queues and to the Workloads of these tickets, and ask Kueue for their places.
+
+        What the API server refuses stays undone until the next time; `trouble` says so.
+        """
+        if not self.verdicts.heard:
+            return
+        await self._queues.keep(world.catalogue)
+        now, self._pause = self._clock(), world.catalogue.queue.placement
+        waiting = {ticket.id for ticket in world.tickets if ticket.state is State.QUEUED}
+        self._held_off = {name: until for name, until in self._held_off.items() if until > now and name in waiting}
+        due = list(steps(world, self._ours(), self._held_off, now))
+        self._refusal = None
+        # who may have what comes free is in line before it does
+        made = Workloads(world.catalogue, *self._settings())
+        await asyncio.gather(*(self._try(step, made) for step in due if not isinstance(step, GiveBack | Remove)))
+        await asyncio.gather(*(self._try(step, made) for step in due if isinstance(step, GiveBack | Remove)))
+        await self._ask_places()
+        self._seen()
+
+    def _ours(self) -> dict[str, Workload]:
+        return {each.name: each for each in self._followed.objects.values() if each.cohort == self._cohort}
+
+    def _seen(self) -> None:
+        """Make verdicts of what is there now, and tell if that changes anything."""
+        found = self._followed.objects.values()
+        verdicts = verdicts_of(found, self._cohort, self._places, self._held_off)
+        if verdicts != self.verdicts:
+            self.verdicts = verdicts
+            self.changed()
+
+    async def _try(self, step: Step, made: Workloads) -> None:
+        async with self._turns:
+            try:
+                await self._do(step, made)
+            except (ClusterRefused, ClusterUnavailable) as error:
+                self._refusal = str(error)
+                _LOG.warning("a ticket's Workload is not as it should be: %s", error)
+
+    async def _do(self, step: Step, made: Workloads) -> None:
+        match step:
+            case Make(ticket=ticket, active=active):
+                body = made.manifest(ticket, active)
+                await self._make(body, f"make the Workload {name_of(ticket)}")
+            case Activate(workload=workload, active=active):
+                await self._patch(workload, {"spec": {"active": active}})
+            case HoldOff(workload=workload):
+                _LOG.warning("the turn of a ticket came to nothing", extra={"ticket": workload.ticket})
+                self.hold_off([workload.ticket])
+                await self._patch(workload, {"spec": {"active": False}})
+            case Rejoin(workload=workload, attempt=attempt, active=active):
+                annotations = {ATTEMPT: str(attempt)}
+                await self._patch(workload, {"metadata": {"annotations": annotations}, "spec": {"active": active}})
+            case GiveBack(workload=workload):
+                await self._patch(workload, given_back(workload, self._clock()), "/status")
+            case NoteReady(workload=workload):
+                await self._say(workload, {"PodsReady": "Started"})
+            case Remove(workload=workload):
+                await self._say(workload, {"Finished": "JobFinished"})
+                await self._api.delete(self._path_of(workload), f"delete the Workload {workload.name}")
+
+    async def _make(self, body: Mapping[str, object], what: str) -> None:
+        status, answer = await self._api.ask("POST", self._path, {}, body)
+        if status != HTTPStatus.CONFLICT:  # it is there already, and the watch will tell
+            make_sure(status, answer, what)
+
+    async def _patch(self, workload: Workload, body: Mapping[str, object], part: str = "") -> None:
+        path = self._path_of(workload) + part
+        status, answer = await self._api.ask("PATCH", path, {"fieldManager": "labpool"}, body, content_type=_MERGE)
+        if status not in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND):  # it has changed meanwhile: the next look tells
+            make_sure(status, answer, f"change the Workload {workload.name}")
+
+    async def _say(self, workload: Workload, conditions: Mapping[str, str]) -> None:
+        body = said_of(workload, conditions, self._clock())
+        try:
+            await self._api.apply(
+                f"{self._path_of(workload)}/status", body, f"say how the Workload {workload.name} stands", force=True
+            )
+        except FieldsTaken:
+            _LOG.info("the Workload %s changed meanwhile", workload.name)
+
+    async def _ask_places(self) -> None:
+        """Where Kueue doesn't tell, the order of its lines is known all the same, but for what it plans ahead."""
+        queues = {each.queue for each in self._ours().values() if each.pending}
+        found = await asyncio.gather(*(self._places_of(queue) for queue in sorted(queues)))
+        self._places = {name: place for places in found for name, place in places.items()}
+
+    async def _places_of(self, queue: str) -> dict[str, int]:
+        path = f"{self._visibility}/{queue}/pendingworkloads"
+        try:
+            status, answer = await self._api.ask("GET", path, {"limit": str(_MOST_PENDING)})
+            if status == HTTPStatus.NOT_FOUND:  # this Kueue shows none, or the queue is not there yet
+                return {}
+            make_sure(status, answer, "read the places of those who wait")
+        except ClusterRefused as error:
+            self._refusal = str(error)
+            return {}
+        except ClusterUnavailable as error:
+            _LOG.debug("Kueue doesn't tell places: %s", error)
+            return {}
+        return _places_in(answer)
+
+    def _path_of(self, workload: Workload) -> str:
+        return f"{self._path}/{workload.name}"
+
+
+def _places_in(answer: Mapping[str, object]) -> dict[str, int]:
+    items = answer.get("items")
+    found: dict[str, int] = {}
+    for item in items if isinstance(items, list) else []:
+        metadata, position = item.get("metadata") or {}, item.get("positionInLocalQueue")
+        if isinstance(position, int):
+            found[str(metadata.get("name"))] = position + 1
+    return found

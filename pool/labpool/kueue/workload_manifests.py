@@ -1,0 +1,125 @@
+"""A ticket as a Workload: what the API server is sent, and what it is sent as time goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from labpool.cluster.nodes import CPU, MEMORY, STORAGE, selecting_labels
+from labpool.domain.catalogue import Catalogue
+from labpool.domain.tickets import Ticket
+from labpool.kueue.manifests import GROUP_VERSION, HOST, labels_of
+from labpool.kueue.wanted import priority_value
+from labpool.kueue.workloads import ATTEMPT, TICKET, Condition, Workload
+from labpool.settings import LEAST_CPU, LEAST_MEMORY_GIB, ClusterSettings, KueueSettings
+
+KUEUE = "kueue.x-k8s.io"
+_POD_SET = "main"
+_MEBI = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Workloads:
+    """How tickets become Workloads. The settings name the namespace."""
+
+    catalogue: Catalogue
+    cluster: ClusterSettings
+    settings: KueueSettings
+
+    def manifest(self, ticket: Ticket, active: bool) -> dict[str, object]:
+        """A new one. Its place in line is its project's last of its class; `active`: Kueue may choose it."""
+        cohort = self.settings.cohort
+        return {
+            "apiVersion": GROUP_VERSION,
+            "kind": "Workload",
+            "metadata": {
+                "name": name_of(ticket),
+                "namespace": self.settings.namespace,
+                "labels": {**labels_of(cohort), TICKET: ticket.id},
+                "annotations": {ATTEMPT: str(ticket.attempt)},
+            },
+            "spec": {
+                "queueName": ticket.project,
+                "active": active,
+                "priorityClassRef": {
+                    "group": KUEUE,
+                    "kind": "WorkloadPriorityClass",
+                    "name": f"{cohort}-{ticket.priority.value}",
+                },
+                "priority": priority_value(ticket.priority),
+                "podSets": [self._pod_set(ticket)],
+            },
+        }
+
+    def _pod_set(self, ticket: Ticket) -> dict[str, object]:
+        offered = self.cluster.flavour(ticket.flavour)
+        container = {"name": "server", "image": "server", "resources": {"requests": self._requests(ticket)}}
+        spec = {
+            "containers": [container],
+            "restartPolicy": "Never",
+            "nodeSelector": selecting_labels(offered),
+        }
+        return {"name": _POD_SET, "count": 1, "topologyRequest": {"required": HOST}, "template": {"spec": spec}}
+
+    def _requests(self, ticket: Ticket) -> dict[str, str]:
+        """The same as the pod's, else its machine would be fuller than Kueue thinks, or emptier."""
+        profile, pod = self.catalogue.profile_of(ticket), self.cluster.profile(ticket.profile)
+        return {
+            CPU: f"{round(max(profile.cpu, LEAST_CPU) * 1000)}m",
+            MEMORY: _mebibytes(max(profile.memory_gib, LEAST_MEMORY_GIB)),
+            STORAGE: _mebibytes(pod.ephemeral_gib),
+            self.cluster.flavour(ticket.flavour).resource: str(ticket.gpus),
+        }
+
+
+def name_of(ticket: Ticket) -> str:
+    """One for each time that its user has joined the line: who missed a turn stands at its end again."""
+    return f"ticket-{ticket.id}" + (f"-{ticket.unclaimed}" if ticket.unclaimed else "")
+
+
+def said_of(workload: Workload, conditions: Mapping[str, str], now: datetime) -> dict[str, object]:
+    """Our conditions, by their types with the reasons, as the status to apply."""
+    at = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = [
+        {"type": kind, "status": "True", "reason": reason, "message": _MESSAGES[kind], "lastTransitionTime": at}
+        for kind, reason in conditions.items()
+    ]
+    metadata = {"name": workload.name}
+    return {"apiVersion": GROUP_VERSION, "kind": "Workload", "metadata": metadata, "status": {"conditions": said}}
+
+
+_MESSAGES = {"PodsReady": "The server answers.", "Finished": "The pool has no lease for it any more."}
+
+
+def given_back(workload: Workload, now: datetime) -> dict[str, object]:
+    """The change by which a Workload gives back what it holds and stands in line again, where it stood.
+
+    It is what Kueue does for its own jobs once their pods are gone. The conditions are sent as a whole, so the
+    change is only for the version of the Workload that they were read from.
+    """
+    at = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = {
+        "QuotaReserved": Condition("QuotaReserved", "False", "Pending", "Given back by the pool.", at),
+        "Admitted": Condition("Admitted", "False", "NoReservation", "Given back by the pool.", at),
+        "Requeued": Condition("Requeued", "True", "GivenBack", "The pool has given back what it held.", at),
+    }
+    kept = [each for each in workload.conditions if each.type not in {*told, "PodsReady"}]
+    conditions = [
+        {
+            "type": each.type,
+            "status": each.status,
+            "reason": each.reason,
+            "message": each.message,
+            "lastTransitionTime": each.since,
+        }
+        for each in (*kept, *told.values())
+    ]
+    return {
+        "metadata": {"resourceVersion": workload.version},
+        "status": {"admission": None, "conditions": conditions},
+    }
+
+
+def _mebibytes(gib: float) -> str:
+    return f"{max(round(gib * _MEBI), 1)}Mi"

@@ -1,0 +1,275 @@
+"""The engine kueue from end to end: a real hub and pool outside the cluster, Kueue's queues and pods inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from labpool.api_models import TicketView
+from labpool.client import PoolUnavailable
+
+from tests.clearing import clear
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
+from tests.kubernetes.kube_lab import KubeLab, Manifest, running_kube_lab
+from tests.kubernetes.queues import HOST, Queues
+from tests.real_hub import wait_until
+from tests.running_lab import RunningLab
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
+
+NAMESPACE = "kueue-servers"
+_SIZES = (1, 4, 5, 8)
+_LAB: dict[str, Any] = {"nominal": {"a100": 16}, "borrow": {"a100": 16}, "profiles": [f"gpu-{size}" for size in _SIZES]}
+POOL_YAML: dict[str, Any] = {
+    "engine": "kueue",
+    "kubernetes": {"namespace": NAMESPACE},
+    "kueue": {"cohort": NAMESPACE},
+    "flavours": {"a100": {"title": "A100", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: A100}}},
+    "limits": {"user": {"gpus": 32, "servers": 10, "queued": 30}, "users": {"olga": {"gpus": 8}}},
+    "profiles": {
+        f"gpu-{size}": {
+            "title": f"{size} GPUs",
+            "flavour": "a100",
+            "gpus": size,
+            "cpu": 1,
+            "memory_gib": 1,
+            "max_hours": 8,
+        }
+        for size in _SIZES
+    },
+    "projects": {
+        "vision": {"title": "Vision group", "members": {"groups": ["vision", "vision-owners"]}, **_LAB},
+        "speech": {"title": "Speech group", "members": {"groups": ["speech"]}, **_LAB},
+    },
+    "queue": {
+        "shortest_minutes": 0.001,
+        "restart_minutes": 0.1,
+        "turnover_minutes": 0,
+        "end_grace_minutes": 0.02,
+        "grace_minutes": 0.1,
+        "placement_minutes": 0.05,
+        "reconcile_seconds": 0.5,
+    },
+}
+
+
+@dataclass
+class KueueLab:
+    """The lab, and what Kueue has of it."""
+
+    lab: RunningLab
+    kube: KubeLab
+    queues: Queues
+
+    def ask(self, user: str, gpus: int = 8, name: str = "", project: str = "vision") -> None:
+        """Start a server, or wait for its turn."""
+        answer = self.lab.start_server(user, {"project": project, "profile": f"gpu-{gpus}", "hours": 2}, name)
+        assert answer.status_code in {201, 202, 503}, answer.text
+
+    def start(self, user: str, gpus: int = 8, name: str = "", project: str = "vision") -> str:
+        """The same, and wait until it is up; returns its ticket."""
+        self.ask(user, gpus, name, project)
+        self.lab.wait_ready(user, name)
+        return self.ticket(user, name).id
+
+    def ticket(self, user: str, name: str = "") -> TicketView:
+        """A server's open ticket."""
+        found = self.lab.ticket(user, name)
+        assert found is not None, f"{user} has no ticket for {name!r}"
+        return found
+
+    def why(self, user: str, name: str = "") -> str:
+        """Why it waits; empty where it doesn't."""
+        wait = self.ticket(user, name).wait
+        return wait.reason if wait else ""
+
+    def workloads(self) -> dict[str, Manifest]:
+        """All there are, by name."""
+        answer = self.kube.cluster.kubectl("get", "workloads", f"--namespace={NAMESPACE}", "--output=json")
+        return {each["metadata"]["name"]: each for each in json.loads(answer)["items"]}
+
+
+@pytest.fixture(scope="module")
+def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KueueLab]:
+    queues = Queues(cluster, NAMESPACE, tmp_path_factory.mktemp("queues"))
+    with running_kube_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, json.dumps(POOL_YAML)) as kube:
+        for user in ("ada", "bert", "olga"):
+            kube.lab.signed_in(user)
+        yield KueueLab(kube.lab, kube, queues)
+        clear(kube.lab)
+        kube.lab.stop()  # or it would make the queues again
+        queues.write({})
+        wait_until(lambda: queues.run("--force").exit_code == 0, "the end of the queues")
+
+
+@pytest.fixture
+def kueue(module_lab: KueueLab) -> Iterator[KueueLab]:
+    """The module's lab; afterwards nothing runs, nobody waits, and Kueue knows of nothing."""
+    yield module_lab
+    clear(module_lab.lab)
+    wait_until(lambda: module_lab.workloads() == {}, "the end of all Workloads")
+
+
+def test_turn_lease_pod_and_release(kueue: KueueLab):
+    ticket = kueue.start("ada")
+    (pod,) = kueue.kube.pods()
+    (workload,) = kueue.workloads().values()
+    assignment = workload["status"]["admission"]["podSetAssignments"][0]["topologyAssignment"]
+    assert pod["spec"]["nodeName"] == assignment["slices"][0]["valuesPerLevel"][0]["universal"]
+    assert pod["metadata"]["annotations"]["labpool/ticket"] == ticket
+    wait_until(lambda: kueue.queues.has(f"ticket-{ticket}", "PodsReady"), "PodsReady")
+    kueue.lab.stop_server("ada")
+    wait_until(lambda: kueue.workloads() == {}, "the release")
+    assert kueue.lab.leased() == {}
+
+
+def test_machines_with_running_servers_take_no_more_than_they_have(kueue: KueueLab):
+    for name in ("a", "b", "c", "d"):
+        kueue.start("ada", gpus=4, name=name)
+        kueue.start("ada", gpus=4, name=f"{name}2")  # had Kueue counted the pods twice, they would find no room
+    nodes = [pod["spec"]["nodeName"] for pod in kueue.kube.pods()]
+    assert sorted(nodes) == sorted([f"gpu-{number}" for number in (1, 2, 3, 4)] * 2)
+
+
+def test_waits_with_place_and_starts_by_itself(kueue: KueueLab):
+    for name in ("a", "b", "c", "d"):
+        kueue.start("ada", name=name)
+    kueue.ask("olga", gpus=8)
+    wait_until(lambda: kueue.ticket("olga").place == 1, "a place")
+    assert kueue.ticket("olga").starts_by is None
+    assert "No latest time is promised" in kueue.ticket("olga").no_promise
+    assert kueue.why("olga") in {"devices", "project_limit"}
+    kueue.lab.stop_server("ada", "b")
+    kueue.lab.wait_ready("olga")
+
+
+def test_who_is_over_the_limit_waits_outside_and_keeps_the_place(kueue: KueueLab):
+    kueue.start("olga")
+    kueue.ask("olga", name="second")
+    wait_until(lambda: kueue.why("olga", "second") == "own_limit", "the reason")
+    waiting = kueue.workloads()[f"ticket-{kueue.ticket('olga', 'second').id}"]
+    assert waiting["spec"]["active"] is False
+    kueue.lab.stop_server("olga")
+    kueue.lab.wait_ready("olga", "second")
+
+
+def test_borrower_gives_back_with_notice_and_grace_and_starts_again(kueue: KueueLab):
+    tickets = {name: kueue.start("ada", name=name) for name in ("a", "b", "c", "d")}
+    for name in tickets:
+        kueue.lab.use("ada", name)
+    kueue.ask("bert", project="speech")
+    wait_until(lambda: _reclaiming(kueue, tickets) != [], "the taking back")
+    (taken,) = _reclaiming(kueue, tickets)
+    notice = kueue.ticket("ada", taken).notice
+    assert notice is not None
+    assert "borrowed" in notice.message
+    assert kueue.why("bert") == "coming_back"
+    assert kueue.lab.is_ready("ada", taken)
+    kueue.lab.wait_ready("bert")
+    again = kueue.ticket("ada", taken)
+    assert (again.state, again.attempt, again.place) == ("queued", 2, 1)
+    kueue.lab.stop_server("bert")
+    kueue.lab.wait_ready("ada", taken)
+    assert kueue.ticket("ada", taken).id == tickets[taken]
+
+
+def _reclaiming(kueue: KueueLab, names: dict[str, str]) -> list[str]:
+    return [name for name in names if kueue.ticket("ada", name).state == "reclaiming"]
+
+
+def test_fragmented_machines_make_wait_with_that_reason(kueue: KueueLab):
+    for name in ("a", "b", "c", "d"):
+        kueue.start("ada", gpus=5, name=name)
+    kueue.ask("olga", gpus=4)
+    wait_until(lambda: kueue.why("olga") == "no_room", "the reason")
+    kueue.lab.stop_server("ada", "c")
+    kueue.lab.wait_ready("olga")
+
+
+def test_killed_pool_leaves_no_workload_without_ticket_and_forgets_nobody(kueue: KueueLab):
+    kueue.start("ada", name="a")
+    kueue.ask("ada", name="b")
+    (before,) = kueue.lab.pids("pool")
+    kueue.lab.kill("pool")
+    kueue.lab.stop_server("ada", "a")
+    wait_until(lambda: kueue.lab.pids("pool") not in ([], [before]), "a new pool")
+    wait_until(lambda: _answers(kueue.lab), "the pool's answer")
+    wait_until(lambda: kueue.lab.ticket("ada", "a") is None, "the end of the first one")
+    kueue.lab.wait_ready("ada", "b")
+    second = kueue.ticket("ada", "b").id
+    wait_until(lambda: set(kueue.workloads()) == {f"ticket-{second}"}, "the end of the first one's Workload")
+
+
+def _answers(lab: RunningLab) -> bool:
+    try:
+        return lab.home("ada") is not None
+    except PoolUnavailable:
+        return False
+
+
+def test_foreign_workload_is_counted_in_the_place(kueue: KueueLab):
+    for number in range(4):
+        kueue.queues.ask(f"foreign-{number}", "vision", gpus=8)
+        kueue.queues.wait_admitted(f"foreign-{number}")
+    kueue.queues.ask("foreign-waits", "vision", gpus=8)
+    try:
+        wait_until(lambda: kueue.queues.workload("foreign-waits").get("status") is not None, "Kueue's word on it")
+        kueue.ask("ada")
+        wait_until(lambda: kueue.ticket("ada").place is not None, "a place")
+        assert kueue.why("ada") in {"behind_others", "used_elsewhere"}
+    finally:
+        kueue.queues.end(*(f"foreign-{number}" for number in range(4)), "foreign-waits")
+    kueue.lab.wait_ready("ada")
+
+
+def test_turn_on_a_machine_without_room_is_given_back_and_tried_again(kueue: KueueLab):
+    pods = [_uncounted(number) for number in (1, 2, 3, 4)]
+    kueue.kube.cluster.apply(pods)
+    kueue.ask("ada")
+    wait_until(lambda: kueue.why("ada") == "not_placed", "the reason")
+    assert kueue.ticket("ada").place == 1
+    names = [pod["metadata"]["name"] for pod in pods]
+    kueue.kube.cluster.kubectl("delete", "pods", *names, f"--namespace={NAMESPACE}", "--grace-period=1")
+    kueue.lab.wait_ready("ada")
+
+
+def _uncounted(number: int) -> Manifest:
+    """A pod on a machine that Kueue takes for one whose Workload it has admitted."""
+    container = {
+        "name": "main",
+        "image": "none",
+        "command": ["sleep", "600"],
+        "resources": {"requests": {GPU: "4"}, "limits": {GPU: "4"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    spec = {"nodeName": f"gpu-{number}", "containers": [container], "tolerations": [{"operator": "Exists"}]}
+    metadata = {
+        "name": f"uncounted-{number}",
+        "namespace": NAMESPACE,
+        "annotations": {"kueue.x-k8s.io/podset-required-topology": HOST},
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def test_changed_share_reaches_the_queues_while_the_pool_runs(kueue: KueueLab):
+    def nominal() -> str:
+        (group,) = kueue.queues.read("clusterqueues", "vision")["spec"]["resourceGroups"]
+        return str(next(each["nominalQuota"] for each in group["flavors"][0]["resources"] if each["name"] == GPU))
+
+    assert nominal() == "16"
+    projects = {**POOL_YAML["projects"]}
+    projects["vision"] = {**projects["vision"], "nominal": {"a100": 12}}
+    kueue.lab.write_pool_yaml(json.dumps({**POOL_YAML, "projects": projects}))
+    wait_until(lambda: nominal() == "12", "the new share")
+    kueue.lab.write_pool_yaml(json.dumps(POOL_YAML))
+    wait_until(lambda: nominal() == "16", "the old share")

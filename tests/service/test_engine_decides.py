@@ -1,0 +1,150 @@
+"""An engine with a queue of its own: the pool shows it who waits, carries out what it decides, and says what it can't.
+
+The queue is a stand-in in memory for Kueue's, which tests/kubernetes has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from labpool.api_models import ReservationAsked, SpawnAsked
+from labpool.domain.reasons import WaitReason
+from labpool.domain.tickets import State
+from labpool.domain.verdicts import Verdict, Verdicts
+from labpool.domain.world import World
+from labpool.hub_signin import SignedIn
+from labpool.service.asking import Holds, Waits
+from labpool.service.by_admin import let_start
+from labpool.service.desk import Desk
+from labpool.service.engine_decides import PatientAsking
+from labpool.service.line_keeper import LineKeeper
+from labpool.service.problems import Rejected
+from labpool.service.reordering import step_behind
+from labpool.service.reserving import reserve
+
+from tests.domain.counter import NOW, Counter
+
+SERVER = SpawnAsked(user="ada", project="vision", profile="gpu-1", hours=1)
+
+
+class QueueInMemory:
+    """Says what a test wants it to say, and remembers whom it was shown."""
+
+    def __init__(self) -> None:
+        self.verdicts = Verdicts()
+        self.changed: Callable[[], None] = lambda: None
+        self.shown: tuple[str, ...] = ()
+
+    async def keep(self, world: World) -> None:
+        self.shown = tuple(ticket.id for ticket in world.line())
+
+    def say(self, *verdicts: Verdict) -> None:
+        self.verdicts = Verdicts({verdict.ticket: verdict for verdict in verdicts})
+        self.changed()
+
+
+class KeptDesk:
+    """A desk whose engine has such a queue."""
+
+    def __init__(self, folder: Path) -> None:
+        self.desk: Desk = Counter(folder).desk
+        self.desk.hub_answers = True
+        self.queue, self.looks = QueueInMemory(), 0
+        self.keeper = LineKeeper(self.desk, self.queue, self._look)
+
+    def _look(self) -> None:
+        self.looks += 1
+
+    async def ask(self) -> str:
+        found = await self.desk.ask(SERVER)
+        assert isinstance(found, Waits)  # though devices are free: the engine decides
+        return found.ticket.id
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> KeptDesk:
+    return KeptDesk(tmp_path)
+
+
+def test_who_waits_is_shown_and_starts_when_the_engine_says_so(kept: KeptDesk):
+    async def story() -> None:
+        ticket = await kept.ask()
+        await kept.keeper.turn()
+        assert kept.queue.shown == (ticket,)
+        kept.queue.say(Verdict(ticket, node="n2"))
+        await kept.keeper.turn()
+        lease = await kept.desk.find_lease(ticket)
+        assert lease is not None
+        assert lease.devices == ("n2-0",)
+        assert kept.looks == 1
+        await kept.keeper.turn()
+        assert kept.looks == 1  # nothing is new
+
+    asyncio.run(story())
+
+
+def test_what_the_engine_wants_back_is_taken_back_with_a_notice(kept: KeptDesk):
+    async def story() -> None:
+        ticket = await kept.ask()
+        kept.queue.say(Verdict(ticket, node="n1"))
+        await kept.keeper.turn()
+        await kept.desk.claim(ticket)
+        kept.queue.say(Verdict(ticket, node="n1", goes_back=True))
+        await kept.keeper.turn()
+        found, lease = await kept.desk.find(ticket), await kept.desk.find_lease(ticket)
+        assert found is not None
+        assert found.state is State.RECLAIMING
+        assert lease is not None
+        assert lease.ends == NOW + kept.desk.catalogue.queue.grace
+        told = await kept.desk.view(lambda view: view.last_notice_of(ticket))
+        assert told is not None
+        assert "The cluster takes these GPUs back" in told.message
+
+    asyncio.run(story())
+
+
+def test_who_asks_is_answered_with_the_lease_if_the_engine_decides_within_a_moment(kept: KeptDesk):
+    async def story() -> None:
+        keeping = asyncio.create_task(kept.keeper.run())
+        asking = asyncio.create_task(PatientAsking(kept.desk).ask(SERVER))
+        while not kept.queue.shown:
+            await asyncio.sleep(0.01)
+        kept.queue.say(Verdict(kept.queue.shown[0], node="n1"))
+        assert isinstance(await asking, Holds)
+        keeping.cancel()
+
+    asyncio.run(story())
+
+
+def test_who_asks_is_not_kept_waiting_once_the_engine_says_no(kept: KeptDesk):
+    async def story() -> None:
+        ticket = await kept.ask()
+        kept.queue.say(Verdict(ticket, place=1, why=WaitReason.DEVICES))
+        found = await PatientAsking(kept.desk).ask(SERVER)
+        assert isinstance(found, Waits)
+        assert found.ticket.id == ticket
+
+    asyncio.run(story())
+
+
+def test_what_only_a_planner_can_is_refused_with_what_helps(kept: KeptDesk):
+    admin = SignedIn("root", frozenset(), True, frozenset({"custom:labpool:admin"}), "user")
+    start = NOW.replace(tzinfo=None)
+    wish = ReservationAsked(project="vision", flavour="gpu", devices=1, start=start, hours=1, timezone="UTC")
+
+    async def story() -> None:
+        ticket = await kept.ask()
+        for refused in (
+            lambda: reserve(kept.desk, wish, admin),
+            lambda: let_start(kept.desk, ticket, None, "for a demo", admin),
+            lambda: step_behind(kept.desk, ticket, ticket, "ada"),
+        ):
+            with pytest.raises(Rejected) as found:
+                await refused()
+            assert found.value.refusal.reason == "engine_cannot"
+            assert found.value.refusal.remedy.endswith(".")
+
+    asyncio.run(story())
