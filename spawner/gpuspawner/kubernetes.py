@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from functools import partial
 
-from kubernetes_asyncio.client import V1DeleteOptions, V1Pod, V1PodSpec
-from kubespawner import KubeSpawner
+from kubernetes_asyncio.client import V1Pod
 from kubespawner.utils import update_k8s_model
 from labpool.api_models import LeaseToApply
-from traitlets import Dict, Instance, TraitError, Unicode, default, validate
+from traitlets import Instance, default, validate
 
-from gpuspawner import pool_traits
+from gpuspawner import pod_traits, pool_traits
 from gpuspawner.asking import Asking, no_failure_limit_on_hub_5, options_are_applied_by_start
 from gpuspawner.folders import unusable_user_name
 from gpuspawner.form import render_form
+from gpuspawner.hidden_values import hidden, hidden_deep, hide_values
 from gpuspawner.options import ServerOptions
-from gpuspawner.pod_end import until_gone
-from gpuspawner.pod_events import end_in_words
 from gpuspawner.pod_folders import PodStorage
 from gpuspawner.pod_isolation import isolate
 from gpuspawner.pod_plan import PodPlan, Started, grace_seconds, plan_pod
 from gpuspawner.pod_run import PodRun
 from gpuspawner.pod_settings import check_named
 from gpuspawner.pod_shape import as_models, lay_over
-from gpuspawner.pod_start import SeenPod, come_up, patience, uid_of, words_of
-from gpuspawner.pod_watch import Watches
+from gpuspawner.pod_spawner import PodSpawner
+from gpuspawner.pod_start import patience
 
 _HOME_CLAIM = "claim-{username}"
-_CARD_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
 
 
-class GPUKubeSpawner(KubeSpawner):
+class GPUKubeSpawner(PodSpawner):
     """Start a user's server as a pod with exactly the devices it leased, on the node that it leased them on.
 
     Image, CPU, memory, devices, place and folders come from the lease and pool.yaml and stand in no trait, so nothing
@@ -49,50 +45,25 @@ class GPUKubeSpawner(KubeSpawner):
     pool_service = pool_traits.pool_service()
     default_profile = pool_traits.default_profile()
 
-    pool_url_in_pods = Unicode(
-        "", help="Address of the pool as servers reach it, without a trailing slash. Default: empty, as pool_url."
-    ).tag(config=True)
-
-    home_folder = Unicode("/home/jovyan", help="Where the user's home is mounted. Default: /home/jovyan.").tag(
-        config=True
-    )
-
-    projects_claim = Unicode(
-        "projects",
-        help="Claim (ReadWriteMany) with a folder for each project, mounted at /projects/<project>. Default: projects. "
-        "Empty: none is mounted.",
-    ).tag(config=True)
-
-    datasets_claim = Unicode(
-        "datasets",
-        help="Claim with the folders of pool.yaml's datasets, mounted read-only at /datasets/<dataset>. Default: "
-        "datasets. Empty: none is mounted.",
-    ).tag(config=True)
-
-    logs_claim = Unicode(
-        "logs",
-        help="Claim (ReadWriteMany) of the log store, of which /logs/<project> is the folder <user>/<project>. "
-        "Default: logs. Empty: none is mounted.",
-    ).tag(config=True)
-
-    pod_overrides = Dict(
-        {},
-        help="Keys of a pod's spec, as the API names them, that replace what labpool says, its bounds included; each "
-        "start says so in the log. Default: none.",
-    ).tag(config=True)
+    pool_url_in_pods = pod_traits.pool_url_in_pods()
+    home_folder = pod_traits.home_folder()
+    home_access_mode = pod_traits.home_access_mode()
+    projects_claim = pod_traits.projects_claim()
+    datasets_claim = pod_traits.datasets_claim()
+    logs_claim = pod_traits.logs_claim()
+    pod_overrides = pod_traits.pod_overrides()
 
     user_options: object  # set by the hub: whatever was sent or stored
     _plan: PodPlan | None = None
-    _left: str | None = None  # the pod of an earlier start, "" for none, None before the cluster was asked
+    _said: set[str]
     _is_up = False
     _look = Instance(asyncio.Lock, ())
-    _watches = Watches(KubeSpawner.reflectors)
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         # one home for all servers of a user, under a name that is no other user's, whatever the chart says
         self.slug_scheme, self.pvc_name_template = "safe", _HOME_CLAIM
-        self.storage_pvc_ensure, self.storage_access_modes = True, ["ReadWriteMany"]
+        self.storage_pvc_ensure, self.storage_access_modes = True, [self.home_access_mode]
         self.remember_pvc_name = self.handle_legacy_names = False
         self.pvc_name = self._expand_user_properties(_HOME_CLAIM)
         self.pod_name = self._expand_user_properties(self.pod_name_template)
@@ -122,17 +93,22 @@ class GPUKubeSpawner(KubeSpawner):
     def _no_failure_limit_on_hub_5(self, proposal: Mapping[str, int]) -> int:
         return no_failure_limit_on_hub_5(proposal["value"])
 
+    @validate("extra_container_config")
+    def _without_shown_values(self, proposal: Mapping[str, object]) -> object:
+        return hidden_deep(proposal["value"])
+
+    @validate("pool_id")
+    def _value_of_a_label(self, proposal: Mapping[str, str]) -> str:
+        return pod_traits.value_of_a_label(proposal["value"])
+
     @validate("pod_overrides")
     def _keys_of_a_spec(self, proposal: Mapping[str, dict[str, object]]) -> dict[str, object]:
-        overrides = proposal["value"]
-        try:
-            update_k8s_model(V1PodSpec(containers=[]), overrides)
-        except ValueError as error:
-            raise TraitError(
-                f"GPUKubeSpawner.pod_overrides is {overrides}, expected keys of a pod's spec as the API names them, "
-                "such as runtimeClassName."
-            ) from error
-        return overrides
+        return pod_traits.keys_of_a_spec(proposal["value"])
+
+    @property
+    def grace_seconds(self) -> int:
+        """What a stopped pod has for a last checkpoint, as pool.yaml says now."""
+        return grace_seconds(self.asking.pool_file)
 
     @property
     def asking(self) -> Asking:
@@ -155,15 +131,13 @@ class GPUKubeSpawner(KubeSpawner):
             GPUsUnavailable: a GPU profile was asked for and the pool doesn't answer.
         """
         self._plan, self._is_up = None, False
-        self._left = self._start_future = None
         clock = asyncio.get_running_loop().time
         deadline = clock() + patience(self.start_timeout)
         options = self.asking.understood()
         lease = await self.asking.lease(options)
         self.plan(options, lease)
         self._pvc_exists = False  # it may have been deleted meanwhile; making it again does no harm
-        starting = asyncio.ensure_future(self._start_pod())
-        return await come_up(starting, lambda: SeenPod(self._new_pod(), self.events), deadline - clock(), self.log)
+        return await self.bring_up(deadline - clock())
 
     def plan(self, options: ServerOptions, lease: LeaseToApply | None) -> None:
         """Settle what the next pod of this server gets.
@@ -176,6 +150,7 @@ class GPUKubeSpawner(KubeSpawner):
         storage = PodStorage(self.home_folder, self.pvc_name, self.projects_claim, self.datasets_claim, self.logs_claim)
         started = Started(self.user.name, options, lease)
         address = self.pool_url_in_pods or self.pool_url
+        self._said = set()
         try:
             self._plan = plan_pod(started, file, storage, address, self.pool_id)
         except ValueError as error:
@@ -183,31 +158,12 @@ class GPUKubeSpawner(KubeSpawner):
 
     async def get_pod_manifest(self) -> V1Pod:
         """The pod of the settled plan."""
-        assert self._plan is not None, "a pod is made after its plan was settled"
-        pod = as_models(await super().get_pod_manifest(), self.api.api_client)
-        lay_over(pod, self._plan)
-        isolate(pod, self.log)
-        if self.pod_overrides:
-            self.log.warning("pod_overrides replaces %s of %s", ", ".join(self.pod_overrides), self.pod_name)
-            update_k8s_model(pod.spec, self.pod_overrides)
-        return pod
+        return self._bounded(await super().get_pod_manifest(), is_last=not self.modify_pod_hook)
 
     def get_env(self) -> dict[str, str]:
-        """Add this start's variables; which cards a pod sees is said by its devices alone."""
+        """What the hub tells a server, so that no log shows it; the plan's own is laid over it."""
         env: dict[str, str] = super().get_env()
-        told = self._plan.environment if self._plan else {}
-        return {name: value for name, value in env.items() if name not in _CARD_VARIABLES} | dict(told)
-
-    async def progress(self) -> AsyncIterator[dict[str, object]]:
-        """What happens to the pod, each thing said once, in words for researchers."""
-        said = ""
-        async for step in super().progress():
-            event = step.get("raw_event")
-            if event is None:
-                yield step
-            elif (words := words_of(event)) and words.sentence != said:
-                said = words.sentence
-                yield {"progress": step["progress"], "message": said}
+        return {name: hidden(value) for name, value in env.items()}
 
     def add_poll_callback(self, callback: Callable[..., object], *args: object, **kwargs: object) -> None:
         """Learn that the server is up: the hub adds its callback then, after a start and after its own restart."""
@@ -215,27 +171,19 @@ class GPUKubeSpawner(KubeSpawner):
         self._is_up = True
 
     async def stop(self, now: bool = False) -> None:
-        """Stop the pod, and end the lease if a person stopped a server that was up.
+        """Stop the pod, and end the lease if a person stopped a server that was up or still starting.
 
         KubeSpawner itself calls this with `now` to clear a dead pod away, the hub after a failed start; the lease stays
         then, for the next try.
         """
-        ticket = PodRun.of_pod(self._pod()).ticket if self._is_up and not now else ""
+        ticket = "" if now or not self._is_stopped_by_person() else self._run().ticket
         try:
-            await self._end_pod(now)
+            await super().stop(now)
         finally:
             if not now:
                 self._plan, self._is_up = None, False
             if ticket:
                 await self.asking.report_stopped(ticket)
-
-    async def poll(self) -> int | None:
-        """Look as KubeSpawner does, and say in the log why a pod ended before it is cleared away."""
-        await self._watch()
-        if words := end_in_words(self._pod()):
-            self.log.warning("pod %s ended: %s", self.pod_name, words.sentence)
-        status: int | None = await super().poll()
-        return status
 
     async def poll_and_notify(self) -> int | None:
         """End a CPU server whose hours are over, then look as usual: the hub takes a dead server's route away.
@@ -243,46 +191,49 @@ class GPUKubeSpawner(KubeSpawner):
         One look at a time, for the reason that `SimpleLocalGPUSpawner.poll_and_notify` names.
         """
         async with self._look:
-            if self._is_up and PodRun.of_pod(self._pod()).is_over(datetime.now(timezone.utc)):
+            if self._is_up and PodRun.of_pod(self.pod).is_over(datetime.now(timezone.utc)):
                 self.log.info("hours are over, stopping CPU server %s", self._log_name)
-                await self._end_pod(now=False)
+                await super().stop()
             status: int | None = await super().poll_and_notify()
         return status
 
-    @property
-    def events(self) -> list[Mapping[str, object]]:
-        """The events about the pod of this start, oldest first; nothing of what an earlier one left."""
-        uid = uid_of(self._new_pod())
-        seen = self.event_reflector.resources.values() if self.event_reflector and uid else ()
-        ours = [event for event in seen if event["involvedObject"].get("uid") == uid]
-        return sorted(ours, key=lambda event: event["lastTimestamp"] or event["eventTime"])
+    async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
+        # only now has KubeSpawner asked the admin's hook
+        bounded = self._bounded(pod, is_last=True) if self.modify_pod_hook else pod
+        made: bool = await super()._make_create_pod_request(bounded, request_timeout)
+        return made
 
-    def _pod(self) -> Mapping[str, object]:
-        pods: Mapping[str, Mapping[str, object]] = self.pod_reflector.pods if self.pod_reflector else {}
-        return pods.get(f"{self.namespace}/{self.pod_name}", {})
+    def _bounded(self, pod: V1Pod, is_last: bool) -> V1Pod:
+        """A pod as the plan says and within its bounds, whatever the configuration made of it; at last overridden."""
+        assert self._plan is not None, "a pod is made after its plan was settled"
+        pod = as_models(pod, self.api.api_client)
+        pod.metadata.name = self.pod_name
+        lay_over(pod, self._plan)
+        isolate(pod, self._plan.mounts, self._note)
+        if self.pod_overrides and is_last:
+            self._log_once(f"pod_overrides replaces {', '.join(self.pod_overrides)} of {self.pod_name}")
+            update_k8s_model(pod.spec, self.pod_overrides)
+            pod = as_models(pod, self.api.api_client)
+        hide_values(pod)
+        return pod
 
-    def _new_pod(self) -> Mapping[str, object]:
-        pod = self._pod()
-        return {} if self._left is None or uid_of(pod) == self._left else pod
+    def _note(self, what: str) -> None:
+        self._log_once(
+            f"{what} is left out of {self.pod_name}: no researcher's pod has it. Take it out of the configuration, or "
+            "name it in pod_overrides if it has to be"
+        )
 
-    async def _watch(self) -> None:
-        """Before each look: see that pods and events are watched."""
-        await self._watches.see_to(self._get_reflector_key("pods"), partial(self._start_watching_pods, replace=True))
-        if self.events_enabled:
-            begin = partial(self._start_watching_events, replace=True)
-            await self._watches.see_to(self._get_reflector_key("events"), begin)
+    def _log_once(self, line: str) -> None:
+        """Say something of this start, which may make its pod more than once."""
+        if line not in self._said:
+            self._said.add(line)
+            self.log.warning("%s", line)
 
-    async def _start_pod(self) -> str:
-        """Start as KubeSpawner does, which also takes away what an earlier start left."""
-        await self._watch()
-        await super().poll()
-        self._left = uid_of(self._pod())
-        address: str = await super().start()
-        return address
+    def _run(self) -> PodRun:
+        """What the pod was or is to be started with; a hub that did not start it reads that from the pod."""
+        return PodRun.planned(self._plan.annotations) if self._plan else PodRun.of_pod(self.pod)
 
-    async def _end_pod(self, now: bool) -> None:
-        await self._watch()
-        grace = 0 if now else grace_seconds(self.asking.pool_file)
-        options = V1DeleteOptions(grace_period_seconds=grace)
-        delete = partial(self._make_delete_pod_request, self.pod_name, options, grace, self.k8s_api_request_timeout)
-        await until_gone(delete, lambda: not self._pod(), self.pod_name, grace)
+    def _is_stopped_by_person(self) -> bool:
+        """Whether a stop is: the hub itself calls for one while its spawn, which failed, is still under way."""
+        is_spawning = self._spawn_future is not None and not self._spawn_future.done()
+        return self._is_up or (self._plan is not None and not is_spawning)

@@ -1,13 +1,26 @@
-"""Waiting for a pod that ends: as long as it may take for its last checkpoint, and a while for what comes after."""
+"""The end of a pod: how it ended, and waiting for one that does.
+
+That takes as long as its last checkpoint may take, and a while for what comes after.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from jupyterhub.utils import exponential_backoff
 
+from gpuspawner.pod_fields import has_ended, mapping, notebook_end
+
 _ANSWER_SECONDS = 30.0
 _MARGIN_SECONDS = 30.0
+
+
+def exit_code(pod: Mapping[str, object]) -> int | None:
+    """How a pod's server ended, whatever else of the pod runs on; None while it has not. 1 where nobody knows."""
+    if not has_ended(pod):
+        return None
+    code = mapping(notebook_end(pod)).get("exitCode")
+    return code if isinstance(code, int) else 1
 
 
 async def until_gone(delete: Callable[[], Awaitable[bool]], is_gone: Callable[[], bool], name: str, grace: int) -> None:

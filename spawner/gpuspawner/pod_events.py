@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gpuspawner.pod_fields import listed, mapping, text
+from gpuspawner.pod_fields import container_states, has_ended, mapping, notebook_end, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ _MACHINE_TROUBLE = Words("The machine has trouble starting the server; it tries 
 _NOT_MOUNTED = Words(
     "A folder can't be reached yet: the machine has not connected the lab's storage. It tries again by itself."
 )
+_LENT_ELSEWHERE = Words(
+    "A folder of this server, as a rule your home, is in use by another server, and the lab's storage lends it to one "
+    "machine at a time. Stop your other server; where it has just ended, this goes on by itself within some minutes."
+)
+_OUT_OF_REACH = Words(
+    "A folder of this server, as a rule your home, is on storage that its machine does not reach. Choose another "
+    "profile, or tell a lab admin."
+)
 _STORAGE_MISSING = Words("A folder of this server has no storage yet. If this stays so for minutes, tell a lab admin.")
 _OUT_OF_DISK = Words(
     "The server filled more of its machine's disk than its profile allows and was ended. Keep large files in your home "
@@ -60,6 +68,8 @@ _ROOT_IMAGE = Words(f"The image of this profile wants to run as root, which no s
 _RULES = (
     _Rule("Scheduled", "", Words("A machine was found.")),
     _Rule("FailedScheduling", "skip schedule deleting pod", None),
+    _Rule("FailedScheduling", "ReadWriteOncePod", _LENT_ELSEWHERE),
+    _Rule("FailedScheduling", "PersistentVolume's node affinity|volume node affinity|volume zone", _OUT_OF_REACH),
     _Rule("FailedScheduling", "persistentvolumeclaim|unbound|volume|free storage", _STORAGE_MISSING),
     _Rule("FailedScheduling", "Insufficient [a-z0-9.-]+/", Words("Waiting for its GPUs to be free on the machine.")),
     _Rule("FailedScheduling", "Insufficient", Words("Waiting for CPU, memory or disk to be free on the machine.")),
@@ -82,6 +92,7 @@ _RULES = (
     _Rule("BackOff", "", Words("The server ended while it was starting; it is tried again.")),
     _Rule("Created", "", Words("The server is being started.")),
     _Rule("Started", "", Words("The server is starting up.")),
+    _Rule("FailedAttachVolume", "Multi-Attach error", _LENT_ELSEWHERE),
     _Rule("FailedMount|FailedAttachVolume|FailedMapVolume", "", _NOT_MOUNTED),
     _Rule("VolumePermissionChangeInProgress", "", Words("Your files are being made readable; many take a while.")),
     _Rule("FailedCreatePodSandBox|FailedCreatePodContainer|NetworkNotReady|FailedSync", "", _MACHINE_TROUBLE),
@@ -111,16 +122,13 @@ def in_words(reason: str, said: str) -> Words | None:
 
 
 def end_in_words(pod: Mapping[str, object]) -> Words | None:
-    """Why a pod ended, read from its status; None while it has not."""
-    status = mapping(pod.get("status"))
-    if status.get("phase") not in {"Failed", "Succeeded"}:
+    """Why a pod's server ended, read from the pod's status; None while it has not."""
+    if not has_ended(pod):
         return None
-    known = in_words(text(status, "reason"), text(status, "message"))
-    if known is not None:
-        return known
-    for container in listed(status.get("containerStatuses")):
-        ended = mapping(mapping(container.get("state")).get("terminated"))
-        if known := in_words(text(ended, "reason"), text(ended, "message")):
+    status, of_notebook = mapping(pod.get("status")), notebook_end(pod)
+    ends = container_states(pod).values() if of_notebook is None else [{"terminated": of_notebook}]
+    for told in (status, *(mapping(state.get("terminated")) for state in ends)):
+        if known := in_words(text(told, "reason"), text(told, "message")):
             return known
     return _ENDED
 

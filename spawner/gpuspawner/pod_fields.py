@@ -26,3 +26,14 @@ def container_states(pod: Mapping[str, object]) -> dict[str, Mapping[str, object
     """What each container of a pod is in: `waiting`, `running` or `terminated`."""
     statuses = listed(mapping(pod.get("status")).get("containerStatuses"))
     return {text(each, "name"): mapping(each.get("state")) for each in statuses}
+
+
+def notebook_end(pod: Mapping[str, object]) -> Mapping[str, object] | None:
+    """What is told of the end of a pod's server; None while it has not ended, or where nothing is told."""
+    ended = container_states(pod).get(NOTEBOOK, {}).get("terminated")
+    return ended if isinstance(ended, Mapping) else None
+
+
+def has_ended(pod: Mapping[str, object]) -> bool:
+    """Whether a pod's server is over. Further containers may go on, or not even have begun."""
+    return notebook_end(pod) is not None or mapping(pod.get("status")).get("phase") in {"Failed", "Succeeded"}

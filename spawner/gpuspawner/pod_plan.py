@@ -17,10 +17,10 @@ from gpuspawner.environment import Surroundings, server_environment
 from gpuspawner.folders import UserFolders
 from gpuspawner.options import ServerOptions
 from gpuspawner.pod_folders import RUNTIME, Mount, PodStorage, mounts_of
+from gpuspawner.pod_left_out import NO_CARD
 from gpuspawner.pod_run import annotations_of
 
 LOGS = Path("/logs")
-_NO_CARD = {"CUDA_VISIBLE_DEVICES": "", "NVIDIA_VISIBLE_DEVICES": "void"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Devices:
 class PodPlan:
     """All that a start decides about its pod. CPU in cores, sizes in GiB, `grace` from SIGTERM to SIGKILL in seconds.
 
-    An empty `image` stands for the hub's. `device_taints` are the keys of taints that only pods with devices tolerate.
+    An empty `image` stands for the hub's. `device_taints` are those that only pods with devices tolerate.
     """
 
     image: str
@@ -56,7 +56,7 @@ class PodPlan:
     memory_gib: float
     ephemeral_gib: float
     devices: Devices | None
-    device_taints: frozenset[str]
+    device_taints: frozenset[Toleration]
     mounts: tuple[Mount, ...]
     environment: Mapping[str, str]
     labels: Mapping[str, str]
@@ -90,7 +90,7 @@ def plan_pod(started: Started, file: PoolFile, storage: PodStorage, pool_url: st
         device_taints=cluster.device_taints,
         mounts=mounts_of(started.user, options.project, storage, cluster.datasets_of(options.project), shared_memory),
         environment={
-            **server_environment(options, profile, lease, around),
+            **_without_missing_folders(server_environment(options, profile, lease, around), storage),
             **_about_pod(folders.home, pod.image, cpu, memory),
             **_about_cards(lease, file),
         },
@@ -114,6 +114,11 @@ def _devices(lease: LeaseToApply | None, file: PoolFile) -> Devices | None:
     return Devices(offered.resource, len(lease.devices), first.node, offered.node_labels, offered.tolerations)
 
 
+def _without_missing_folders(told: Mapping[str, str], storage: PodStorage) -> dict[str, str]:
+    # without the variable, tfpresets writes runs into the current folder, and Lab shows no tile of TensorBoard
+    return {name: value for name, value in told.items() if storage.logs_claim or name != "LABPOOL_LOGS"}
+
+
 def _about_pod(home: Path, image: str, cpu: float, memory_gib: float) -> dict[str, str]:
     """What the hub would say of its own traits, which no start changes."""
     sizes = {"CPU_LIMIT": f"{cpu:g}", "CPU_GUARANTEE": f"{cpu:g}"}
@@ -128,6 +133,6 @@ def _about_pod(home: Path, image: str, cpu: float, memory_gib: float) -> dict[st
 def _about_cards(lease: LeaseToApply | None, file: PoolFile) -> dict[str, str]:
     # the device plugin says which cards a pod sees; one without devices must see none, whatever its image asks for
     if lease is None or not lease.devices:
-        return _NO_CARD
+        return NO_CARD
     cap = file.cluster.flavour(lease.devices[0].flavour).memory_cap_gib
     return {"LABPOOL_GPU_MEMORY_GIB": f"{cap:g}"} if cap else {}

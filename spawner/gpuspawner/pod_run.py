@@ -28,6 +28,11 @@ class PodRun:
         running = mapping(container_states(pod).get(NOTEBOOK, {}).get("running"))
         return cls(text(annotations, _TICKET), _end(text(running, "startedAt"), text(annotations, _HOURS)))
 
+    @classmethod
+    def planned(cls, annotations: Mapping[str, str]) -> PodRun:
+        """The run of a pod that is to have these annotations."""
+        return cls(annotations.get(_TICKET, ""))
+
     def is_over(self, now: datetime) -> bool:
         """Whether the hub has to end it: the hours of a CPU server; a lease is ended by the pool."""
         return not self.ticket and self.ends is not None and now >= self.ends

@@ -7,25 +7,24 @@ from types import SimpleNamespace
 
 from kubernetes_asyncio.client import ApiClient
 from kubernetes_asyncio.client.models import (
-    V1Affinity,
     V1Container,
     V1EmptyDirVolumeSource,
+    V1EnvVar,
     V1LocalObjectReference,
-    V1NodeAffinity,
-    V1NodeSelector,
-    V1NodeSelectorRequirement,
-    V1NodeSelectorTerm,
     V1PersistentVolumeClaimVolumeSource,
     V1Pod,
     V1PodSpec,
     V1ResourceRequirements,
-    V1Toleration,
     V1Volume,
     V1VolumeMount,
 )
 
+from gpuspawner.hub_errors import NotStarted
+from gpuspawner.pod_fields import NOTEBOOK
 from gpuspawner.pod_folders import Mount
-from gpuspawner.pod_plan import Devices, PodPlan
+from gpuspawner.pod_left_out import NO_CARD
+from gpuspawner.pod_place import place
+from gpuspawner.pod_plan import PodPlan
 
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _COUNTED = {"kueue.x-k8s.io/podset-required-topology": "kubernetes.io/hostname"}
@@ -40,8 +39,12 @@ def as_models(pod: V1Pod, client: ApiClient) -> V1Pod:
 
 
 def lay_over(pod: V1Pod, plan: PodPlan) -> None:
-    """Change `pod` to what `plan` says."""
-    spec, notebook = pod.spec, pod.spec.containers[0]
+    """Change `pod` to what `plan` says.
+
+    Raises:
+        NotStarted: it has no container for the server.
+    """
+    spec, notebook = pod.spec, _server_first(pod.spec)
     pod.metadata.labels = {**_without_queue(pod.metadata.labels), **plan.labels}
     # with this mark Kueue takes the devices for those of the ticket's Workload, and doesn't count them twice
     counted = _COUNTED if plan.devices else {}
@@ -55,8 +58,24 @@ def lay_over(pod: V1Pod, plan: PodPlan) -> None:
     spec.image_pull_secrets = [V1LocalObjectReference(name=name) for name in sorted(named)]
     notebook.resources = _resources(plan)
     notebook.working_dir = plan.home
-    _place(spec, plan)
+    notebook.env = _environment(notebook.env or [], plan)
+    place(spec, plan)
     _mount(spec, notebook, plan.mounts)
+
+
+def _server_first(spec: V1PodSpec) -> V1Container:
+    of_server = [container for container in spec.containers if container.name == NOTEBOOK]
+    if len(of_server) != 1:
+        message = f"The lab's settings make a pod without one container {NOTEBOOK}. Tell a lab admin."
+        raise NotStarted(503, "settings_broken", message)
+    spec.containers = [*of_server, *(each for each in spec.containers if each.name != NOTEBOOK)]
+    return of_server[0]
+
+
+def _environment(given: list[V1EnvVar], plan: PodPlan) -> list[V1EnvVar]:
+    """The plan's, then what else is given. Which cards a pod sees is said by its devices alone."""
+    ours = [V1EnvVar(name=name, value=value) for name, value in plan.environment.items()]
+    return [*ours, *(each for each in given if each.name not in plan.environment and each.name not in NO_CARD)]
 
 
 def _without_queue(labels: dict[str, str] | None) -> dict[str, str]:
@@ -76,43 +95,6 @@ def _resources(plan: PodPlan) -> V1ResourceRequirements:
 
 def _mebibytes(gib: float) -> str:
     return f"{max(round(gib * 1024), 1)}Mi"
-
-
-def _place(spec: V1PodSpec, plan: PodPlan) -> None:
-    kept = [
-        toleration
-        for toleration in spec.tolerations or ()
-        if toleration.key and toleration.key not in plan.device_taints  # one without a key tolerates everything
-    ]
-    own = plan.devices.tolerations if plan.devices else ()
-    spec.tolerations = [
-        *kept,
-        *(
-            V1Toleration(
-                key=each.key,
-                operator="Equal" if each.value else "Exists",
-                value=each.value or None,
-                effect=each.effect or None,
-            )
-            for each in own
-        ),
-    ]
-    if plan.devices:
-        # a new one: the configured dictionary is shared by all starts
-        spec.node_selector = {**(spec.node_selector or {}), **plan.devices.node_labels}
-        _pin(spec, plan.devices)
-
-
-def _pin(spec: V1PodSpec, devices: Devices) -> None:
-    """Let it run on the lease's node only. Of several terms one has to hold, so each is bound to the node."""
-    here = V1NodeSelectorRequirement(key="metadata.name", operator="In", values=[devices.node])
-    spec.affinity = spec.affinity or V1Affinity()
-    of_node = spec.affinity.node_affinity = spec.affinity.node_affinity or V1NodeAffinity()
-    required = of_node.required_during_scheduling_ignored_during_execution
-    terms = list(required.node_selector_terms) if required else [V1NodeSelectorTerm()]
-    for term in terms:
-        term.match_fields = [here]
-    of_node.required_during_scheduling_ignored_during_execution = V1NodeSelector(node_selector_terms=terms)
 
 
 def _mount(spec: V1PodSpec, notebook: V1Container, mounts: tuple[Mount, ...]) -> None:

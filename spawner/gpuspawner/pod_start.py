@@ -12,6 +12,7 @@ from kubernetes_asyncio.client.rest import ApiException
 
 from gpuspawner.hub_errors import NotStarted
 from gpuspawner.pod_events import TAKEN_AWAY, Words, end_in_words, in_words, refusal_in_words
+from gpuspawner.pod_fields import notebook_end
 
 _LOOK_SECONDS = 1.0
 _SPARE_SECONDS = 5.0
@@ -31,6 +32,12 @@ class SeenPod:
         """All that there is to say to a researcher, the newest last."""
         told = [words_of(event) for event in self.events]
         return [words for words in (*told, end_in_words(self.pod)) if words]
+
+    @property
+    def said(self) -> str:
+        """The cluster's own words, for admins: the pod itself is soon gone."""
+        own = [f"{event.get('reason')}: {event.get('message')}" for event in self.events]
+        return "; ".join([*own, str(dict(notebook_end(self.pod) or {}))])
 
 
 def words_of(event: Mapping[str, object]) -> Words | None:
@@ -61,6 +68,7 @@ async def come_up(starting: asyncio.Future[str], see: Callable[[], SeenPod], sec
         if starting.done():
             return starting.result()
         if trouble.done():
+            log.warning("a pod failed; the cluster says: %s", see().said)
             raise NotStarted(503, "pod_failed", trouble.result())
     except ApiException as error:
         log.warning("the cluster refused a pod or a home: %s", error)
@@ -71,6 +79,7 @@ async def come_up(starting: asyncio.Future[str], see: Callable[[], SeenPod], sec
     finally:
         for task in (starting, trouble):
             task.cancel()
+    log.warning("a pod was not ready in time; the cluster says: %s", see().said)
     said = see().words
     last = said[-1].sentence if said else "Nothing was heard of it. Tell a lab admin."
     raise NotStarted(503, "not_ready_in_time", f"Your server was not ready in time. {last}")

@@ -6,9 +6,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+from gpuspawner.asking import Asking
 from gpuspawner.kubernetes import GPUKubeSpawner
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.client.rest import ApiException
+
+from tests.gpuspawner.pods import Stored, lease
 
 POD = "lab/jupyter-ada"
 Pod = dict[str, Any]
@@ -62,3 +66,15 @@ class FakeCluster:
         self.graces.append(grace_period_seconds)
         if self.ends_pods:
             self.pods.pop(POD, None)
+
+
+def wanted(spawner: GPUKubeSpawner, profile: str, monkeypatch: pytest.MonkeyPatch) -> GPUKubeSpawner:
+    """The same spawner, whose next start is one of `profile`, with a lease where that needs one."""
+
+    async def leased(asking: Asking, options: object) -> object:
+        return lease(profile)
+
+    monkeypatch.setattr(Asking, "lease", leased)
+    spawner.user_options = {"project": "vision", "profile": profile, "hours": 1}
+    spawner.orm_spawner = Stored()
+    return spawner

@@ -54,14 +54,31 @@ class FakeUser:
     spawners: Mapping[str, object] = field(default_factory=dict)
 
 
-def pod_spawner(folder: Path, user: str = "ada", pool: str = POOL, **settings: object) -> GPUKubeSpawner:
-    """A spawner with `settings` as the chart would make them, for the class that ours comes from."""
+@dataclass
+class Stored:
+    """As much of the hub's row of a server as a start needs."""
+
+    user_options: object = None
+    server: None = None
+    name: str = ""
+
+
+def pod_spawner(
+    folder: Path,
+    user: str = "ada",
+    pool: str = POOL,
+    more: Config | None = None,
+    server: str = "",
+    **settings: object,
+) -> GPUKubeSpawner:
+    """A spawner with `settings` as the chart would make them, for the class that ours comes from, and `more`."""
     file = folder / "pool.yaml"
     if not file.exists():
         file.write_text(pool)
     ours = {"pool_file": str(file), "pool_id": "lab-1", "pool_url_in_pods": "http://proxy/services/pool"}
     config = Config({"KubeSpawner": {"namespace": "lab", **settings}, "GPUKubeSpawner": ours})
-    return GPUKubeSpawner(_mock=True, config=config, user=FakeUser(user))
+    config.merge(more or Config())
+    return GPUKubeSpawner(_mock=True, config=config, user=FakeUser(user), orm_spawner=Stored(name=server))
 
 
 def lease(profile: str, node: str = "node-1") -> LeaseToApply | None:
@@ -77,7 +94,7 @@ def lease(profile: str, node: str = "node-1") -> LeaseToApply | None:
     )
     return LeaseToApply(
         ticket=f"ticket-{profile}",
-        ticket_token="token",
+        ticket_token="ticket-token",
         project="vision",
         profile=profile,
         preset="single",

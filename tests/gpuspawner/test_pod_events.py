@@ -100,7 +100,34 @@ SEEN = {
         'MountVolume.SetUp failed for volume "nfs" : mount failed: exit status 32 Output: mount.nfs: access denied',
         "has not connected the lab's storage",
     ),
-    "not attached": ("FailedAttachVolume", 'Multi-Attach error for volume "pvc-1"', "has not connected"),
+    "not attached": (
+        "FailedAttachVolume",
+        'AttachVolume.Attach failed for volume "pvc-1" : rpc error: code = Internal desc = could not attach',
+        "has not connected",
+    ),
+    "attached elsewhere": (
+        "FailedAttachVolume",
+        'Multi-Attach error for volume "pvc-1" Volume is already exclusively attached to one node and can\'t be '
+        "attached to another",
+        "Stop your other server",
+    ),
+    "used elsewhere": (
+        "FailedAttachVolume",
+        'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) jupyter-ada',
+        "lends it to one machine at a time",
+    ),
+    "used by another pod": (
+        "FailedScheduling",
+        "0/1 nodes are available: 1 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode "
+        "already in-use by another pod.",
+        "Stop your other server",
+    ),
+    "storage elsewhere": (
+        "FailedScheduling",
+        "0/5 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity, 4 node(s) didn't match "
+        "Pod's node affinity/selector.",
+        "on storage that its machine does not reach",
+    ),
     "sandbox": ("FailedCreatePodSandBox", "Failed to create pod sandbox: rpc error: code = Unknown", "it tries again"),
     "device gone": (
         "UnexpectedAdmissionError",
@@ -170,6 +197,10 @@ def test_end_of_a_pod_is_told_from_its_status():
     for expected, pod in told.items():
         words = end_in_words(pod)
         assert words is not None and expected in words.sentence
+    beside_a_sidecar = ended(terminated={"reason": "OOMKilled"})
+    beside_a_sidecar["status"]["phase"] = "Running"  # type: ignore[index]
+    words = end_in_words(beside_a_sidecar)
+    assert words is not None and "memory" in words.sentence
     assert end_in_words({"status": {"phase": "Running"}}) is end_in_words({}) is None
 
 

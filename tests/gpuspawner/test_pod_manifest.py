@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from gpuspawner.hub_errors import NotStarted
 from gpuspawner.pod_settings import check_named
+from traitlets.config import Config
 
 from tests.gpuspawner.pods import DIGEST, PROFILES, lease, manifest, pod_spawner
 
@@ -46,7 +47,7 @@ def mounts(pod: Pod) -> dict[str, tuple[str, str, bool]]:
 
     def source(name: str) -> str:
         claim = volumes[name].get("persistentVolumeClaim")
-        return claim["claimName"] if claim else volumes[name]["emptyDir"].get("medium", "disk")
+        return claim["claimName"] if claim else volumes[name].get("emptyDir", {}).get("medium", "disk")
 
     return {
         mount["mountPath"]: (source(mount["name"]), mount.get("subPath", ""), mount.get("readOnly", False))
@@ -71,16 +72,6 @@ async def test_pod_runs_on_the_node_of_its_lease_and_a_cpu_profile_anywhere(tmp_
     here = {"key": "metadata.name", "operator": "In", "values": ["node-1"]}
     assert required == {"nodeSelectorTerms": [{"matchFields": [here]}]}
     assert spec.get("nodeSelector", {}) == ({"nvidia.com/gpu.product": "A100-80"} if profile == "whole" else {})
-
-
-async def test_each_configured_choice_of_nodes_is_bound_to_the_node_too(tmp_path: Path):
-    choices = [{"matchExpressions": [{"key": f"pool-{i}", "operator": "Exists"}]} for i in range(2)]
-    spec = (await manifest(pod_spawner(tmp_path, node_affinity_required=choices), "slice"))["spec"]
-    terms = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-    assert [(term["matchExpressions"][0]["key"], term["matchFields"][0]["values"]) for term in terms] == [
-        ("pool-0", ["node-1"]),
-        ("pool-1", ["node-1"]),
-    ]
 
 
 async def test_image_is_the_profiles_by_digest_with_its_secrets_or_else_the_hubs(tmp_path: Path):
@@ -129,7 +120,7 @@ async def test_shared_memory_is_bounded_and_a_quarter_of_the_memory_where_nothin
 async def test_server_is_told_ticket_project_and_where_things_are(tmp_path: Path):
     pod = await manifest(pod_spawner(tmp_path), "quarter")
     told = environment(pod)
-    assert (told["LABPOOL_TICKET"], told["LABPOOL_TICKET_TOKEN"]) == ("ticket-quarter", "token")
+    assert (told["LABPOOL_TICKET"], told["LABPOOL_TICKET_TOKEN"]) == ("ticket-quarter", "ticket-token")
     assert (told["LABPOOL_PROJECT"], told["LABPOOL_LOGS"], told["LABPOOL_RUNTIME"]) == (
         "vision",
         "/logs",
@@ -142,6 +133,19 @@ async def test_server_is_told_ticket_project_and_where_things_are(tmp_path: Path
     assert pod["metadata"]["annotations"]["labpool/ticket"] == "ticket-quarter"
     assert pod["metadata"]["labels"]["labpool/project"] == "vision"
     assert pod["spec"]["terminationGracePeriodSeconds"] == 120  # for a last checkpoint
+
+
+@pytest.mark.parametrize("profile", ["cpu", "whole"])
+async def test_server_is_told_of_no_folder_that_is_not_there(tmp_path: Path, profile: str):
+    spawner = pod_spawner(tmp_path)
+    spawner.logs_claim = spawner.projects_claim = spawner.datasets_claim = ""
+    pod = await manifest(spawner, profile)
+    paths = set(mounts(pod))
+    assert paths == {"/home/jovyan", "/run/labpool", "/dev/shm"}
+    told = {name: value for name, value in environment(pod).items() if value.startswith("/")}
+    assert "LABPOOL_LOGS" not in told
+    for name in ("HOME", "LABPOOL_RUNTIME"):
+        assert told[name] in paths
 
 
 async def test_cpu_server_has_no_ticket_and_sees_no_card_whatever_its_image_asks_for(tmp_path: Path):
@@ -181,6 +185,12 @@ async def test_homes_of_different_names_are_different_claims(tmp_path: Path, use
 async def test_home_is_one_claim_for_all_of_a_users_servers_on_any_node(tmp_path: Path):
     claim = pod_spawner(tmp_path).get_pvc_manifest()
     assert (claim.metadata.name, claim.spec.access_modes) == ("claim-ada", ["ReadWriteMany"])
+
+
+async def test_lab_whose_storage_is_on_one_node_at_a_time_says_so_itself(tmp_path: Path):
+    once = Config({"GPUKubeSpawner": {"home_access_mode": "ReadWriteOnce"}})
+    claim = pod_spawner(tmp_path, more=once, storage_access_modes=["ReadOnlyMany"]).get_pvc_manifest()
+    assert claim.spec.access_modes == ["ReadWriteOnce"]
 
 
 async def test_name_that_can_be_no_folder_is_refused(tmp_path: Path):

@@ -34,7 +34,7 @@ def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
         running_lab(
             tmp_path_factory.mktemp("lab"),
             pool_yaml=POOL_YAML.replace("name: demo,", f"name: {node},"),
-            hub_config=HUB.format(namespace=namespace),
+            hub_config=HUB.format(namespace=namespace) + SIDECAR,
             environ={"KUBECONFIG": str(cluster.kubeconfig)},
         ) as lab,
     ):
@@ -48,6 +48,9 @@ def kube(module_lab: KubeLab) -> Iterator[KubeLab]:
     """The module's lab; afterwards nothing runs and nobody waits."""
     yield module_lab
     clear(module_lab.lab)
+
+
+SIDECAR = 'c.KubeSpawner.extra_containers = [{"name": "side", "image": "none"}]'
 
 
 def test_leased_server_runs_on_its_node_and_its_stop_ends_the_lease(kube: KubeLab):
@@ -99,6 +102,72 @@ def test_start_that_failed_keeps_its_lease_for_the_next_try(kube: KubeLab):
     kube.lab.wait_ready("ada")
     assert kube.lab.told("ada")["LABPOOL_TICKET"] == ticket
     assert "The server ended by itself" in kube.lab.log("hub")
+
+
+def test_server_that_died_beside_a_living_sidecar_is_over_and_keeps_its_lease(kube: KubeLab):
+    pod = kube.start(GPU_2)
+    ticket = kube.ticket()
+    kube.lab.use("ada")
+    # pods of these nodes are one process each, so what a kubelet would tell is told here
+    began = {"startedAt": pod["status"]["startTime"]}
+    states = {
+        "notebook": {"terminated": {**began, "exitCode": 137, "reason": "OOMKilled", "finishedAt": began["startedAt"]}},
+        "side": {"running": began},
+    }
+    told = [{"name": name, "state": state, "ready": name == "side"} for name, state in states.items()]
+    kube.cluster.kubectl(
+        "patch",
+        "pod",
+        pod["metadata"]["name"],
+        f"--namespace={kube.namespace}",
+        "--subresource=status",
+        f"--patch={json.dumps({'status': {'phase': 'Running', 'containerStatuses': told}})}",
+    )
+    wait_until(lambda: not kube.lab.is_active("ada"), "the hub's notice of the death")
+    assert list(kube.lab.leased()) == [ticket.id]
+    assert "The server used more memory than its profile has" in kube.lab.log("hub")
+    again = kube.start(GPU_2)
+    assert again["metadata"]["uid"] != pod["metadata"]["uid"]
+    assert again["metadata"]["annotations"]["labpool/ticket"] == ticket.id
+
+
+def test_stored_options_name_what_starts_and_reach_nothing_else(kube: KubeLab):
+    beyond = {"image": "mine", "kubespawner_override": {"privileged": True}, "node_selector": {"no": "such"}}
+    for stored in ({**GPU_2, **beyond}, {**CPU, "pod_overrides": {"hostNetwork": True}}):
+        kube.lab.api("PATCH", "/users/ada/server", {"user_options": stored}).raise_for_status()
+        assert kube.lab.api("POST", "/users/ada/server").status_code == 422
+        assert (kube.pods(), kube.lab.leased()) == ([], {})
+    kube.lab.api("PATCH", "/users/ada/server", {"user_options": GPU_2}).raise_for_status()
+    assert kube.lab.api("POST", "/users/ada/server").is_success
+    kube.lab.wait_ready("ada")
+    (pod,) = kube.pods()
+    assert pod["metadata"]["annotations"]["labpool/ticket"] == kube.ticket().id
+
+
+def test_user_who_stops_a_server_that_still_starts_ends_its_lease(kube: KubeLab):
+    kube.cluster.kubectl("cordon", kube.node)
+    try:
+        kube.lab.start_server("ada", GPU_2)
+        wait_until(lambda: bool(kube.pods()), "the pod")
+        assert kube.lab.leased()
+        kube.lab.stop_server("ada")
+        wait_until(lambda: not kube.lab.leased(), "the end of the lease", 3)
+        assert kube.pods() == []
+    finally:
+        kube.cluster.kubectl("uncordon", kube.node)
+
+
+def test_start_that_the_hub_gives_up_keeps_its_lease_and_leaves_no_pod(kube: KubeLab):
+    kube.cluster.kubectl("cordon", kube.node)
+    try:
+        kube.lab.start_server("ada", GPU_2)
+        wait_until(lambda: bool(kube.pods()), "the pod")
+        (ticket,) = kube.lab.leased()
+        wait_until(lambda: not kube.lab.is_active("ada"), "the end of the start", 60)
+        assert kube.pods() == []
+        assert list(kube.lab.leased()) == [ticket]
+    finally:
+        kube.cluster.kubectl("uncordon", kube.node)
 
 
 def test_cpu_server_starts_without_gpu_or_ticket_and_ends_after_its_hours(kube: KubeLab):

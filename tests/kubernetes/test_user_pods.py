@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import kubernetes_asyncio
@@ -19,6 +20,7 @@ from kubernetes_asyncio.client.rest import ApiException
 
 from tests.gpuspawner.pods import PROFILES, lease, pod_spawner
 from tests.gpuspawner.test_pod_bounds import CHART
+from tests.gpuspawner.test_pod_left_out import BEYOND, undo_all
 from tests.ports import free_ports
 from tests.real_hub import REPOSITORY
 
@@ -52,6 +54,20 @@ class Lab:
         (spawner.port,) = free_ports(1)
         return spawner
 
+    async def dry_run(self, spawner: GPUKubeSpawner) -> Any:
+        """What the API server makes of a spawner's pod, once the admin's hook has had its way."""
+        pod, answers = await spawner.get_pod_manifest(), []
+        create = self.api.create_namespaced_pod
+        spawner.api = SimpleNamespace(api_client=self.api.api_client)
+
+        async def only_try(namespace: str, made: object) -> None:
+            answers.append(await create(namespace, made, dry_run="All"))
+
+        spawner.api.create_namespaced_pod = only_try
+        pod = spawner.modify_pod_hook(spawner, pod) if spawner.modify_pod_hook else pod
+        assert await spawner._make_create_pod_request(pod, 10)
+        return answers[0]
+
     async def claim(self, name: str) -> None:
         spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
         await self.api.create_namespaced_persistent_volume_claim(
@@ -72,7 +88,11 @@ async def lab(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         await api.delete_namespace(made.metadata.name)
 
 
-@pytest.mark.parametrize("settings", [{}, CHART], ids=["ours alone", "with the chart's settings"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, CHART, BEYOND, CHART | {"modify_pod_hook": undo_all, "volumes": [], "volume_mounts": []}],
+    ids=["ours alone", "with the chart's settings", "beyond the rules", "with a hook beyond the rules"],
+)
 async def test_restricted_namespace_takes_the_pod_and_home_of_every_profile(lab: Lab, settings: dict[str, Any]):
     if "service_account" in settings:
         await lab.api.create_namespaced_service_account(
@@ -81,8 +101,7 @@ async def test_restricted_namespace_takes_the_pod_and_home_of_every_profile(lab:
     spawner = lab.spawner(**settings)
     for profile in PROFILES:
         spawner.plan(spawner.asking.parse({"project": "vision", "profile": profile, "hours": 1}), lease(profile))
-        pod = await spawner.get_pod_manifest()
-        made = await lab.api.create_namespaced_pod(lab.namespace, pod, dry_run="All")
+        made = await lab.dry_run(spawner)
         assert made.spec.containers[0].resources.limits["memory"]
     home = spawner.get_pvc_manifest()
     await lab.api.create_namespaced_persistent_volume_claim(lab.namespace, home, dry_run="All")
@@ -138,14 +157,40 @@ async def give_up() -> None:
         await asyncio.wait([watch.watch_task])
 
 
-async def test_what_an_earlier_start_left_is_taken_away_and_not_held_against_the_next(lab: Lab):
+async def test_failed_start_leaves_nothing_of_its_pod(lab: Lab):
     for name in ("projects", "datasets", "logs"):
         await lab.claim(name)
-    with pytest.raises(NotStarted, match="be used on the cluster"):
-        await lab.spawner(cmd=["no-such-program"], start_timeout=20).start()
-    left = await lab.api.read_namespaced_pod("jupyter-ada", lab.namespace)
+    for trouble in (
+        {"cmd": ["no-such-program"]},
+        {"image_pull_policy": "Sometimes"},
+        {"node_selector": {"no": "such"}},
+    ):
+        with pytest.raises(NotStarted):
+            await lab.spawner(start_timeout=8, **trouble).start()
+        assert (await lab.api.list_namespaced_pod(lab.namespace)).items == []
+
+
+async def test_what_an_earlier_hub_left_is_taken_away_and_not_held_against_the_next_start(lab: Lab):
+    for name in ("projects", "datasets", "logs"):
+        await lab.claim(name)
+    earlier = lab.spawner(cmd=["no-such-program"])
+    earlier.plan(earlier.asking.parse({}), None)
+    left = await lab.api.create_namespaced_pod(lab.namespace, await earlier.get_pod_manifest())
     await lab.spawner().start()
     assert (await lab.api.read_namespaced_pod("jupyter-ada", lab.namespace)).metadata.uid != left.metadata.uid
+
+
+async def test_start_that_is_broken_off_leaves_nothing_once_it_is_stopped(lab: Lab):
+    for name in ("projects", "datasets", "logs"):
+        await lab.claim(name)
+    for seconds in (0.05, 0.1, 0.2, 0.4, 2.0):  # before, while and after its pod is made
+        spawner = lab.spawner(node_selector={"no": "such"})
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(spawner.start(), seconds)
+        if await spawner.poll() is None:  # as the hub does
+            await spawner.stop()
+        assert (await lab.api.list_namespaced_pod(lab.namespace)).items == []
+        assert await spawner.poll() == 1
 
 
 async def test_start_without_storage_says_so_in_time(lab: Lab):

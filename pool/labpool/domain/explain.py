@@ -148,7 +148,10 @@ def _keeps_from(reservation: Reservation, ticket: Ticket, world: World) -> bool:
 
 
 def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | None:
-    """What is promised to others, or to the user's own other tickets, within the time this one asks for."""
+    """What is promised to others, or to the user's own other tickets, within the time this one asks for.
+
+    Or what is lacking beside devices.
+    """
     schedule = schedule_of(world, now, without=ticket.id)
     found = schedule.earliest(need)
     if found and found.start == now:
@@ -156,6 +159,8 @@ def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | 
     for cap in need.caps:
         if not schedule.allows(cap, now, now + need.duration):
             return Wait(_REASONS[cap.key[0]], _planned_holders(ticket, cap.key, world), most=cap.most)
+    if _starts(ticket, replace(need, cpu=0, memory=0), world, now):
+        return Wait(WaitReason.BESIDE_DEVICES)
     return Wait(WaitReason.DEVICES, _planned_holders(ticket, ("flavour", ticket.flavour), world))
 
 

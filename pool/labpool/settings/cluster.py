@@ -81,10 +81,10 @@ class ClusterSettings:
         return self.datasets.get(project, ())
 
     @property
-    def device_taints(self) -> frozenset[str]:
-        """Keys of the taints that keep pods without a device away from nodes with some."""
+    def device_taints(self) -> frozenset[Toleration]:
+        """The taints that keep pods without a device away from nodes with some."""
         known = (*self.flavours.values(), FlavourOnNodes())
-        return frozenset(toleration.key for flavour in known for toleration in flavour.tolerations)
+        return frozenset(toleration for flavour in known for toleration in flavour.tolerations)
 
 
 def cluster_settings(sections: PoolYaml) -> ClusterSettings:
