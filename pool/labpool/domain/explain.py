@@ -63,7 +63,7 @@ def why_waiting(ticket: Ticket, world: World, now: datetime) -> Wait | None:
     return (
         _held_cap(ticket, need, world, now)
         or _over_budget(ticket, need, world, now)
-        or (no_turn(ticket, world.verdicts) if world.verdicts else None)
+        or (no_turn(ticket, world.verdicts, _free(ticket.flavour, world)) if world.verdicts else None)
         or _held_devices(ticket, world)
         or _kept(ticket, need, world, now)
         or (out_of_sight(ticket, world.verdicts) if world.verdicts else _planned(ticket, need, world, now))
@@ -93,6 +93,11 @@ def _over_budget(ticket: Ticket, need: Need, world: World, now: datetime) -> Wai
     hours_left = hours(max(payments.left(ticket.project, lacking), 0))
     begins = lacking if lacking > now else None
     return Wait(WaitReason.BUDGET, hours_left=hours_left, begins=begins, renewed=budget.period(lacking).end)
+
+
+def _free(flavour: str, world: World) -> int:
+    leased = {device for lease in world.counted for device in lease.devices}
+    return sum(device not in leased for node in world.usable_devices(flavour).values() for device in node)
 
 
 def _held_devices(ticket: Ticket, world: World) -> Wait | None:
