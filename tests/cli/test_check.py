@@ -103,3 +103,11 @@ def test_schema_and_reference_are_written(labpool: Labpool, tmp_path: Path):
     done = labpool("reference", tmp_path / "page.md")
     assert done.returncode == 1
     assert "No such file" in done.stderr
+
+
+def test_cluster_that_cannot_be_found_is_said_with_what_helps(labpool: Labpool, folder: Path):
+    (folder / "pool.yaml").write_text(f"engine: kubernetes\n{SMALL}")
+    done = labpool("check", folder, KUBECONFIG=str(folder / "nowhere"))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "Nothing says where the cluster is" in done.stderr
+    assert "Set KUBECONFIG to a kubeconfig" in done.stderr

@@ -37,6 +37,7 @@ class Scripted:
         self.lists: list[list[Object] | Exception] = []
         self.watches: list[list[Object] | Exception] = []
         self.asked: list[str] = []
+        self.seconds: list[float] = []
 
     async def list_as_of(self, path: str, chosen: Mapping[str, str]) -> tuple[list[Object], str]:
         assert (path, chosen) == (KIND.path, dict(KIND.chosen))
@@ -51,6 +52,7 @@ class Scripted:
     async def watch(self, path: str, parameters: Mapping[str, str], seconds: float) -> AsyncIterator[Object]:
         assert path == KIND.path and parameters["labelSelector"] == "ours"
         self.asked.append(f"watch {parameters['resourceVersion']}")
+        self.seconds.append(seconds)
         if not self.watches:
             await asyncio.Event().wait()
         answer = self.watches.pop(0)
@@ -133,6 +135,14 @@ async def test_trouble_is_told_and_what_was_seen_last_is_kept_until_it_is_over(s
         await until(lambda: found.trouble is None)
 
     assert names(await followed(source, see)) == {"a": "back"}
+
+
+async def test_first_watch_after_a_break_is_short_so_that_its_end_shows_that_all_is_well(source: Scripted):
+    source.lists = [[thing("a", "one")]]
+    source.watches = [AWAY, []]
+    found = await followed(source, lambda _: until(lambda: len(source.seconds) == 3))
+    assert found.trouble is None
+    assert source.seconds[1] < 5 < source.seconds[0] == source.seconds[2]
 
 
 async def test_refusal_is_trouble_at_once_and_nothing_counts_as_listed(

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from labpool.domain.admitted import plan_admitted
 from labpool.domain.budgets import Budget, Per
+from labpool.domain.ends import Requeue, Stop, due
 from labpool.domain.explain import place, why_waiting
 from labpool.domain.inventory import Condition
 from labpool.domain.plans import Grant, Taken
@@ -100,6 +101,10 @@ def test_lease_that_nobody_has_used_yet_goes_back_sooner():
     granted = ticket("held", user="lin", hours=8).after(Event.GRANT, NINE)
     decided = decide(World(FOUR, catalogue(), (granted,), (held,)), Verdict("held", node="n1", goes_back=True))
     assert [each.ends for each in decided.taken] == [NINE + MINUTE]
+    after = follow(World(FOUR, catalogue(), (granted,), (held,)), decided, NINE)
+    ((back,), (short,), rules) = after.tickets, after.leases, after.catalogue.queue
+    assert due(short, back, rules, NINE + MINUTE, alive=True) == Stop()
+    assert due(short, back, rules, NINE + MINUTE, alive=False) == Requeue(8 * HOUR - MINUTE)
 
 
 def test_lease_of_which_the_engine_knows_nothing_any_more_goes_back():

@@ -5,6 +5,7 @@ from dataclasses import replace
 from labpool.domain.availability import Availability, Stand, availability, stand
 from labpool.domain.budgets import Budget, Per, Spent
 from labpool.domain.planner import plan
+from labpool.domain.verdicts import Verdicts
 from labpool.domain.world import World
 
 from tests.domain.lab import HOUR, MINUTE, add, at, catalogue, follow, inventory, lease, starts, ticket
@@ -100,3 +101,12 @@ def test_the_form_promises_what_asking_then_gives():
     shown = meets(world, "gpu-1").next_start
     asked = replace(ticket("mine", user="eve", asked=0.5), duration=world.catalogue.profiles["gpu-1"].longest)
     assert starts(plan(add(world, asked), NOW))["mine"] == shown
+
+
+def test_behind_others_of_the_project_in_the_engines_own_line_no_start_can_be_planned():
+    rules = catalogue({"vision": (4, 4), "speech": (4, 4)})
+    asked = replace(ticket("theirs", user="lin", gpus=4), project="speech")
+    world = World(inventory({"n1": 4}), rules, (asked,), verdicts=Verdicts())
+    assert meets(world, "gpu-1").starts_now
+    behind = replace(world, tickets=(replace(asked, project="vision"),))
+    assert meets(behind, "gpu-1") == Availability(False, None)

@@ -1,22 +1,18 @@
-"""A lab whose servers are pods of the test cluster: a real hub outside of it, a real pool, its own namespace."""
+"""A real hub outside the cluster, with a real pool, whose servers are pods in a namespace of their own."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import httpx
-from labpool.api_models import PoolView, TicketView
+from labpool.api_models import TicketView
 
-from tests.kubernetes.cluster import Cluster
-from tests.real_hub import wait_until
-from tests.running_lab import RunningLab, running_lab
+from tests.running_lab import RunningLab
 
-Manifest = dict[str, Any]
 CLAIMS = ("projects", "datasets", "logs")
 HUB = """
 from gpuspawner.kubernetes import GPUKubeSpawner
@@ -28,6 +24,21 @@ c.GPUKubeSpawner.start_timeout = 40
 """
 
 
+class Cluster(Protocol):
+    """What the fixture `cluster` gives us."""
+
+    @property
+    def folder(self) -> Path:
+        """Everything of this cluster, claims/NAMESPACE/CLAIM of each claim among it."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """For Kubernetes clients."""
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """Run kubectl, which has to work, and return what it prints."""
+
+
 @dataclass
 class KubeLab:
     """The lab, and its namespace of the cluster."""
@@ -35,83 +46,45 @@ class KubeLab:
     lab: RunningLab
     cluster: Cluster
     namespace: str
+    node: str
 
-    def pods(self) -> list[Manifest]:
+    def pods(self) -> list[dict[str, Any]]:
         """Those of researchers."""
         answer = self.cluster.kubectl("get", "pods", f"--namespace={self.namespace}", "--output=json")
-        items: list[Manifest] = json.loads(answer)["items"]
+        items: list[dict[str, Any]] = json.loads(answer)["items"]
         return items
 
-    def pod_of(self, ticket: TicketView) -> Manifest:
-        """The only pod that bears a ticket."""
-        (pod,) = [each for each in self.pods() if ticket_of(each) == ticket.id]
-        return pod
-
-    def ticket(self, user: str) -> TicketView:
-        """The open ticket of a user's default server."""
-        found = self.lab.ticket(user)
-        assert found is not None
+    def ticket(self) -> TicketView:
+        found = self.lab.ticket("ada")
+        assert found is not None and found.lease is not None
         return found
 
-    def pool(self) -> PoolView:
-        """The pool as everybody sees it."""
-        return self.lab.home("ada").pool
-
-    def ask(self, user: str, options: object) -> TicketView:
-        """Ask for a user's default server, whether it starts or waits."""
-        self.lab.start_server(user, options)
-        return self.ticket(user)
-
-    def running(self, user: str, options: object) -> TicketView:
-        """A user's default server that runs and was used."""
-        answer = self.lab.start_server(user, options)
-        assert answer.status_code in {201, 202}, answer.text
-        return self.until_used(user)
-
-    def until_used(self, user: str) -> TicketView:
-        """Wait until a user's server is up, and use it."""
-        self.lab.wait_ready(user)
-        self.lab.use(user)
-        wait_until(lambda: self.ticket(user).state == "running", f"{user}'s use")
-        return self.ticket(user)
-
-    def ended(self, ticket: TicketView, reason: str) -> None:
-        """Wait until a ticket has ended, for that reason, and nothing of it is left."""
-        wait_until(lambda: self.look_up(ticket).state == "ended", f"the end of {ticket.user}'s ticket", 60)
-        assert self.look_up(ticket).end_reason == reason
-        wait_until(lambda: ticket.id not in map(ticket_of, self.pods()), "the end of its pod")
-
-    def look_up(self, ticket: TicketView) -> TicketView:
-        """A ticket as its owner sees it now, also when it has ended."""
-        headers = {"Authorization": f"token {self.lab.token_for(ticket.user)}"}
-        url = f"{self.lab.ports.pool_url}/api/v1/tickets/{ticket.id}"
-        answer = httpx.get(url, headers=headers, timeout=20, trust_env=False)
-        return TicketView.model_validate_json(answer.raise_for_status().content)
+    def start(self, options: object) -> dict[str, Any]:
+        """Ada's default server; returns its pod."""
+        assert self.lab.start_server("ada", options).status_code in {201, 202}
+        self.lab.wait_ready("ada")
+        (pod,) = self.pods()
+        return pod
 
 
-def ticket_of(pod: Manifest) -> str:
-    """The ticket that a pod bears."""
-    return str(pod["metadata"].get("annotations", {}).get("labpool/ticket", ""))
-
-
-@contextlib.contextmanager
-def running_kube_lab(cluster: Cluster, folder: Path, namespace: str, pool_yaml: str) -> Iterator[KubeLab]:
-    """A lab in a new namespace that takes only `restricted` pods; afterwards nothing of it is left."""
-    cluster.apply([_namespace(namespace), *(_claim(name, namespace) for name in CLAIMS)])
-    environ = {"KUBECONFIG": str(cluster.kubeconfig)}
-    hub = HUB.format(namespace=namespace)
-    with running_lab(folder, pool_yaml=pool_yaml, hub_config=hub, environ=environ) as lab:
-        yield KubeLab(lab, cluster, namespace)
-    cluster.kubectl("delete", "pods", "--all", f"--namespace={namespace}", "--grace-period=1")
-    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-def _namespace(name: str) -> Manifest:
+@contextmanager
+def servers_namespace(cluster: Cluster, namespace: str) -> Iterator[None]:
+    """A namespace that takes restricted pods only, with the claims that servers mount."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-
-
-def _claim(name: str, namespace: str) -> Manifest:
     spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+    objects: list[dict[str, object]] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
+    ]
+    objects += [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": spec,
+        }
+        for name in CLAIMS
+    ]
+    everything = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=everything)
+    yield
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")

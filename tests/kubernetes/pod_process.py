@@ -32,14 +32,16 @@ class PodProcess:
         self._began = _now()
         self._ending = asyncio.Event()
         self._at_once = asyncio.Event()
-        self._grace = 0.0
 
     def end(self, grace: float) -> None:
-        """End the process, with `grace` seconds between SIGTERM and SIGKILL, and take the pod away."""
+        """End the process, with `grace` seconds between SIGTERM and SIGKILL, and take the pod away.
+
+        Asked again, it ends when the first of them is over, as by a kubelet.
+        """
         if grace <= 0:
             self._at_once.set()
-        elif not self._ending.is_set():
-            self._grace = grace
+        else:
+            asyncio.get_running_loop().call_later(grace, self._at_once.set)
         self._ending.set()
 
     async def live(self) -> None:
@@ -93,7 +95,7 @@ class PodProcess:
         if not ended.done():
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-            await asyncio.wait({ended, at_once}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ended, at_once}, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

@@ -8,16 +8,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
 
 import httpx
 import pytest
 from bs4 import BeautifulSoup
-from labpool.api_models import TicketView
 
 from tests.clearing import clear
+from tests.kubernetes.kube_lab import HUB, Cluster, KubeLab, servers_namespace
 from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML, RunningLab, running_lab
 
@@ -25,91 +22,26 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 
 CPU = {"project": "vision", "profile": "cpu", "hours": 1}
 GPU_2 = {"project": "vision", "profile": "gpu-2", "hours": 1}
-CLAIMS = ("projects", "datasets", "logs")
-HUB = """
-from gpuspawner.kubernetes import GPUKubeSpawner
-c.JupyterHub.spawner_class = GPUKubeSpawner
-for trait in ("pool_url", "pool_token", "pool_id", "pool_file"):
-    setattr(c.GPUKubeSpawner, trait, getattr(c.SimpleLocalGPUSpawner, trait))
-c.GPUKubeSpawner.namespace = {namespace!r}
-c.GPUKubeSpawner.start_timeout = 40
-"""
-
-
-class Cluster(Protocol):
-    """What the fixture `cluster` gives us."""
-
-    @property
-    def folder(self) -> Path:
-        """Everything of this cluster, claims/NAMESPACE/CLAIM of each claim among it."""
-
-    @property
-    def kubeconfig(self) -> Path:
-        """For Kubernetes clients."""
-
-    def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """Run kubectl, which has to work, and return what it prints."""
-
-
-@dataclass
-class KubeLab:
-    """The lab, and its namespace of the cluster."""
-
-    lab: RunningLab
-    cluster: Cluster
-    namespace: str
-    node: str
-
-    def pods(self) -> list[dict[str, Any]]:
-        """Those of researchers."""
-        answer = self.cluster.kubectl("get", "pods", f"--namespace={self.namespace}", "--output=json")
-        items: list[dict[str, Any]] = json.loads(answer)["items"]
-        return items
-
-    def ticket(self) -> TicketView:
-        found = self.lab.ticket("ada")
-        assert found is not None and found.lease is not None
-        return found
-
-    def start(self, options: object) -> dict[str, Any]:
-        """Ada's default server; returns its pod."""
-        assert self.lab.start_server("ada", options).status_code in {201, 202}
-        self.lab.wait_ready("ada")
-        (pod,) = self.pods()
-        return pod
+SIDECAR = 'c.KubeSpawner.extra_containers = [{"name": "side", "image": "none"}]'
 
 
 @pytest.fixture(scope="module")
 def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeLab]:
     namespace = "kube-servers"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
-    objects: list[dict[str, object]] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
-    ]
-    objects += [
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": spec,
-        }
-        for name in CLAIMS
-    ]
-    everything = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=everything)
     nodes = json.loads(cluster.kubectl("get", "nodes", "--output=json"))["items"]
     node = next(each["metadata"]["name"] for each in nodes if "nvidia.com/gpu" in each["status"]["allocatable"])
-    with running_lab(
-        tmp_path_factory.mktemp("lab"),
-        pool_yaml=POOL_YAML.replace("name: demo,", f"name: {node},"),
-        hub_config=HUB.format(namespace=namespace) + SIDECAR,
-        environ={"KUBECONFIG": str(cluster.kubeconfig)},
-    ) as lab:
+    with (
+        servers_namespace(cluster, namespace),
+        running_lab(
+            tmp_path_factory.mktemp("lab"),
+            pool_yaml=POOL_YAML.replace("name: demo,", f"name: {node},"),
+            hub_config=HUB.format(namespace=namespace) + SIDECAR,
+            environ={"KUBECONFIG": str(cluster.kubeconfig)},
+        ) as lab,
+    ):
         lab.signed_in("ada")
         yield KubeLab(lab, cluster, namespace, node)
         clear(lab)
-    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.fixture
@@ -117,9 +49,6 @@ def kube(module_lab: KubeLab) -> Iterator[KubeLab]:
     """The module's lab; afterwards nothing runs and nobody waits."""
     yield module_lab
     clear(module_lab.lab)
-
-
-SIDECAR = 'c.KubeSpawner.extra_containers = [{"name": "side", "image": "none"}]'
 
 
 def test_leased_server_runs_on_its_node_and_its_stop_ends_the_lease(kube: KubeLab):

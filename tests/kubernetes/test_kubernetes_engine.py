@@ -11,7 +11,7 @@ import pytest
 from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import FLAVOUR_LABEL, FOREIGN
-from tests.kubernetes.kube_lab import KubeLab, Manifest, running_kube_lab, ticket_of
+from tests.kubernetes.planned_lab import Manifest, PlannedLab, running_planned_lab, ticket_of
 from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML
 
@@ -25,9 +25,9 @@ POOL = f"engine: kubernetes\nkubernetes: {{namespace: {NAMESPACE}}}\n" + POOL_YA
 
 
 @pytest.fixture(scope="module")
-def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeLab]:
+def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlannedLab]:
     nodes = cluster.nodes.add(2, 8, product=PRODUCT, prefix="planned")
-    with running_kube_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, POOL) as kube:
+    with running_planned_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, POOL) as kube:
         for user in ("ada", "olga"):
             kube.lab.signed_in(user)
         yield kube
@@ -36,7 +36,7 @@ def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def kube(module_lab: KubeLab) -> Iterator[KubeLab]:
+def kube(module_lab: PlannedLab) -> Iterator[PlannedLab]:
     """The module's lab; afterwards nothing runs, nobody waits, and nobody else uses its nodes."""
     yield module_lab
     clear(module_lab.lab)
@@ -44,13 +44,13 @@ def kube(module_lab: KubeLab) -> Iterator[KubeLab]:
     wait_until(lambda: module_lab.pool().flavours[0].free == 16, "all GPUs free", 90)
 
 
-def end_foreign(kube: KubeLab, node: str = "") -> None:
+def end_foreign(kube: PlannedLab, node: str = "") -> None:
     chosen = [f"--field-selector=spec.nodeName={node}"] if node else ["--all"]
     if kube.cluster.api.get(f"/api/v1/namespaces/{FOREIGN}").status_code == 200:
         kube.cluster.kubectl("delete", "pods", *chosen, f"--namespace={FOREIGN}", "--grace-period=1")
 
 
-def node_of(kube: KubeLab, user: str) -> str:
+def node_of(kube: PlannedLab, user: str) -> str:
     lease = kube.ticket(user).lease
     assert lease is not None
     (node,) = {device.partition("/")[0] for device in lease.devices}
@@ -61,11 +61,11 @@ def other_than(node: str) -> str:
     return next(name for name in ("planned-1", "planned-2") if name != node)
 
 
-def free(kube: KubeLab) -> int:
+def free(kube: PlannedLab) -> int:
     return kube.pool().flavours[0].free
 
 
-def test_lease_becomes_a_pod_on_its_node_and_ends_with_it(kube: KubeLab):
+def test_lease_becomes_a_pod_on_its_node_and_ends_with_it(kube: PlannedLab):
     ticket = kube.running("ada", GPU_2)
     assert ticket.lease is not None
     node = node_of(kube, "ada")
@@ -76,7 +76,7 @@ def test_lease_becomes_a_pod_on_its_node_and_ends_with_it(kube: KubeLab):
     kube.ended(ticket, "stopped")
 
 
-def test_second_user_waits_with_a_promise_and_starts_when_the_first_stops(kube: KubeLab):
+def test_second_user_waits_with_a_promise_and_starts_when_the_first_stops(kube: PlannedLab):
     first = kube.running("ada", GPU_4)
     waiting = kube.ask("olga", GPU_1)
     assert first.lease is not None and waiting.starts_by is not None
@@ -87,13 +87,13 @@ def test_second_user_waits_with_a_promise_and_starts_when_the_first_stops(kube: 
     assert len(kube.pods()) == 1
 
 
-def test_end_of_hours_ends_the_pod(kube: KubeLab):
+def test_end_of_hours_ends_the_pod(kube: PlannedLab):
     ticket = kube.running("ada", {**GPU_1, "hours": 0.005})
     kube.ended(ticket, "time_limit")
     wait_until(lambda: not kube.lab.is_active("ada"), "the hub's notice")
 
 
-def test_pod_that_died_keeps_its_lease_for_the_next_start(kube: KubeLab):
+def test_pod_that_died_keeps_its_lease_for_the_next_start(kube: PlannedLab):
     ticket = kube.running("ada", GPU_1)
     died = kube.pod_of(ticket)["metadata"]["uid"]
     (process,) = kube.lab.labs()
@@ -103,14 +103,14 @@ def test_pod_that_died_keeps_its_lease_for_the_next_start(kube: KubeLab):
     assert kube.pod_of(ticket)["metadata"]["uid"] != died
 
 
-def test_lease_without_a_pod_ends_after_the_restart_time(kube: KubeLab):
+def test_lease_without_a_pod_ends_after_the_restart_time(kube: PlannedLab):
     ticket = kube.running("ada", GPU_1)
     kube.cluster.kubectl("delete", "pod", kube.pod_of(ticket)["metadata"]["name"], f"--namespace={NAMESPACE}")
     kube.ended(ticket, "lost")
     assert free(kube) == 16
 
 
-def test_pod_without_a_lease_is_ended(kube: KubeLab):
+def test_pod_without_a_lease_is_ended(kube: PlannedLab):
     ours = {"labels": {"labpool/pool": kube.lab.place.pool_id}, "annotations": {"labpool/ticket": "of-nobody"}}
     kube.cluster.apply([stray("stray", ours), stray("bystander", {})])
     wait_until(lambda: "of-nobody" not in map(ticket_of, kube.pods()), "the end of the stray pod")
@@ -132,7 +132,7 @@ def stray(name: str, more: Manifest) -> Manifest:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def test_killed_pool_loses_nothing(kube: KubeLab):
+def test_killed_pool_loses_nothing(kube: PlannedLab):
     runs, waits = kube.running("ada", GPU_4), kube.ask("olga", GPU_1)
     (before,) = kube.lab.pids("pool")
     uid = kube.pod_of(runs)["metadata"]["uid"]
@@ -145,14 +145,28 @@ def test_killed_pool_loses_nothing(kube: KubeLab):
     assert kube.until_used("olga").id == waits.id
 
 
-def answers(kube: KubeLab) -> bool:
+def test_cluster_whose_api_server_is_away_for_a_while_loses_no_lease(kube: PlannedLab):
+    runs = kube.running("ada", GPU_4)
+    waits = kube.ask("olga", GPU_1)
+    kube.cluster.kill("kube-apiserver")
+    wait_until(lambda: "We don't see the cluster's" in kube.pool().trouble, "the trouble told", 60)
+    assert (kube.ticket("ada").lease, kube.ticket("ada").state) == (runs.lease, "running")
+    assert kube.ticket("olga").starts_by == waits.starts_by
+    kube.cluster.start("kube-apiserver")
+    wait_until(lambda: not kube.pool().trouble, "the end of the trouble", 60)
+    assert (kube.ticket("ada").lease, kube.lab.is_ready("ada")) == (runs.lease, True)
+    kube.lab.stop_server("ada")
+    assert kube.until_used("olga").id == waits.id
+
+
+def answers(kube: PlannedLab) -> bool:
     try:
         return bool(kube.pool().flavours)
     except Exception:  # whatever the client makes of a pool that is not there yet
         return False
 
 
-def test_cordoned_node_is_not_granted_and_runs_what_is_there_to_its_end(kube: KubeLab):
+def test_cordoned_node_is_not_granted_and_runs_what_is_there_to_its_end(kube: PlannedLab):
     kube.running("ada", GPU_1)
     closed = node_of(kube, "ada")
     kube.cluster.nodes.cordon(closed)
@@ -167,7 +181,7 @@ def test_cordoned_node_is_not_granted_and_runs_what_is_there_to_its_end(kube: Ku
     wait_until(lambda: not kube.pool().out_of_service, "the node in service")
 
 
-def test_devices_that_foreign_pods_use_are_withheld_until_they_end(kube: KubeLab):
+def test_devices_that_foreign_pods_use_are_withheld_until_they_end(kube: PlannedLab):
     kube.cluster.nodes.use("planned-1", 3)
     wait_until(lambda: free(kube) == 13, "three devices less")
     withheld = kube.pool().withheld
@@ -177,7 +191,7 @@ def test_devices_that_foreign_pods_use_are_withheld_until_they_end(kube: KubeLab
     wait_until(lambda: free(kube) == 16 and not kube.pool().withheld, "all of them again")
 
 
-def test_who_asks_for_more_than_any_node_has_left_waits_and_starts_when_one_has_room(kube: KubeLab):
+def test_who_asks_for_more_than_any_node_has_left_waits_and_starts_when_one_has_room(kube: PlannedLab):
     for node in ("planned-1", "planned-2"):
         kube.cluster.nodes.use(node, 5)
     wait_until(lambda: free(kube) == 6, "three free devices on each node")
@@ -189,7 +203,7 @@ def test_who_asks_for_more_than_any_node_has_left_waits_and_starts_when_one_has_
     assert (kube.ticket("ada").id, node_of(kube, "ada")) == (waiting.id, "planned-2")
 
 
-def test_server_for_which_its_machine_has_no_room_goes_back_in_line_and_starts_elsewhere(kube: KubeLab):
+def test_server_for_which_its_machine_has_no_room_goes_back_in_line_and_starts_elsewhere(kube: PlannedLab):
     filled = "planned-1"
     kube.cluster.nodes.use(filled, 1)  # so that it is the fuller one, where small requests go
     kube.cluster.apply([glutton(filled)])

@@ -14,7 +14,7 @@ from labpool.client import PoolUnavailable
 from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
-from tests.kubernetes.kube_lab import KubeLab, Manifest, running_kube_lab
+from tests.kubernetes.planned_lab import Manifest, PlannedLab, running_planned_lab
 from tests.kubernetes.queues import HOST, Queues
 from tests.real_hub import wait_until
 from tests.running_lab import RunningLab
@@ -62,7 +62,7 @@ class KueueLab:
     """The lab, and what Kueue has of it."""
 
     lab: RunningLab
-    kube: KubeLab
+    kube: PlannedLab
     queues: Queues
 
     def ask(self, user: str, gpus: int = 8, name: str = "", project: str = "vision") -> None:
@@ -96,7 +96,7 @@ class KueueLab:
 @pytest.fixture(scope="module")
 def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KueueLab]:
     queues = Queues(cluster, NAMESPACE, tmp_path_factory.mktemp("queues"))
-    with running_kube_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, json.dumps(POOL_YAML)) as kube:
+    with running_planned_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, json.dumps(POOL_YAML)) as kube:
         for user in ("ada", "bert", "olga"):
             kube.lab.signed_in(user)
         yield KueueLab(kube.lab, kube, queues)
@@ -143,6 +143,9 @@ def test_waits_with_place_and_starts_by_itself(kueue: KueueLab):
     assert kueue.ticket("olga").starts_by is None
     assert "No latest time is promised" in kueue.ticket("olga").no_promise
     assert kueue.why("olga") in {"devices", "project_limit"}
+    page = kueue.lab.signed_in("olga").open(kueue.ticket("olga").path)
+    assert "You are next in your project" in page.text
+    assert "No latest time is promised: the cluster" in page.text
     kueue.lab.stop_server("ada", "b")
     kueue.lab.wait_ready("olga")
 
@@ -167,7 +170,7 @@ def test_borrower_gives_back_with_notice_and_grace_and_starts_again(kueue: Kueue
     notice = kueue.ticket("ada", taken).notice
     assert notice is not None
     assert "borrowed" in notice.message
-    assert kueue.why("bert") == "coming_back"
+    wait_until(lambda: kueue.why("bert") == "coming_back" or kueue.lab.is_ready("bert"), "the reason")
     assert kueue.lab.is_ready("ada", taken)
     kueue.lab.wait_ready("bert")
     again = kueue.ticket("ada", taken)
@@ -229,9 +232,10 @@ def test_foreign_workload_is_counted_in_the_place(kueue: KueueLab):
 def test_turn_on_a_machine_without_room_is_given_back_and_tried_again(kueue: KueueLab):
     pods = [_uncounted(number) for number in (1, 2, 3, 4)]
     kueue.kube.cluster.apply(pods)
+    wait_until(lambda: len(kueue.kube.pool().withheld) == 16, "the pool's notice of these pods")
     kueue.ask("ada")
     wait_until(lambda: kueue.why("ada") == "not_placed", "the reason")
-    assert kueue.ticket("ada").place == 1
+    wait_until(lambda: kueue.ticket("ada").place == 1, "its place")
     names = [pod["metadata"]["name"] for pod in pods]
     kueue.kube.cluster.kubectl("delete", "pods", *names, f"--namespace={NAMESPACE}", "--grace-period=1")
     kueue.lab.wait_ready("ada")
@@ -273,3 +277,18 @@ def test_changed_share_reaches_the_queues_while_the_pool_runs(kueue: KueueLab):
     wait_until(lambda: nominal() == "12", "the new share")
     kueue.lab.write_pool_yaml(json.dumps(POOL_YAML))
     wait_until(lambda: nominal() == "16", "the old share")
+
+
+def test_kueue_that_is_away_keeps_nobody_from_asking_and_costs_nobody_the_server(kueue: KueueLab):
+    cluster = kueue.kube.cluster
+    kueue.start("ada", name="a")
+    cluster.kill("kueue")
+    try:
+        kueue.ask("olga")
+        assert kueue.why("olga") == "undecided"
+        wait_until(lambda: "Kueue gives no answer" in kueue.kube.pool().trouble, "the pool's trouble")
+    finally:
+        cluster.start("kueue")
+    kueue.lab.wait_ready("olga")
+    wait_until(lambda: kueue.kube.pool().trouble == "", "the end of the trouble")
+    assert kueue.lab.is_ready("ada", "a")

@@ -91,8 +91,8 @@ def test_owner_gets_back_what_was_borrowed_and_the_borrower_stands_where_it_stoo
         waiting, owner = pool.ask("emil"), pool.ask("olga", project="speech")
         await pool.until(lambda: _taken(pool) != [], "somebody who gives back")
         (taken,) = _taken(pool)
-        assert pool.why(owner) is WaitReason.COMING_BACK
         assert pool.line.verdicts.of[taken].taken_for == owner
+        await pool.until(lambda: pool.why(owner) is WaitReason.COMING_BACK, "the reason")
         await asyncio.sleep(1)
         await pool.turn()
         assert pool.lease(owner) is None  # Kueue waits for the grace to be over

@@ -62,8 +62,9 @@ def test_admitted_one_names_its_machine():
 def test_who_is_asked_back_is_told_for_whom():
     said = PREEMPTED.format("uid-owner")
     taken = seen("train", QuotaReserved=True, Admitted=True, Evicted=said, admission=admission())
-    verdict = told(taken, seen("owner")).of["train"]
-    assert (verdict.goes_back, verdict.taken_for) == (True, "owner")
+    verdicts = told(taken, seen("owner")).of
+    assert (verdicts["train"].goes_back, verdicts["train"].taken_for) == (True, "owner")
+    assert verdicts["owner"].why is WaitReason.COMING_BACK
     assert told(taken).of["train"].taken_for == ""  # somebody else's
 
 

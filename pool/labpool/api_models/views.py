@@ -82,6 +82,9 @@ class TicketView(_View):
     requested_at: datetime
     attempt: int
     place: int | None = Field(None, description="1 is next; null unless queued.")
+    project_line: bool = Field(
+        False, description="The place is that in the project's line in the cluster's own queue; else in the pool's."
+    )
     starts_by: datetime | None = Field(
         None, description="The promise: never moves later while the ticket waits; none where it can't be kept."
     )

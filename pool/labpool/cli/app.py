@@ -68,7 +68,7 @@ def check(
     """Check pool.yaml and tell what it comes to on this machine.
 
     Prints all errors, not only the first. Exit code: 0 when the pool can run with the file (warnings allowed), 1 when
-    it has errors or can't be read, 2 for a wrong command line.
+    it has errors or can't be read, 2 for a wrong command line, 3 where the GPUs are a cluster's that can't be reached.
     """
     report = check_file(_pool_file(folder))
     if as_json:

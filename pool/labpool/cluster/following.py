@@ -18,6 +18,8 @@ _Object = Mapping[str, object]
 
 _WATCH_SECONDS = 60.0
 """So long a watch goes on before it is begun anew where it ended: one that hangs is noticed soon after."""
+_FIRST_WATCH_SECONDS = 1.0
+"""So long the first one after a break: where nothing happens, only its end shows that the API server is back."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _TROUBLE_SECONDS = 5.0
 """An API server that is only restarted is no trouble yet."""
@@ -146,7 +148,8 @@ class Followed(Generic[_Seen]):
     async def _watch(self) -> None:
         """Follow the changes after our version until the API server ends that, which is how it should end."""
         parameters = {**dict(self._kind.chosen), "resourceVersion": self._version, "allowWatchBookmarks": "true"}
-        async for event in self._source.watch(self._kind.path, parameters, _WATCH_SECONDS):
+        seconds = _WATCH_SECONDS if self._lost_at is None else _FIRST_WATCH_SECONDS
+        async for event in self._source.watch(self._kind.path, parameters, seconds):
             self._take(event)
             self._heard()
         self._heard()

@@ -24,7 +24,7 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """What a profile with its longest hours would meet: its start as planned now; None where it can never start.
+    """What a profile with its longest hours would meet: its start as planned now; None where none can be planned.
 
     The longest hours are those that a whole period of the project's budget has, where the profile's are more.
     `longest_now` is for how long it would start now and disturb nobody; 0 where it wouldn't.
@@ -51,6 +51,8 @@ def availability(
     """When `user` would start with `profile` in `project` for its longest hours, asked for at `now`."""
     if profile.flavour is None:
         return Availability(True, now, profile.longest)
+    if world.verdicts is not None and any(ticket.project == project.name for ticket in world.line()):
+        return Availability(False, None)  # the engine lets them go first, whatever is free
     limit = world.catalogue.limits.of(user, frozenset(groups)).gpus
     caps = (
         Cap(("user", user), profile.gpus, limit),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime, timezone
 
-from labpool.cluster import ClusterApi, Followed, Kind, NodeOffer, connected
+from labpool.cluster import ClusterApi, Followed, Kind, connected
 from labpool.cluster.nodes import node_of
 from labpool.cluster.pods import UNENDED, SeenPod, pod_of
 from labpool.domain.inventory import Inventory
@@ -41,8 +41,8 @@ class KubernetesEngine(Engine):
         self._namespace = pool_file().cluster.namespace or api.namespace
         self._nodes = Followed(api, Kind("nodes", "/api/v1/nodes", node_of), self._tell)
         self._pods = Followed(api, Kind("pods", "/api/v1/pods", pod_of, UNENDED))
-        self._servers = ServerPods(api, self._namespace, pool_id, self._nodes_by_name, self._tell)
-        self._followed = (self._nodes, self._pods, self._servers.followed)
+        self.servers = ServerPods(api, self._namespace, pool_id, self._nodes, self._tell)
+        self._followed = (self._nodes, self._pods, self.servers.followed)
         self._trials = Trials()
         self._gone: dict[str, datetime] = {}
         self._blind_since: float | None = None
@@ -72,33 +72,33 @@ class KubernetesEngine(Engine):
         Where the API server stops answering, what was seen last stays, and what is free is withheld after a minute.
         """
         known = tuple(leases) if leases is not None else None
-        return inventory_of(await self._view(known or ()), known)
+        return await asyncio.to_thread(inventory_of, await self._view(known or ()), known)
 
     async def processes(self) -> Mapping[str, tuple[str, ...]]:
         """Ticket id to the names of its pods, those on nodes that aren't heard of left out."""
         await self._all_listed()
-        return self._servers.by_ticket()
+        return self.servers.by_ticket()
 
     async def terminate(self, ticket: str) -> tuple[str, ...]:
         """Let the pods of `ticket` end within their grace. Returns those that were asked."""
-        return await self._servers.terminate(ticket)
+        return await self.servers.terminate(ticket)
 
     async def kill(self, ticket: str) -> tuple[str, ...]:
         """End the pods of `ticket` and wait until they are gone. Returns those that won't go."""
-        return await self._servers.kill(ticket)
+        return await self.servers.kill(ticket)
 
     async def trespassers(self, leases: Iterable[Lease]) -> tuple[Trespasser, ...]:
         """Pods that take devices from leases whose own server is not there yet."""
         known = tuple(leases)
-        return tuple(trespassers_of(await self._view(known), known))
+        return await asyncio.to_thread(trespassers_of, await self._view(known), known)
 
     async def unplaced(self) -> Mapping[str, datetime]:
         """Tickets whose pod finds no room on the node of its lease, each since when."""
-        return self._servers.unplaced()
+        return self.servers.unplaced()
 
     async def give_up(self, lease: Lease) -> None:
         """End the pod that finds no room, and offer nothing of its node for a while."""
-        await self._servers.kill(lease.ticket)
+        await self.servers.kill(lease.ticket)
         nodes = {id_.partition("/")[0] for id_ in lease.devices}
         for node in nodes:
             self._trials.refused(node, self._own(), time.monotonic())
@@ -136,7 +136,7 @@ class KubernetesEngine(Engine):
         await asyncio.gather(*(followed.listed() for followed in self._followed))
 
     def _note_gone(self, leases: Iterable[Lease]) -> None:
-        there, now = self._nodes_by_name(), datetime.now(timezone.utc)
+        there, now = {name for _, name in self._nodes.objects}, datetime.now(timezone.utc)
         leased = {id_.partition("/")[0] for lease in leases for id_ in lease.devices}
         self._gone = {node: self._gone.get(node, now) for node in leased if node not in there}
 
@@ -147,14 +147,11 @@ class KubernetesEngine(Engine):
         elif self._blind_since is None:
             self._blind_since = now
         if self._blind_since is not None and now - self._blind_since >= _SILENCE_SECONDS:
-            return dict.fromkeys(self._nodes_by_name(), "The cluster gives no answer.")
+            return dict.fromkeys((name for _, name in self._nodes.objects), "The cluster gives no answer.")
         return self._trials.kept_free(self._own(), now)
 
     def _own(self) -> tuple[SeenPod, ...]:
-        return tuple(self._servers.followed.objects.values())
-
-    def _nodes_by_name(self) -> Mapping[str, NodeOffer]:
-        return {name: node for (_, name), node in self._nodes.objects.items()}
+        return tuple(self.servers.followed.objects.values())
 
     def _tell(self) -> None:
         self.changed()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
 
 from labpool.domain.reasons import WaitReason
 from labpool.domain.verdicts import Verdict, Verdicts
@@ -32,6 +35,8 @@ def verdicts_of(
     tickets = {each.uid: each.ticket for each in ours}
     lines = _Lines(known, places)
     of = {each.ticket: _verdict(each, tickets, lines, held_off) for each in ours}
+    for owner in {verdict.taken_for for verdict in of.values()} & of.keys():  # it may be told later, or never
+        of[owner] = replace(of[owner], why=WaitReason.COMING_BACK)
     return Verdicts(of, _others(known, cohort))
 
 
@@ -76,12 +81,17 @@ class _Lines:
 
     def __init__(self, workloads: Iterable[Workload], places: Mapping[str, int]) -> None:
         self._places = places
-        self._pending = [each for each in workloads if each.pending and each.active]
+        self._ranks: defaultdict[str, list[tuple[int, datetime, str]]] = defaultdict(list)
+        for each in workloads:
+            if each.pending and each.active:
+                self._ranks[each.queue].append(each.rank)
+        for ranks in self._ranks.values():
+            ranks.sort()
 
     def place(self, workload: Workload) -> int:
         if workload.active and workload.name in self._places:
             return self._places[workload.name]
-        return 1 + sum(each.queue == workload.queue and each.rank < workload.rank for each in self._pending)
+        return 1 + bisect_left(self._ranks[workload.queue], workload.rank)
 
 
 def _others(workloads: Iterable[Workload], cohort: str) -> Mapping[str, int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from labpool.cluster import ClusterApi, ClusterRefused, ClusterUnavailable, FieldsTaken, Followed, Kind
 from labpool.cluster.answers import make_sure
-from labpool.domain.tickets import State
 from labpool.domain.verdicts import Verdicts
 from labpool.domain.world import World
 from labpool.kueue.decided import verdicts_of
@@ -23,6 +23,8 @@ from labpool.settings import ClusterSettings, KueueSettings
 
 _VISIBILITY = "visibility.kueue.x-k8s.io/v1beta2"
 _AT_ONCE = 8
+_SOON, _SHARE = 0.03, 4.0
+"""Seconds until verdicts are made of what changed, and how many times as long as it takes if that is more."""
 _MERGE = "application/merge-patch+json"
 _MOST_PENDING = 1000
 _LOG = logging.getLogger(__name__)
@@ -54,6 +56,8 @@ class Line:
         self._places: dict[str, int] = {}
         self._held_off: dict[str, datetime] = {}
         self._pause = timedelta(0)
+        self._soon: asyncio.TimerHandle | None = None
+        self._took = 0.0
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._refusal: str | None = None
         self.verdicts = Verdicts(heard=False)
@@ -70,6 +74,8 @@ class Line:
     async def close(self) -> None:
         """Follow no more; what stands in line stays there."""
         await self._followed.close()
+        if self._soon is not None:
+            self._soon.cancel()
 
     def hold_off(self, tickets: Iterable[str]) -> None:
         """Let others go first, for as long as it was tried: no machine had room for their servers."""
@@ -85,24 +91,34 @@ class Line:
             return
         await self._queues.keep(world.catalogue)
         now, self._pause = self._clock(), world.catalogue.queue.placement
-        waiting = {ticket.id for ticket in world.tickets if ticket.state is State.QUEUED}
-        self._held_off = {name: until for name, until in self._held_off.items() if until > now and name in waiting}
-        due = list(steps(world, self._ours(), self._held_off, now))
+        tickets = {ticket.id for ticket in world.tickets}
+        self._held_off = {name: until for name, until in self._held_off.items() if until > now and name in tickets}
+        ours, held_off = self._ours(), frozenset(self._held_off)
+        due = await asyncio.to_thread(lambda: list(steps(world, ours, held_off, now)))
         self._refusal = None
         # who may have what comes free is in line before it does
         made = Workloads(world.catalogue, *self._settings())
         await asyncio.gather(*(self._try(step, made) for step in due if not isinstance(step, GiveBack | Remove)))
         await asyncio.gather(*(self._try(step, made) for step in due if isinstance(step, GiveBack | Remove)))
         await self._ask_places()
-        self._seen()
+        self._decide()
 
     def _ours(self) -> dict[str, Workload]:
         return {each.name: each for each in self._followed.objects.values() if each.cohort == self._cohort}
 
     def _seen(self) -> None:
+        """Make verdicts soon: changes come in swarms, and each time all are made anew."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(max(_SOON, _SHARE * self._took), self._decide)
+
+    def _decide(self) -> None:
         """Make verdicts of what is there now, and tell if that changes anything."""
-        found = self._followed.objects.values()
-        verdicts = verdicts_of(found, self._cohort, self._places, self._held_off)
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        began = time.monotonic()
+        verdicts = verdicts_of(self._followed.objects.values(), self._cohort, self._places, self._held_off)
+        self._took = time.monotonic() - began
         if verdicts != self.verdicts:
             self.verdicts = verdicts
             self.changed()

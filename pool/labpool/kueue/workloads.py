@@ -69,7 +69,10 @@ class Workload:
 
     def says(self, kind: str) -> Condition | None:
         """A condition by its type."""
-        return next((each for each in self.conditions if each.type == kind), None)
+        for each in self.conditions:  # asked of thousands at a time
+            if each.type == kind:
+                return each
+        return None
 
     def is_true(self, kind: str) -> bool:
         """Whether a condition is there and true."""

@@ -19,6 +19,7 @@ class Outlook(TypedDict):
     """What a ticket in line may expect, by the names that its view has for it."""
 
     place: int | None
+    project_line: bool
     starts_by: datetime | None
     no_promise: str
     planned_start: datetime | None
@@ -32,6 +33,7 @@ def outlook(ticket: Ticket, world: World, now: datetime) -> Outlook:
     slot = next((slot for slot in world.slots if waits and slot.ticket == ticket.id), None)
     return {
         "place": place(ticket, world),
+        "project_line": waits and world.verdicts is not None,
         "starts_by": promise(ticket, world),
         "no_promise": _no_promise(ticket, world),
         "planned_start": slot.start if slot else None,

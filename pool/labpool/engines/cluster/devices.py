@@ -85,12 +85,11 @@ def device_id(node: str, flavour: str, index: int) -> str:
     return f"{node}/{flavour}/{index}"
 
 
-def inventory_of(view: ClusterView, leases: Iterable[Lease] | None) -> Inventory:
+def inventory_of(view: ClusterView, known: Sequence[Lease] | None) -> Inventory:
     """All devices, which of them to withhold, and how each node stands.
 
     Without leases, any server of the pool is taken to hold what it uses.
     """
-    known = tuple(leases) if leases is not None else None
     stocks = list(_stocks(view, known or ()))
     on_node = _by_node(view.pods)
     devices = [each for stock in stocks for each in _devices(stock, view)]
@@ -105,9 +104,13 @@ def inventory_of(view: ClusterView, leases: Iterable[Lease] | None) -> Inventory
     return Inventory(tuple(nodes), (*devices, *lost), tuple(sorted(withheld.items())))
 
 
-def trespassers_of(view: ClusterView, leases: Iterable[Lease]) -> Iterator[Trespasser]:
+def trespassers_of(view: ClusterView, leases: Sequence[Lease]) -> tuple[Trespasser, ...]:
     """Pods that take devices from leases whose own server is not there yet: a pod that runs has its devices."""
-    known, on_node = tuple(leases), _by_node(view.pods)
+    return tuple(_trespassers(view, leases))
+
+
+def _trespassers(view: ClusterView, known: Sequence[Lease]) -> Iterator[Trespasser]:
+    on_node = _by_node(view.pods)
     for stock in _stocks(view, known):
         pods = on_node.get(stock.node.name, ())
         use = _beside(stock, view, pods, known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
 from labpool.cluster import ClusterApi, ClusterRefused, ClusterUnavailable, Followed, Kind, NodeOffer
@@ -15,8 +15,6 @@ _KILL_SECONDS = 15.0
 _AT_ONCE = 1
 """Grace in seconds of a pod that is killed. With none, the cluster forgets a pod before its node has ended it."""
 
-Nodes = Callable[[], Mapping[str, NodeOffer]]
-
 
 class ServerPods:
     """Pods of one pool in one namespace.
@@ -27,12 +25,17 @@ class ServerPods:
         api: The API server.
         namespace: Where servers run.
         pool_id: Tells this pool's from another's.
-        nodes: The cluster's nodes by name, as they are now.
+        nodes: The cluster's nodes.
         changed: Called after each change.
     """
 
     def __init__(
-        self, api: ClusterApi, namespace: str, pool_id: str, nodes: Nodes, changed: Callable[[], None]
+        self,
+        api: ClusterApi,
+        namespace: str,
+        pool_id: str,
+        nodes: Followed[NodeOffer],
+        changed: Callable[[], None],
     ) -> None:
         self._api, self._nodes = api, nodes
         self._path = f"/api/v1/namespaces/{namespace}/pods"
@@ -59,8 +62,8 @@ class ServerPods:
     async def kill(self, ticket: str) -> tuple[str, ...]:
         """End the pods of a ticket and wait until they are gone, up to 15 s. Returns those in sight that won't go."""
         await self._delete(ticket, _AT_ONCE)
-        await self.followed.until(lambda: ticket not in self.by_ticket(), _KILL_SECONDS)
-        left = self.by_ticket().get(ticket, ())
+        await self.followed.until(lambda: not self._in_sight(ticket), _KILL_SECONDS)
+        left = self._in_sight(ticket)
         if left:
             _log.warning("pods of a ticket don't go: %s", ", ".join(left), extra={"ticket": ticket})
         return left
@@ -69,7 +72,7 @@ class ServerPods:
         asked = []
         for pod in [pod for pod in self._with_tickets() if pod.ticket == ticket]:
             # nothing of a node that is gone can say that a pod has ended
-            seconds = 0 if pod.node and pod.node not in self._nodes() else grace
+            seconds = 0 if pod.node and self._node_of(pod) is None else grace
             options: dict[str, object] = {"preconditions": {"uid": pod.uid}}  # never the next one of its name
             options |= {} if seconds is None else {"gracePeriodSeconds": seconds}
             try:
@@ -79,9 +82,15 @@ class ServerPods:
                 _log.warning("a server could not be ended: %s", error, extra={"ticket": ticket})
         return tuple(asked)
 
+    def _in_sight(self, ticket: str) -> tuple[str, ...]:
+        return tuple(pod.name for pod in self._with_tickets() if pod.ticket == ticket and self._is_in_sight(pod))
+
     def _with_tickets(self) -> list[SeenPod]:
         return [pod for pod in self.followed.objects.values() if pod.ticket]
 
     def _is_in_sight(self, pod: SeenPod) -> bool:
-        node = self._nodes().get(pod.node)
+        node = self._node_of(pod)
         return not pod.node or (node is not None and node.heard)
+
+    def _node_of(self, pod: SeenPod) -> NodeOffer | None:
+        return self._nodes.objects.get(("", pod.node))
