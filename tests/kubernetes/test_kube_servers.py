@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 
 CPU = {"project": "vision", "profile": "cpu", "hours": 1}
 GPU_2 = {"project": "vision", "profile": "gpu-2", "hours": 1}
+SIDECAR = 'c.KubeSpawner.extra_containers = [{"name": "side", "image": "none"}]'
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +49,6 @@ def kube(module_lab: KubeLab) -> Iterator[KubeLab]:
     """The module's lab; afterwards nothing runs and nobody waits."""
     yield module_lab
     clear(module_lab.lab)
-
-
-SIDECAR = 'c.KubeSpawner.extra_containers = [{"name": "side", "image": "none"}]'
 
 
 def test_leased_server_runs_on_its_node_and_its_stop_ends_the_lease(kube: KubeLab):
