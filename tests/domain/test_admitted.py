@@ -134,6 +134,18 @@ def test_place_is_that_in_the_projects_line_and_limits_are_named_first():
     assert wait.reason is WaitReason.OWN_LIMIT
 
 
+def test_no_room_on_one_machine_is_named_only_where_enough_are_free_on_several():
+    world = World(FOUR, catalogue(), (ticket("train", gpus=2),), (lease("one", "n1-0"), lease("two", "n2-0")))
+    told = replace(world, verdicts=Verdicts({"train": Verdict("train", place=1, why=WaitReason.NO_ROOM)}))
+    wait = why_waiting(told.tickets[0], told, NINE)
+    assert wait is not None
+    assert wait.reason is WaitReason.NO_ROOM
+    fuller = replace(told, leases=(*told.leases, lease("three", "n2-1")))
+    wait = why_waiting(told.tickets[0], fuller, NINE)
+    assert wait is not None
+    assert wait.reason is WaitReason.DEVICES
+
+
 def test_taken_back_ticket_has_no_turn_from_before():
     held = lease("held", "n1-0", until=8)
     back = running(held).after(Event.RECLAIM, NINE).requeued(NINE, 7 * HOUR)

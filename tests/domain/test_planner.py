@@ -6,6 +6,8 @@ from labpool.domain.catalogue import Catalogue, Limits, UserLimit
 from labpool.domain.leases import Lease
 from labpool.domain.planner import Planner, plan
 from labpool.domain.plans import Grant
+from labpool.domain.reasons import Refusal
+from labpool.domain.requests import Request, check_request
 from labpool.domain.tickets import Event
 from labpool.domain.usage import Usage
 from labpool.domain.world import World
@@ -188,6 +190,18 @@ def test_cpu_and_memory_of_a_node_are_shared_like_its_devices():
     tickets = (ticket("big"), ticket("big too", user="eve", asked=0.1), ticket("small", user="lin", gpus=2, asked=0.2))
     world = World(inventory({"n1": 4}), rules, tickets)  # of 16 cores
     assert starts(plan(world, at(0.2))) == {"big": at(0.2), "big too": at(2.2) + MARGIN, "small": at(0.2)}
+
+
+def test_cpu_that_others_take_at_the_moment_is_left_to_them_and_refuses_nobody():
+    found = inventory({"n1": 2, "n2": 2})  # of 16 cores each
+    crowded = replace(found, nodes=(replace(found.nodes[0], cpu_taken=15, memory_gib_taken=1), found.nodes[1]))
+    rules = catalogue(gpus=8)
+    decided = plan(World(crowded, rules, (ticket("one"), ticket("two", user="eve", gpus=2, asked=0.1))), at(0.1))
+    assert [device for grant in decided.grants for device in grant.devices if device.startswith("n1")] == []
+    full = replace(found, nodes=tuple(replace(node, cpu_taken=99) for node in found.nodes))
+    assert not starts(plan(World(full, rules, (ticket("one"),)), at(0)))
+    asked = Request("ada", frozenset(), "train", "vision", "gpu-1", HOUR)
+    assert not isinstance(check_request(asked, rules, full, ()), Refusal)
 
 
 def test_a_queued_ticket_of_a_server_waits_for_that_servers_old_lease():

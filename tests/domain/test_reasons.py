@@ -110,6 +110,11 @@ def _out_of_service() -> World:
     return World(inventory({"n1": 1}, n1=Condition.DRAINED), catalogue(), (ticket("train"),))
 
 
+def _cpu_taken_by_others() -> World:
+    crowded = replace(TWO, nodes=tuple(replace(node, cpu_taken=15) for node in TWO.nodes))
+    return World(crowded, catalogue(), (ticket("train"),))
+
+
 def _said(*verdicts: Verdict, others: int = 0) -> World:
     """Where an engine with a queue of its own has said so much of the ticket."""
     told = Verdicts({verdict.ticket: verdict for verdict in verdicts}, {"gpu": others})
@@ -136,7 +141,7 @@ WAITS: dict[WaitReason, list[Callable[[], World]]] = {
     WaitReason.NOT_READY: [_missed],
     WaitReason.BEHIND_OTHERS: [lambda: _said(Verdict("train", place=2)), lambda: _said(Verdict("train", place=3))],
     WaitReason.NO_ROOM: [_says(WaitReason.NO_ROOM)],
-    WaitReason.BESIDE_DEVICES: [_says(WaitReason.BESIDE_DEVICES)],
+    WaitReason.BESIDE_DEVICES: [_says(WaitReason.BESIDE_DEVICES), _cpu_taken_by_others],
     WaitReason.COMING_BACK: [_says(WaitReason.COMING_BACK)],
     WaitReason.USED_ELSEWHERE: [lambda: _said(Verdict("train", place=1, why=WaitReason.DEVICES), others=2)],
     WaitReason.QUEUE_STOPPED: [_says(WaitReason.QUEUE_STOPPED)],

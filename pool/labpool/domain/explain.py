@@ -63,7 +63,7 @@ def why_waiting(ticket: Ticket, world: World, now: datetime) -> Wait | None:
     return (
         _held_cap(ticket, need, world, now)
         or _over_budget(ticket, need, world, now)
-        or (no_turn(ticket, world.verdicts) if world.verdicts else None)
+        or (no_turn(ticket, world.verdicts, _free(ticket.flavour, world)) if world.verdicts else None)
         or _held_devices(ticket, world)
         or _kept(ticket, need, world, now)
         or (out_of_sight(ticket, world.verdicts) if world.verdicts else _planned(ticket, need, world, now))
@@ -93,6 +93,11 @@ def _over_budget(ticket: Ticket, need: Need, world: World, now: datetime) -> Wai
     hours_left = hours(max(payments.left(ticket.project, lacking), 0))
     begins = lacking if lacking > now else None
     return Wait(WaitReason.BUDGET, hours_left=hours_left, begins=begins, renewed=budget.period(lacking).end)
+
+
+def _free(flavour: str, world: World) -> int:
+    leased = {device for lease in world.counted for device in lease.devices}
+    return sum(device not in leased for node in world.usable_devices(flavour).values() for device in node)
 
 
 def _held_devices(ticket: Ticket, world: World) -> Wait | None:
@@ -148,7 +153,10 @@ def _keeps_from(reservation: Reservation, ticket: Ticket, world: World) -> bool:
 
 
 def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | None:
-    """What is promised to others, or to the user's own other tickets, within the time this one asks for."""
+    """What is promised to others, or to the user's own other tickets, within the time this one asks for.
+
+    Or what is lacking beside devices.
+    """
     schedule = schedule_of(world, now, without=ticket.id)
     found = schedule.earliest(need)
     if found and found.start == now:
@@ -156,6 +164,8 @@ def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | 
     for cap in need.caps:
         if not schedule.allows(cap, now, now + need.duration):
             return Wait(_REASONS[cap.key[0]], _planned_holders(ticket, cap.key, world), most=cap.most)
+    if _starts(ticket, replace(need, cpu=0, memory=0), world, now):
+        return Wait(WaitReason.BESIDE_DEVICES)
     return Wait(WaitReason.DEVICES, _planned_holders(ticket, ("flavour", ticket.flavour), world))
 
 

@@ -230,7 +230,7 @@ def _devices(ticket: Ticket, wait: Wait, catalogue: Catalogue, zone: tzinfo, now
 def _out_of_order(ticket: Ticket, wait: Wait, catalogue: Catalogue) -> Sentence:
     need, usable = gpus(ticket.gpus, _title(ticket, catalogue)), ticket.gpus - wait.missing
     return Sentence(
-        "You wait because GPUs are out of order, or their machine is out of service: "
+        "You wait because GPUs are out of order or used outside the pool, or their machine is out of service: "
         f"you need {need} on one machine, and {usable or 'none'} can be used.",
         f"{_KEEP_PLACE}; ask the lab's admins when they will be back, or for another profile meanwhile.",
     )

@@ -7,12 +7,13 @@ from labpool.domain.tickets import Ticket
 from labpool.domain.verdicts import Verdicts
 
 
-def no_turn(ticket: Ticket, verdicts: Verdicts) -> Wait | None:
-    """What the engine itself names, or who comes first; None where it only lacks devices."""
+def no_turn(ticket: Ticket, verdicts: Verdicts, free: int) -> Wait | None:
+    """What the engine itself names, or who comes first; None where it only lacks devices, of which so many are free."""
     verdict = verdicts.of.get(ticket.id)
     if verdict is None or not verdicts.heard:
         return Wait(WaitReason.UNDECIDED)
-    if verdict.why not in (None, WaitReason.DEVICES):
+    is_so = verdict.why is not WaitReason.NO_ROOM or free >= ticket.gpus
+    if verdict.why not in (None, WaitReason.DEVICES) and is_so:
         return Wait(verdict.why)
     ahead = (verdict.place or 1) - 1
     return Wait(WaitReason.BEHIND_OTHERS, ahead=ahead) if ahead and not verdict.gives(ticket) else None

@@ -65,7 +65,7 @@ class Line:
     @property
     def trouble(self) -> str | None:
         """What keeps us from seeing what Kueue decides, or from asking it, in words; None where nothing does."""
-        return self._followed.trouble or self._queues.trouble or self._refusal
+        return self._followed.trouble or self._refusal or self._queues.trouble
 
     def begin(self) -> None:
         """Follow from now on."""

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from labpool.cluster import ClusterApi, ClusterRefused, ClusterUnavailable
+from labpool.cluster import ClusterApi, ClusterRefused, ClusterUnavailable, FieldsTaken
 from labpool.domain.catalogue import Catalogue
 from labpool.kueue.steps import Act, Synced
 from labpool.kueue.sync import sync_queues
@@ -42,7 +42,7 @@ class QueueKeeper:
         self._tried = wanted
         try:
             done = await sync_queues(self._api, *wanted, dry_run=False, force=False)
-        except (ClusterRefused, ClusterUnavailable, UnusableFlavours) as error:
+        except (ClusterRefused, ClusterUnavailable, FieldsTaken, UnusableFlavours) as error:
             self._say(f"The cluster's queues can't be set: {error}")
             self._next = time.monotonic() + _SOON_SECONDS
             return

@@ -1,0 +1,130 @@
+"""The line before an API server in memory: what is refused is told and tried again, what has changed meanwhile left.
+
+The real one, with Kueue behind it, is in tests/kubernetes/test_kueue_line.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from labpool.cluster import ClusterApi, ClusterUnavailable
+from labpool.domain.reasons import WaitReason
+from labpool.domain.world import World
+from labpool.kueue.line import Line
+from labpool.settings import ClusterSettings, KueueSettings
+
+from tests.domain.lab import NINE, catalogue, inventory, ticket
+
+Object = Mapping[str, Any]
+WORLD = World(inventory({"n1": 2}), catalogue(), (ticket("train"),))
+LISTED = {
+    "metadata": {
+        "name": "ticket-train",
+        "uid": "u1",
+        "resourceVersion": "7",
+        "creationTimestamp": "2026-03-02T09:00:00Z",
+        "labels": {"labpool/ticket": "train", "labpool/cohort": "lab"},
+    },
+    "spec": {"queueName": "vision", "active": False, "priority": 300},
+}
+
+
+class ApiInMemory:
+    """As much of an API server as the line asks of one, without Kueue; queues are synced somewhere else."""
+
+    def __init__(self, *workloads: Object) -> None:
+        self.workloads = list(workloads)
+        self.asked: list[tuple[str, str, object]] = []
+        self.answers: dict[str, tuple[int, Object]] = {}
+
+    async def list_as_of(self, path: str, chosen: Mapping[str, str]) -> tuple[list[Object], str]:
+        return self.workloads, "1"
+
+    async def watch(self, path: str, parameters: Mapping[str, str], seconds: float) -> AsyncIterator[Object]:
+        await asyncio.Event().wait()
+        yield {}
+
+    async def serves(self, group_version: str) -> bool:
+        raise ClusterUnavailable("no queues here")
+
+    async def ask(
+        self, method: str, path: str, parameters: object = None, body: object = None, **_: object
+    ) -> tuple[int, Object]:
+        self.asked.append((method, path.rpartition("/")[2], body))
+        return self.answers.get(method, (200, {}))
+
+
+def played(api: ApiInMemory, story: Callable[[Line], Awaitable[None]]) -> None:
+    """Play a story with a line that knows what is there."""
+
+    async def play() -> None:
+        settings = (ClusterSettings(), KueueSettings("lab", namespace="servers"))
+        line = Line(cast(ClusterApi, api), lambda: settings, lambda: NINE)
+        line.begin()
+        while not line.verdicts.heard:
+            await asyncio.sleep(0.01)
+        await story(line)
+        await line.close()
+
+    asyncio.run(play())
+
+
+def test_nothing_is_done_before_it_is_known_what_is_there():
+    api = ApiInMemory()
+    settings = (ClusterSettings(), KueueSettings("lab", namespace="servers"))
+    asyncio.run(Line(cast(ClusterApi, api), lambda: settings, lambda: NINE).keep(WORLD))
+    assert api.asked == []
+
+
+def test_workload_that_is_refused_is_trouble_until_it_is_made():
+    api = ApiInMemory()
+    api.answers["POST"] = (422, {"message": "spec.podSets: too many"})
+
+    async def story(line: Line) -> None:
+        await line.keep(WORLD)
+        assert "too many" in told(line)
+        api.answers["POST"] = (201, {})
+        await line.keep(WORLD)
+        assert "too many" not in told(line)
+
+    played(api, story)
+    assert [method for method, *_ in api.asked] == ["POST", "POST"]
+
+
+def told(line: Line) -> str:
+    """What it has to say beside the queues, which this API server hasn't."""
+    trouble = line.trouble or ""
+    return "" if "no queues here" in trouble else trouble
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 409), ("PATCH", 409), ("PATCH", 404)])
+def test_what_has_changed_meanwhile_is_no_trouble(method: str, status: int):
+    api = ApiInMemory(*([LISTED] if method == "PATCH" else []))
+    api.answers[method] = (status, {"message": "it has changed"})
+
+    async def story(line: Line) -> None:
+        await line.keep(WORLD)
+        assert told(line) == ""
+
+    played(api, story)
+    assert method in [asked for asked, *_ in api.asked]
+
+
+def test_ticket_that_is_held_off_is_deactivated_and_told_so():
+    spec = {**cast(Object, LISTED["spec"]), "active": True}
+    api = ApiInMemory({**LISTED, "spec": spec})
+    rules = replace(WORLD.catalogue.queue, placement=WORLD.catalogue.queue.claim)
+    world = replace(WORLD, catalogue=replace(WORLD.catalogue, queue=rules))
+
+    async def story(line: Line) -> None:
+        await line.keep(world)
+        line.hold_off(["train"])
+        await line.keep(world)
+        assert line.verdicts.of["train"].why is WaitReason.NOT_PLACED
+
+    played(api, story)
+    assert ("PATCH", "ticket-train", {"spec": {"active": False}}) in api.asked
