@@ -85,7 +85,7 @@ ONE_MISTAKE = {
     ),
     "unknown engine": (
         "engine: slurm\n" + SMALL,
-        'pool.yaml:1: engine: expected one of workstation, kubernetes, got "slurm". '
+        'pool.yaml:1: engine: expected one of workstation, kubernetes, kueue, got "slurm". '
         "Write, for example, engine: kubernetes",
     ),
     "missing key": (
