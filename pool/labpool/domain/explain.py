@@ -164,7 +164,8 @@ def _planned(ticket: Ticket, need: Need, world: World, now: datetime) -> Wait | 
     for cap in need.caps:
         if not schedule.allows(cap, now, now + need.duration):
             return Wait(_REASONS[cap.key[0]], _planned_holders(ticket, cap.key, world), most=cap.most)
-    if _starts(ticket, replace(need, cpu=0, memory=0), world, now):
+    devices_alone = schedule.earliest(replace(need, cpu=0, memory=0))
+    if devices_alone and devices_alone.start == now:
         return Wait(WaitReason.BESIDE_DEVICES)
     return Wait(WaitReason.DEVICES, _planned_holders(ticket, ("flavour", ticket.flavour), world))
 
