@@ -138,7 +138,7 @@ async def test_server_that_does_not_go_is_named(
     await until(engine, 1)
     cluster.answers = False
     assert await engine.terminate("t1") == ()
-    assert await engine.kill("t1") == ("train",)
+    assert await engine.kill("t1") == await engine.give_up(lease("t1", "n1/a100/0")) == ("train",)
 
 
 async def test_free_devices_are_withheld_once_the_cluster_was_away_for_long(

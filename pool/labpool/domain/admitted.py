@@ -32,11 +32,14 @@ def plan_admitted(world: World, verdicts: Verdicts, now: datetime) -> Plan:
 
 def _grants(world: World, verdicts: Verdicts, rules: Admissible, now: datetime) -> Iterator[Grant]:
     leased = {device for lease in world.leases for device in lease.devices}
+    usable: dict[str, dict[str, list[str]]] = {}
     for ticket in world.line():
         verdict = verdicts.of.get(ticket.id)
         if verdict is None or not verdict.gives(ticket) or not rules.may_start(ticket):
             continue
-        free = [each for each in world.usable_devices(ticket.flavour).get(verdict.node, ()) if each not in leased]
+        if ticket.flavour not in usable:
+            usable[ticket.flavour] = world.usable_devices(ticket.flavour)
+        free = [each for each in usable[ticket.flavour].get(verdict.node, ()) if each not in leased]
         if len(free) >= ticket.gpus:
             devices = tuple(free[: ticket.gpus])
             leased.update(devices)
@@ -55,8 +58,9 @@ def _taken(world: World, verdicts: Verdicts, now: datetime) -> Iterator[Taken]:
 
 
 def _stands(world: World, lease: Lease, ticket: Ticket, verdict: Verdict | None) -> bool:
-    nodes = {device.node for device in world.inventory.of_flavour(lease.flavour) if device.id in lease.devices}
-    return verdict is not None and verdict.gives(ticket) and nodes <= {verdict.node}
+    return (
+        verdict is not None and verdict.gives(ticket) and world.inventory.machines_of(lease.devices) <= {verdict.node}
+    )
 
 
 def _ends(world: World, lease: Lease, ticket: Ticket, now: datetime) -> datetime:

@@ -74,13 +74,19 @@ class Inventory:
     devices: tuple[Device, ...] = ()
     withheld: tuple[tuple[str, str], ...] = ()
     _of_flavour: Mapping[str, tuple[Device, ...]] = field(init=False, repr=False, compare=False)
+    _machines: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    _lost: Mapping[str, Node] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Put the devices in order once: every request asks for those of a flavour."""
+        """Put the devices in order once: requests ask for those of a flavour, and looks for those of each lease."""
         ordered = sorted(self.devices, key=lambda device: (device.node, device.index))
         names = {device.flavour for device in ordered}
         of_flavour = {name: tuple(each for each in ordered if each.flavour == name) for name in names}
+        gone = {node.name: node for node in self.nodes if node.condition in LOST}
+        lost = {device.id: gone[device.node] for device in self.devices if device.node in gone} if gone else {}
         object.__setattr__(self, "_of_flavour", of_flavour)  # the class is frozen
+        object.__setattr__(self, "_machines", {device.id: device.node for device in self.devices})
+        object.__setattr__(self, "_lost", lost)
 
     def of_flavour(self, flavour: str) -> tuple[Device, ...]:
         """Devices of one flavour, withheld ones included, in a fixed order (node, index)."""
@@ -108,19 +114,20 @@ class Inventory:
     @property
     def lost(self) -> Mapping[str, Node]:
         """Devices that are lost with their node, by id: nobody holds them, whatever a lease says."""
-        nodes = {node.name: node for node in self.nodes if node.condition in LOST}
-        return {device.id: nodes[device.node] for device in self.devices if device.node in nodes} if nodes else {}
+        return self._lost
 
     def lost_node(self, devices: Iterable[str]) -> Node | None:
         """The node that devices of one node are lost with; None where they are not."""
-        lost = self.lost
-        return next((lost[device] for device in devices if device in lost), None)
+        return next((self._lost[device] for device in devices if device in self._lost), None)
 
     def node_of(self, devices: Iterable[str]) -> Node | None:
         """The node of some devices, which are all on one; None where it is not told."""
-        wanted = set(devices)
-        names = {device.node for device in self.devices if device.id in wanted}
+        names = self.machines_of(devices)
         return next((node for node in self.nodes if node.name in names), None)
+
+    def machines_of(self, devices: Iterable[str]) -> frozenset[str]:
+        """Names of the nodes that hold some devices; those that are not told are on none."""
+        return frozenset(self._machines[device] for device in devices if device in self._machines)
 
     @property
     def simulated(self) -> bool:

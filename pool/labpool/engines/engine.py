@@ -99,9 +99,12 @@ class Engine(ABC):
         """Tickets whose server was started and finds no room on the node of its lease, each since when."""
         return {}
 
-    async def give_up(self, lease: Lease) -> None:
-        """End what waits for room on the node of a lease, which is given back for that; for a while none is offered."""
-        await self.kill(lease.ticket)
+    async def give_up(self, lease: Lease) -> tuple[Bearer, ...]:
+        """End what waits for room on the node of a lease, which is given back for that; for a while none is offered.
+
+        Returns what won't go: then the lease stays, or it would find room later on devices of somebody else.
+        """
+        return await self.kill(lease.ticket)
 
     async def close(self) -> None:  # noqa: B027 (most hold nothing open)
         """Let go of whatever is held open; nothing is asked of the engine afterwards."""

@@ -96,12 +96,13 @@ class KubernetesEngine(Engine):
         """Tickets whose pod finds no room on the node of its lease, each since when."""
         return self.servers.unplaced()
 
-    async def give_up(self, lease: Lease) -> None:
-        """End the pod that finds no room, and offer nothing of its node for a while."""
-        await self.servers.kill(lease.ticket)
+    async def give_up(self, lease: Lease) -> tuple[str, ...]:
+        """End the pod that finds no room, and offer nothing of its node for a while. Returns what won't go."""
+        left = await self.servers.kill(lease.ticket)
         nodes = {id_.partition("/")[0] for id_ in lease.devices}
         for node in nodes:
             self._trials.refused(node, self._own(), time.monotonic())
+        return left
 
     async def close(self) -> None:
         """Follow the cluster no more."""

@@ -29,10 +29,13 @@ class KueueEngine(KubernetesEngine):
         """What keeps us from seeing the cluster, or Kueue from deciding as pool.yaml says; None where nothing does."""
         return super().trouble or self._line.trouble
 
-    async def give_up(self, lease: Lease) -> None:
-        """End the pod that finds no room, and let others in line go first for a while."""
+    async def give_up(self, lease: Lease) -> tuple[str, ...]:
+        """End the pod that finds no room, and let others in line go first for a while. Returns what won't go.
+
+        The node stays open: Kueue chooses machines, and would go on choosing one of which the pool gives out nothing.
+        """
         self._line.hold_off([lease.ticket])
-        await super().give_up(lease)
+        return await self.kill(lease.ticket)
 
     async def close(self) -> None:
         """Follow the cluster no more; who stands in line stays there."""

@@ -15,13 +15,12 @@ _LOG = logging.getLogger(__name__)
 
 async def give_up_unplaced(desk: Desk, engine: Engine, held: Iterable[Held]) -> dict[str, Requeue]:
     """End servers that found no room in time; give what is to be written down of each, by its ticket."""
-    waiting = await engine.unplaced()
     given_up: dict[str, Requeue] = {}
     for ticket, lease in held:
-        since = waiting.get(ticket.id)
+        since = (await engine.unplaced()).get(ticket.id)  # asked anew: the end of one may have made room for the next
         step = due_unplaced(lease, ticket, desk.catalogue.queue, desk.clock(), since) if since else None
         if step is not None and await desk.find_lease(ticket.id) == lease:
             _LOG.warning("no room for a server on the machine of its GPUs", extra={"ticket": ticket.id})
-            await engine.give_up(lease)
-            given_up[ticket.id] = step
+            if not await engine.give_up(lease):
+                given_up[ticket.id] = step
     return given_up

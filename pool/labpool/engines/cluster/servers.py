@@ -51,8 +51,10 @@ class ServerPods:
         return found
 
     def unplaced(self) -> dict[str, datetime]:
-        """Tickets whose pod finds no room, each since when."""
-        waiting = ((pod.ticket, pod.unplaced_since) for pod in self._with_tickets())
+        """Tickets whose pod finds no room, each since when; none that has another pod which found some."""
+        pods = self._with_tickets()
+        placed = {pod.ticket for pod in pods if pod.node}
+        waiting = ((pod.ticket, pod.unplaced_since) for pod in pods if pod.ticket not in placed)
         return {ticket: since for ticket, since in waiting if since is not None}
 
     async def terminate(self, ticket: str) -> tuple[str, ...]:
