@@ -59,6 +59,12 @@ def test_admitted_one_names_its_machine():
     assert told(reserved).of["train"].node == ""
 
 
+def test_machine_is_told_by_its_name_where_its_host_name_is_another():
+    admitted = seen("train", QuotaReserved=True, Admitted=True, admission=admission("gpu-3"))
+    verdicts = verdicts_of([admitted], "lab", {}, set(), {"gpu-3": "gpu-3.example.edu", "gpu-4": "gpu-4.example.edu"})
+    assert verdicts.of["train"].node == "gpu-3.example.edu"
+
+
 def test_who_is_asked_back_is_told_for_whom():
     said = PREEMPTED.format("uid-owner")
     taken = seen("train", QuotaReserved=True, Admitted=True, Evicted=said, admission=admission())

@@ -11,6 +11,7 @@ from labpool.domain.leases import Lease
 from labpool.engines.engine import Capabilities
 from labpool.engines.kubernetes import KubernetesEngine
 from labpool.kueue.line import Line
+from labpool.kueue.manifests import HOST
 from labpool.settings import ClusterSettings, KueueSettings, PoolFile
 
 
@@ -21,7 +22,7 @@ class KueueEngine(KubernetesEngine):
 
     def __init__(self, api: ClusterApi, pool_file: Callable[[], PoolFile], pool_id: str) -> None:
         super().__init__(api, pool_file, pool_id)
-        self._line = Line(api, self._settings, _utc_now)
+        self._line = Line(api, self._settings, _utc_now, self._machines)
         self.line = self._line
 
     @property
@@ -45,6 +46,11 @@ class KueueEngine(KubernetesEngine):
     def _begin(self) -> None:
         super()._begin()
         self._line.begin()
+
+    def _machines(self) -> dict[str, str]:
+        """Nodes whose host name is not their name: Kueue tells the one, pods and devices the other."""
+        told = ((node.labels.get(HOST, node.name), node.name) for node in self._nodes.objects.values())
+        return {host: name for host, name in told if host != name}
 
     def _settings(self) -> tuple[ClusterSettings, KueueSettings]:
         file = self._pool_file()

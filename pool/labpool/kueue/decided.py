@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from labpool.domain.reasons import WaitReason
 from labpool.domain.verdicts import Verdict, Verdicts
@@ -20,7 +21,11 @@ _STOPPED = re.compile(r"\b(?:Local|Cluster)Queue \S+ (?:doesn't exist|is inactiv
 
 
 def verdicts_of(
-    workloads: Iterable[Workload], cohort: str, places: Mapping[str, int], held_off: Collection[str]
+    workloads: Iterable[Workload],
+    cohort: str,
+    places: Mapping[str, int],
+    held_off: Collection[str],
+    machines: Mapping[str, str] = MappingProxyType({}),
 ) -> Verdicts:
     """Verdicts on the tickets of a cohort's pool, and what others hold.
 
@@ -29,24 +34,31 @@ def verdicts_of(
         cohort: The pool's.
         places: Those in their LocalQueues that Kueue tells, by name, from 1.
         held_off: Tickets whose turn came to nothing lately.
+        machines: Names of nodes by their host names, which are what Kueue tells, where those are others.
     """
     known = [each for each in workloads if not each.going and not each.is_true("Finished")]
     ours = [each for each in known if each.cohort == cohort]
     tickets = {each.uid: each.ticket for each in ours}
     lines = _Lines(known, places)
-    of = {each.ticket: _verdict(each, tickets, lines, held_off) for each in ours}
+    of = {each.ticket: _verdict(each, tickets, lines, held_off, machines) for each in ours}
     for owner in {verdict.taken_for for verdict in of.values()} & of.keys():  # it may be told later, or never
         of[owner] = replace(of[owner], why=WaitReason.COMING_BACK)
     return Verdicts(of, _others(known, cohort))
 
 
-def _verdict(workload: Workload, tickets: Mapping[str, str], lines: _Lines, held_off: Collection[str]) -> Verdict:
+def _verdict(
+    workload: Workload,
+    tickets: Mapping[str, str],
+    lines: _Lines,
+    held_off: Collection[str],
+    machines: Mapping[str, str],
+) -> Verdict:
     evicted = workload.says("Evicted")
     preemptor = _PREEMPTOR.search(evicted.message) if evicted and workload.asked_back else None
     return Verdict(
         ticket=workload.ticket,
         attempt=workload.attempt,
-        node=workload.node if workload.admitted else "",
+        node=machines.get(workload.node, workload.node) if workload.admitted else "",
         goes_back=workload.asked_back,
         taken_for=tickets.get(preemptor.group(1), "") if preemptor else "",
         place=lines.place(workload) if workload.pending else None,

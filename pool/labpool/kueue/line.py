@@ -37,6 +37,7 @@ class Line:
         api: The API server.
         settings: What pool.yaml says now of the cluster, and of its queues, the namespace filled in.
         clock: The time, aware.
+        machines: Names of nodes by their host names, where those are others.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class Line:
         api: ClusterApi,
         settings: Callable[[], tuple[ClusterSettings, KueueSettings]],
         clock: Callable[[], datetime],
+        machines: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        self._api, self._settings, self._clock = api, settings, clock
+        self._api, self._settings, self._clock, self._machines = api, settings, clock, machines
         _, kueue = settings()
         namespace, self._cohort = kueue.namespace, kueue.cohort
         self._queues = QueueKeeper(api, settings)
@@ -117,7 +119,8 @@ class Line:
             self._soon.cancel()
             self._soon = None
         began = time.monotonic()
-        verdicts = verdicts_of(self._followed.objects.values(), self._cohort, self._places, self._held_off)
+        found = self._followed.objects.values()
+        verdicts = verdicts_of(found, self._cohort, self._places, self._held_off, self._machines())
         self._took = time.monotonic() - began
         if verdicts != self.verdicts:
             self.verdicts = verdicts
