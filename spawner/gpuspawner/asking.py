@@ -123,9 +123,9 @@ class Asking:
         )
         return await self.claim.obtain(asked, spawner.handler)
 
-    async def report_stopped(self, ticket: str) -> None:
+    async def report_stopped(self, ticket: str, granted_at: str) -> None:
         """Say that a person stopped the server; see `Claim.report_stopped`."""
-        await self.claim.report_stopped(self._spawner.user.name, self._spawner.name, ticket)
+        await self.claim.report_stopped(self._spawner.user.name, self._spawner.name, ticket, granted_at)
 
     def _check_number_of_servers(self) -> None:
         spawner, person = self._spawner, self.person

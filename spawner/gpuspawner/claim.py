@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from functools import cache
 from logging import Logger
 
@@ -118,13 +119,14 @@ class Claim:
             raise WaitingForGPU(handler, answer.path, answer.message, answer.retry_after)
         return answer
 
-    async def report_stopped(self, user: str, name: str, ticket: str) -> None:
+    async def report_stopped(self, user: str, name: str, ticket: str, granted_at: str) -> None:
         """Say that a person stopped the server. Where the pool doesn't answer now, it is told as soon as it does.
 
         Never fails: the server is stopped either way. Lost, as when the hub ends too, the lease ends restart_minutes
-        later.
+        later. `granted_at` (ISO 8601) says which of the ticket's leases that was, "" that it isn't known.
         """
-        server = ServerStopped(user=user, name=name, ticket=ticket)
+        known = datetime.fromisoformat(granted_at) if granted_at else None
+        server = ServerStopped(user=user, name=name, ticket=ticket, granted_at=known)
         tried = self._deliver(lambda: self._client.stopped(server), _server(user, name))
         # until then the hub says that the server is stopping, and the pool doesn't take it for one that died
         with suppress(asyncio.TimeoutError):

@@ -59,6 +59,7 @@ def _devices(lease: LeaseToApply | None) -> dict[str, str]:
         "LABPOOL_DEVICES": json.dumps(shown),
         "LABPOOL_TICKET": lease.ticket,
         "LABPOOL_TICKET_TOKEN": lease.ticket_token,
+        "LABPOOL_GRANTED_AT": lease.starts.isoformat(),
     }
 
 

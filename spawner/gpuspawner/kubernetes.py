@@ -176,14 +176,14 @@ class GPUKubeSpawner(PodSpawner):
         KubeSpawner itself calls this with `now` to clear a dead pod away, the hub after a failed start; the lease stays
         then, for the next try.
         """
-        ticket = "" if now or not self._is_stopped_by_person() else self._run().ticket
+        run = PodRun() if now or not self._is_stopped_by_person() else self._run()
         try:
             await super().stop(now)
         finally:
             if not now:
                 self._plan, self._is_up = None, False
-            if ticket:
-                await self.asking.report_stopped(ticket)
+            if run.ticket:
+                await self.asking.report_stopped(run.ticket, run.granted_at)
 
     async def poll_and_notify(self) -> int | None:
         """End a CPU server whose hours are over, then look as usual: the hub takes a dead server's route away.

@@ -119,11 +119,11 @@ class SimpleLocalGPUSpawner(SimpleLocalProcessSpawner):
 
         The hub also calls this after a failed start; the lease stays then, for the next try.
         """
-        ticket = self._told().get("LABPOOL_TICKET") if self._is_up else None
+        told = self._told() if self._is_up else {}
         await super().stop(now)
         self._environment, self._is_up = {}, False
-        if ticket:
-            await self.asking.report_stopped(ticket)
+        if ticket := told.get("LABPOOL_TICKET"):
+            await self.asking.report_stopped(ticket, told.get("LABPOOL_GRANTED_AT", ""))
 
     async def poll_and_notify(self) -> int | None:
         """End a CPU server whose hours are over, then look as usual: the hub takes a dead server's route away.

@@ -130,6 +130,19 @@ async def test_server_of_a_node_that_is_gone_is_forgotten_at_once(cluster: Clust
     assert cluster.deleted["train"] == {"preconditions": {"uid": "uid-of-train"}, "gracePeriodSeconds": 0}
 
 
+async def test_pod_of_a_lost_lease_is_forgotten_where_its_node_is_not_heard_of(
+    cluster: ClusterInMemory, engine: KubernetesEngine
+):
+    silent = node("n1")
+    silent["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}]  # type: ignore[index]
+    cluster.nodes = [silent, node("n2")]
+    cluster.pods = [pod("train", "n1", "t1"), pod("other", "n2", "t2")]
+    await until(engine, 1)
+    await engine.forget("t1")
+    await engine.forget("t2")
+    assert cluster.deleted == {"train": {"preconditions": {"uid": "uid-of-train"}, "gracePeriodSeconds": 0}}
+
+
 async def test_server_that_does_not_go_is_named(
     cluster: ClusterInMemory, engine: KubernetesEngine, monkeypatch: pytest.MonkeyPatch
 ):

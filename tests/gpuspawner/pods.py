@@ -38,7 +38,7 @@ datasets:
 queue: {{end_grace_minutes: 2}}
 """
 PROFILES = ("cpu", "whole", "slice", "quarter", "tpu")
-_NOW = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
+NOW = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
 _COUNT = {"whole": 2, "slice": 1, "quarter": 1, "tpu": 4}
 
 
@@ -103,8 +103,8 @@ def lease(profile: str, node: str = "node-1") -> LeaseToApply | None:
         cpu=cpu,
         memory_gib=memory,
         devices=devices,
-        starts=_NOW,
-        ends=_NOW.replace(hour=14),
+        starts=NOW,
+        ends=NOW.replace(hour=14),
     )
 
 

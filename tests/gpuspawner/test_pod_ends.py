@@ -13,7 +13,7 @@ from gpuspawner.hub_errors import NotStarted
 from gpuspawner.kubernetes import GPUKubeSpawner
 
 from tests.gpuspawner.fake_cluster import POD, FakeCluster, wanted
-from tests.gpuspawner.pods import lease, pod_spawner
+from tests.gpuspawner.pods import NOW, lease, pod_spawner
 
 pytestmark = pytest.mark.usefixtures("no_cluster")
 
@@ -46,7 +46,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The tickets of servers that the pool was told were stopped."""
     tickets: list[str] = []
 
-    async def stopped(claim: Claim, user: str, name: str, ticket: str) -> None:
+    async def stopped(claim: Claim, user: str, name: str, ticket: str, granted_at: str) -> None:
+        assert granted_at == NOW.isoformat()
         tickets.append(ticket)
 
     monkeypatch.setattr(Claim, "report_stopped", stopped)

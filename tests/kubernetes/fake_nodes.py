@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 import httpx
@@ -86,6 +87,16 @@ class FakeNodes:
             f"/api/v1/nodes/{node}",
             json={"spec": {"unschedulable": closed}},
             headers={"Content-Type": "application/merge-patch+json"},
+        ).raise_for_status()
+
+    def say_ready(self, node: str, status: str) -> None:
+        """Say of a node that it is ready ("True"), not ready ("False"), or not heard of ("Unknown")."""
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        condition = {"type": "Ready", "status": status, "lastHeartbeatTime": now, "lastTransitionTime": now}
+        self.api.patch(
+            f"/api/v1/nodes/{node}/status",
+            json={"status": {"conditions": [condition | {"reason": "Said"}]}},
+            headers={"Content-Type": "application/strategic-merge-patch+json"},
         ).raise_for_status()
 
     def remove(self, node: str) -> None:

@@ -90,16 +90,6 @@ def own_node(cluster: Cluster, name: str) -> None:
     cluster.api.post("/api/v1/nodes", json=made).raise_for_status()
 
 
-def stands(cluster: Cluster, name: str, ready: str) -> None:
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    condition = {"type": "Ready", "status": ready, "lastHeartbeatTime": now, "lastTransitionTime": now, "reason": "x"}
-    cluster.api.patch(
-        f"/api/v1/nodes/{name}/status",
-        json={"status": {"conditions": [condition]}},
-        headers={"Content-Type": "application/strategic-merge-patch+json"},
-    ).raise_for_status()
-
-
 def condition_of(found: Inventory, name: str) -> Condition | None:
     node: Node | None = next((each for each in found.nodes if each.name == name), None)
     return node.condition if node else None
@@ -176,7 +166,7 @@ async def test_silent_node_loses_its_devices_and_its_servers_from_sight_until_it
     cluster: Cluster, namespace: str, pool_file: PoolFile
 ):
     own_node(cluster, "quiet")
-    stands(cluster, "quiet", "True")
+    cluster.nodes.say_ready("quiet", "True")
     made = server("there", namespace, "t1", "quiet", [])
     made["spec"] |= {"nodeName": "quiet", "nodeSelector": {}}
     held = lease("quiet/card/0")
@@ -184,11 +174,11 @@ async def test_silent_node_loses_its_devices_and_its_servers_from_sight_until_it
         await seen(engine, lambda found: condition_of(found, "quiet") is Condition.SERVING, held)
         await asyncio.to_thread(cluster.apply, [made])
         await until(lambda: "t1" in engine_tickets(engine), "the server in sight")
-        stands(cluster, "quiet", "Unknown")
+        cluster.nodes.say_ready("quiet", "Unknown")
         silent = await seen(engine, lambda found: condition_of(found, "quiet") is Condition.SILENT, held)
         assert set(silent.lost) == {"quiet/card/0", "quiet/card/1"}
         assert await engine.processes() == {}
-        stands(cluster, "quiet", "True")
+        cluster.nodes.say_ready("quiet", "True")
         await seen(engine, lambda found: condition_of(found, "quiet") is Condition.SERVING, held)
         assert await engine.processes() == {"t1": ("there",)}
         cluster.nodes.remove("quiet")

@@ -181,6 +181,23 @@ def test_cordoned_node_is_not_granted_and_runs_what_is_there_to_its_end(kube: Pl
     wait_until(lambda: not kube.pool().out_of_service, "the node in service")
 
 
+def test_server_of_a_node_that_is_gone_starts_elsewhere_under_its_name(kube: PlannedLab):
+    first = kube.running("ada", GPU_1)
+    dead, pod = node_of(kube, "ada"), kube.pod_of(first)
+    kube.cluster.nodes.remove(dead)
+    try:
+        wait_until(lambda: kube.ticket("ada").attempt == 2, "its lease counted as lost", 60)
+        wait_until(lambda: kube.ticket("ada").state == "granted", "another lease", 60)
+        assert node_of(kube, "ada") == other_than(dead)
+        again = kube.until_used("ada")
+        assert again.id == first.id
+        moved = kube.pod_of(again)
+        assert (moved["metadata"]["name"], moved["spec"]["nodeName"]) == (pod["metadata"]["name"], other_than(dead))
+    finally:
+        assert kube.cluster.nodes.add(1, 8, product=PRODUCT, prefix="planned") == [dead]
+    assert kube.lab.is_ready("ada")
+
+
 def test_devices_that_foreign_pods_use_are_withheld_until_they_end(kube: PlannedLab):
     kube.cluster.nodes.use("planned-1", 3)
     wait_until(lambda: free(kube) == 13, "three devices less")

@@ -97,6 +97,17 @@ def test_lease_given_back_while_its_unclaimed_server_still_stops_is_not_in_line_
     assert stubborn.wait(5) == -signal.SIGKILL
 
 
+def test_late_word_that_an_earlier_server_was_stopped_ends_no_later_lease(lab: Lab, new_user: NewUser):
+    user = new_user()
+    held = lab.pool.ask(user).json()
+    report = {"user": user, "ticket": held["ticket"], "granted_at": "2026-01-01T09:00:00.000001+00:00"}
+    assert lab.pool.as_spawner("POST", "/spawns/stopped", report).status_code == 204
+    assert lab.pool.ticket(held["ticket"]).lease is not None
+    right = report | {"granted_at": held["starts"]}
+    assert lab.pool.as_spawner("POST", "/spawns/stopped", right).status_code == 204
+    lab.until(lab.pool.ticket(held["ticket"]), "ended", "stopped")
+
+
 def test_ticket_that_is_back_in_line_has_nothing_to_give_back(lab: Lab, new_user: NewUser):
     user = new_user()
     lab.start(user)

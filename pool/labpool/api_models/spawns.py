@@ -95,3 +95,6 @@ class ServerStopped(_Wire):
     user: str
     name: str = ""
     ticket: str
+    granted_at: datetime | None = Field(
+        None, description="Start of the lease that it had: that one ends, no later one of the ticket. Null: any."
+    )

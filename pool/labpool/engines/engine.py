@@ -106,5 +106,8 @@ class Engine(ABC):
         """
         return await self.kill(lease.ticket)
 
+    async def forget(self, ticket: str) -> None:  # noqa: B027 (most see nothing of a node that is lost)
+        """Let what is still known of `ticket` on a node that isn't heard of stand in no new server's way."""
+
     async def close(self) -> None:  # noqa: B027 (most hold nothing open)
         """Let go of whatever is held open; nothing is asked of the engine afterwards."""

@@ -104,6 +104,10 @@ class KubernetesEngine(Engine):
             self._trials.refused(node, self._own(), time.monotonic())
         return left
 
+    async def forget(self, ticket: str) -> None:
+        """Let the cluster forget pods of `ticket` on nodes that aren't heard of: their names are needed elsewhere."""
+        await self.servers.forget(ticket)
+
     async def close(self) -> None:
         """Follow the cluster no more."""
         for followed in self._followed:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from datetime import datetime
 
 from labpool.domain.catalogue import Catalogue
 from labpool.domain.ends import (
@@ -28,13 +29,13 @@ from labpool.domain.leases import Lease
 from labpool.domain.tickets import Event, State, Ticket
 from labpool.engines import Engine, Trespasser
 from labpool.hub_api import HubClient, HubError
+from labpool.service.clearing_away import ClearingAway
 from labpool.service.desk import Desk, NotNow
 from labpool.service.ending import reason_of_giving_back, tell_of_end
 from labpool.service.pace import SOON, Held, all_held, breath, seconds_to_next
 from labpool.service.setting import Setting
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
-from labpool.service.trail import unnamed
 from labpool.service.trespassing import note_trespassers
 from labpool.service.uncovered import end_uncovered, end_unless_changed
 from labpool.service.unplaced import give_up_unplaced
@@ -64,6 +65,7 @@ class Reconciler:
         self._desk, self._engine, self._hub = desk, engine, hub
         self._interval, self.capabilities = interval, engine.capabilities
         self._starter = Starter(hub)
+        self._clearing_away = ClearingAway(desk, engine, hub)
         self._wake = asyncio.Event()
         engine.changed = self.look_soon
         self._one_look = asyncio.Lock()
@@ -131,9 +133,7 @@ class Reconciler:
         to_record = [(it, step) for it in held if (step := given_up.get(it[0].id) or await self._carry_out(*it))]
         await self._desk.change(lambda change: self._record_all(change, to_record))
         for (ticket, _), action in to_record:
-            over = isinstance(action, (End, Requeue)) and not await self._desk.find_lease(ticket.id)
-            if over and self.sighting.listed(ticket):
-                await self._tell_hub(ticket)
+            await self._clearing_away.after(action, ticket, self.sighting)
         if self.sighting.servers is None:
             return min(SOON, self._interval)  # nothing is granted and nothing counts as lost before the hub answers
         held, rules = await self._desk.view(all_held), self._desk.catalogue.queue
@@ -152,8 +152,14 @@ class Reconciler:
             _LOG.warning("ending what an earlier start left running", extra={"ticket": ticket.id})
             await self._engine.kill(ticket.id)
 
-    async def stopped(self, ticket_id: str, actor: str) -> None:
-        """End the lease of a server that a person stopped, once nothing that it started is left on its devices."""
+    async def stopped(self, ticket_id: str, actor: str, granted_at: datetime | None = None) -> None:
+        """End the lease of a server that a person stopped, once nothing that it started is left on its devices.
+
+        One that was granted at another time than `granted_at` is a later one, and stays.
+        """
+        lease = await self._desk.find_lease(ticket_id)
+        if lease is not None and granted_at not in (None, lease.starts):
+            return
         if await self._engine.kill(ticket_id):
             await self._desk.stopping(ticket_id, actor)
         else:
@@ -180,7 +186,7 @@ class Reconciler:
         if not await self._desk.stopping(ticket.id, actor, reason_of_giving_back(ticket, actor)):
             raise NotNow("This ticket holds no GPU to give back (any more).")
         if self.sighting.listed(ticket):
-            await self._tell_hub(ticket)
+            await self._clearing_away.tell_hub(ticket)
         await self._engine.terminate(ticket.id)
         self.look_soon()
 
@@ -240,15 +246,6 @@ class Reconciler:
             return
         self._starter.start(ticket, self._desk, then=self.look_soon)
         self.sighting = replace(self.sighting, starting=self._starter.under_way())  # it counts for the user's next one
-
-    async def _tell_hub(self, ticket: Ticket) -> None:
-        """The hub finds out by itself within its poll interval; told, its pages are right at once."""
-        try:
-            await self._hub.stop(ticket.user, ticket.name)
-        except HubError as error:
-            _LOG.info(
-                "the hub could not be told of a server's end: %s", unnamed(error, ticket), extra={"ticket": ticket.id}
-            )
 
     def _record(self, change: Transaction, seen: Held, action: Action) -> None:
         """Write down one step on a ticket, unless it moved on while the look was under way."""

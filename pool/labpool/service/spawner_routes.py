@@ -63,8 +63,8 @@ async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToAp
 
 @routes.post("/spawns/stopped", status_code=204, summary="A person stopped a leased server")
 async def stopped(server: ServerStopped, pool: ThePool) -> None:
-    """End its lease. Nothing happens where the ticket has ended, waits or is unknown."""
-    await pool.reconciler.stopped(server.ticket, server.user)
+    """End its lease. Nothing happens where the ticket has ended, waits, is unknown or holds a later lease."""
+    await pool.reconciler.stopped(server.ticket, server.user, server.granted_at)
 
 
 @routes.get("/users/{user}/form", summary="The live part of a user's spawn form")

@@ -70,9 +70,15 @@ class ServerPods:
             _log.warning("pods of a ticket don't go: %s", ", ".join(left), extra={"ticket": ticket})
         return left
 
-    async def _delete(self, ticket: str, grace: int | None) -> tuple[str, ...]:
+    async def forget(self, ticket: str) -> None:
+        """Let the cluster forget a ticket's pods that are out of sight; their node ends them when it is back."""
+        await self._delete(ticket, 0, out_of_sight=True)
+
+    async def _delete(self, ticket: str, grace: int | None, out_of_sight: bool = False) -> tuple[str, ...]:
         asked = []
         for pod in [pod for pod in self._with_tickets() if pod.ticket == ticket]:
+            if out_of_sight and self._is_in_sight(pod):
+                continue
             # nothing of a node that is gone can say that a pod has ended
             seconds = 0 if pod.node and self._node_of(pod) is None else grace
             options: dict[str, object] = {"preconditions": {"uid": pod.uid}}  # never the next one of its name
