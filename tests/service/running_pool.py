@@ -190,6 +190,7 @@ class RunningPool:
         self._loop = asyncio.get_running_loop()
         self._stop = lambda: setattr(server, "should_exit", True)
         await server.serve()
+        await self._hub.close()
         self._store.close()
         self._loop = None
 
@@ -206,10 +207,11 @@ class RunningPool:
         changes = Changes()
         setting = Setting(await engine.inventory(), pool_file.catalogue)
         desk = Desk(self._store, setting, self.clock, changes)
+        self._hub = HubClient(self.hub_api_url, POOL_TOKEN)
         reconciler = Reconciler(
             desk,
             engine,
-            HubClient(self.hub_api_url, POOL_TOKEN),
+            self._hub,
             lambda devices: complete_catalogue(
                 watched_pool_file(self.folder / "pool.yaml").current(_LOG).catalogue, devices
             ),

@@ -78,7 +78,7 @@ def _own_name(ports: Ports) -> str:
     return f"{socket.gethostname()}:{ports.pool}, process {os.getpid()}, {secrets.token_hex(4)}"
 
 
-async def _parts(place: Place, ports: Ports, watched: WatchedPoolFile, engine: Engine) -> Parts:
+async def _parts(place: Place, ports: Ports, watched: WatchedPoolFile, engine: Engine, hub: HubClient) -> Parts:
     pool_file = watched.current(_LOG)
     inventory = await engine.inventory()
 
@@ -93,7 +93,6 @@ async def _parts(place: Place, ports: Ports, watched: WatchedPoolFile, engine: E
     part = leadership(database, _own_name(ports))
     desk = Desk(Store(database, part), Setting(inventory, rules(inventory)), _utc_now, changes)
     hub_url, token = _given("JUPYTERHUB_API_URL"), _given("JUPYTERHUB_API_TOKEN")
-    hub = HubClient(hub_url, token)
     reconciler = Reconciler(desk, engine, hub, rules, pool_file.reconcile_seconds)
     signin = HubSignin(SigninSettings("pool", f"{PREFIX}/", hub_url, token, bytes.fromhex(place.secret("signin_key"))))
     tokens = TicketTokens(place.secret("ticket_key").encode())
@@ -121,12 +120,14 @@ async def _serve() -> None:
     place, ports = Place.open(os.environ), Ports.read(os.environ)
     watched = watched_pool_file(pool_file_path(os.environ))
     engine = await chosen_engine(lambda: watched.current(_LOG), place)
+    hub = HubClient(_given("JUPYTERHUB_API_URL"), _given("JUPYTERHUB_API_TOKEN"))
     try:
-        app = make_app(await _parts(place, ports, watched, engine))
+        app = make_app(await _parts(place, ports, watched, engine, hub))
         asyncio.get_running_loop().call_later(_START_SECONDS, _look_for_garbage)
         config = server_config(app, "127.0.0.1", ports.pool)
         await uvicorn.Server(config).serve()
     finally:
+        await hub.close()
         await engine.close()
 
 

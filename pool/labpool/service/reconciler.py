@@ -253,6 +253,8 @@ class Reconciler:
         if ticket is None or lease is None or ticket.state is not seen[0].state:
             return
         match action:
+            case Requeue(unplaced=True) if lease.starts == seen[1].starts:  # its pod is ended already
+                self._desk.put_back(change, ticket, action, Part.POOL)
             case End() | TakeBack() | Requeue() | NoteAbsent() if lease != seen[1]:
                 self.look_soon()  # its server was started again, say
             case End():
