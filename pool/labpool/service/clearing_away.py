@@ -24,7 +24,7 @@ class ClearingAway:
     async def after(self, action: Action, ticket: Ticket, seen: Sighting) -> None:
         """Clear away what `action` leaves of a ticket's server, which has ended or is lost."""
         match action:
-            case End(used_until=until) | Requeue(used_until=until) if until is not None:
+            case End(used_until=until) | Requeue(used_until=until, unplaced=False) if until is not None:
                 await self._engine.forget(ticket.id)
             case End() | Requeue() if await self._desk.find_lease(ticket.id) is None:
                 pass
