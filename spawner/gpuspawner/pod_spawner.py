@@ -57,7 +57,7 @@ class PodSpawner(KubeSpawner):
         self._starting = asyncio.ensure_future(self._start_pod())
         try:
             address = await come_up(self._starting, lambda: SeenPod(self._new_pod(), self.events), seconds, self.log)
-        except Exception:
+        except Exception:  # of whatever kind, it is raised again once its pod is gone
             try:
                 await asyncio.wait_for(self._clear_away(), _LONGEST_TIDYING)
             except Exception as error:  # the hub then calls `stop`, which goes on with it

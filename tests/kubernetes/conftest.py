@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from tests.kubernetes.cluster import Cluster, running_cluster
+from tests.kubernetes.queues import Queues
 
 _numbers = count(1)
 
@@ -27,3 +29,14 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     yield name
     cluster.kubectl("delete", "pods", "--all", f"--namespace={name}", "--grace-period=1")
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def queues(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Queues]:
+    """Queues of Kueue for the test's namespace, in a cohort of their own; afterwards there are none."""
+    made = Queues(cluster, namespace, tmp_path)
+    yield made
+    cluster.kubectl("delete", "workloads", "--all", f"--namespace={namespace}")
+    made.write({})
+    made.sync("--force")
+    assert made.sync()["steps"] == []

@@ -6,9 +6,7 @@ The pool around the line is a world in memory: decisions are carried out as the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from labpool.domain.explain import place
@@ -16,20 +14,10 @@ from labpool.domain.reasons import WaitReason
 from labpool.domain.tickets import State
 
 from tests.kubernetes.accounts import documented_roles, pool_account
-from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.little_pool import LittlePool, played
 from tests.kubernetes.queues import KUEUE, Queues
 
 pytestmark = pytest.mark.kubernetes
-
-
-@pytest.fixture
-def queues(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Queues]:
-    made = Queues(cluster, namespace, tmp_path)
-    yield made
-    cluster.kubectl("delete", "workloads", "--all", f"--namespace={namespace}")
-    made.write({})
-    made.sync("--force")
 
 
 def names_of(queues: Queues) -> set[str]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.kubernetes.accounts import documented_roles, pool_account
-from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
 from tests.kubernetes.queues import KUEUE, Queues, acts_of, project
 from tests.real_hub import wait_until
@@ -18,16 +15,6 @@ pytestmark = pytest.mark.kubernetes
 
 NOMINAL = "resources[nvidia.com/gpu].nominalQuota"
 VISION, SPEECH = project(nominal={"a100": 20}, borrow={"a100": 12}), project(nominal={"a100": 12}, borrow={"a100": 12})
-
-
-@pytest.fixture
-def queues(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Queues]:
-    made = Queues(cluster, namespace, tmp_path)
-    yield made
-    cluster.kubectl("delete", "workloads", "--all", f"--namespace={namespace}")
-    made.write({})
-    made.sync("--force")
-    assert made.sync()["steps"] == []
 
 
 def test_all_is_made_once_and_servers_get_machines_borrow_and_give_back(queues: Queues):

@@ -130,7 +130,7 @@ class Followed(Generic[_Seen]):
                 self._version = ""
             except (ClusterUnavailable, ClusterRefused) as error:
                 self._lost(error)
-            except Exception:
+            except Exception:  # whatever it is, we must not be blind from now on
                 _log.exception("following the cluster's %s broke off; beginning anew", self._kind.words)
                 self._version = ""
             await asyncio.sleep(self._pause)

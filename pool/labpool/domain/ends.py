@@ -60,6 +60,11 @@ class End:
     reason: EndReason
     used_until: datetime | None = None
 
+    @property
+    def lost(self) -> bool:
+        """Whether the devices are lost with their node."""
+        return self.used_until is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
@@ -72,6 +77,11 @@ class Requeue:
     left: timedelta
     used_until: datetime | None = None
     unplaced: bool = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether the devices are lost with their node."""
+        return self.used_until is not None and not self.unplaced
 
 
 Action = Nothing | NoteAbsent | NotePresent | Start | Stop | Kill | TakeBack | Requeue | End

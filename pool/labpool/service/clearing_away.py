@@ -23,13 +23,12 @@ class ClearingAway:
 
     async def after(self, action: Action, ticket: Ticket, seen: Sighting) -> None:
         """Clear away what `action` leaves of a ticket's server, which has ended or is lost."""
-        match action:
-            case End(used_until=until) | Requeue(used_until=until, unplaced=False) if until is not None:
-                await self._engine.forget(ticket.id)
-            case End() | Requeue() if await self._desk.find_lease(ticket.id) is None:
-                pass
-            case _:
-                return  # not over, or granted again: the hub sees by itself that the server has ended
+        if not isinstance(action, End | Requeue):
+            return
+        if action.lost:
+            await self._engine.forget(ticket.id)
+        elif await self._desk.find_lease(ticket.id) is not None:
+            return  # granted again: the hub sees by itself that the server has ended
         if seen.listed(ticket):
             await self.tell_hub(ticket)
 

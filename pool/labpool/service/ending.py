@@ -32,10 +32,9 @@ def tell_of_end(change: Transaction, ticket: Ticket, lease: Lease, before_end: t
 
 def back_in_line(change: Transaction, ticket: Ticket, step: Requeue, rules: Catalogue, now: datetime) -> Ticket:
     """A ticket whose lease was taken back or lost with its machine, in line again; its owner is told."""
-    lost = step.used_until is not None and not step.unplaced
     falls_back = has_fallback(ticket, change.slots(), rules, now)
-    kind = (NoticeKind.LOST if lost else NoticeKind.REQUEUED).value
-    told = lost_sentence(step.left) if lost else requeued_sentence(step.left)
+    kind = (NoticeKind.LOST if step.lost else NoticeKind.REQUEUED).value
+    told = lost_sentence(step.left) if step.lost else requeued_sentence(step.left)
     message = _UNPLACED if step.unplaced else told
     if falls_back and ticket.starts_by is not None:
         message = f"{message} {still_promised_sentence(ticket.starts_by, timezone.utc, now)}"
