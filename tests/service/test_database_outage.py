@@ -74,6 +74,8 @@ def test_pool_says_at_its_start_that_it_cannot_use_its_database(own_postgres: Ru
         "PATH": os.environ["PATH"],
         "LABPOOL_DATA": str(tmp_path / "data"),
         "LABPOOL_DATABASE": own_postgres.url("postgres").replace("labpool:", "labpool:not-to-be-told-"),
+        "JUPYTERHUB_API_URL": "http://127.0.0.1:9/hub/api",
+        "JUPYTERHUB_API_TOKEN": "none",
     }
     command = [sys.executable, "-m", "labpool.service"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)

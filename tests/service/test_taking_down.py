@@ -70,8 +70,15 @@ def test_stand_by_gives_the_leaders_answer(two: Two, database_url: str):
 @pytest.mark.long
 def test_without_a_leader_a_request_is_queued_and_carried_out_once_by_the_next(two: Two, database_url: str):
     leader, other = two
+    other.send(signal.SIGSTOP)
     leader.end()
+    engine = connect(database_url)
+    nobody = leadership(engine, "the test")
+    wait_until(lambda: nobody.seek().leads, "the test's turn to lead", 20)
+    other.send(signal.SIGCONT)
     queued = other.ask("ada")
+    nobody.give_up()
+    engine.dispose()
     assert (queued.status_code, queued.json()["outcome"]) == (202, "queued")
     assert look(other, queued, "somebody-elses-token").status_code in {401, 503}
     wait_until(lambda: look(other, queued).status_code == 200, "the next leader's answer", 20)
