@@ -104,7 +104,16 @@ def test_lease_that_nobody_has_used_yet_goes_back_sooner():
     after = follow(World(FOUR, catalogue(), (granted,), (held,)), decided, NINE)
     ((back,), (short,), rules) = after.tickets, after.leases, after.catalogue.queue
     assert due(short, back, rules, NINE + MINUTE, alive=True) == Stop()
-    assert due(short, back, rules, NINE + MINUTE, alive=False) == Requeue(8 * HOUR - MINUTE)
+    assert due(short, back, rules, NINE + MINUTE, alive=False) == Requeue(8 * HOUR)
+
+
+def test_lease_taken_back_unused_stands_in_line_again_for_all_its_hours_whatever_its_user_wants_of_others():
+    held = lease("held", "n1-0", until=8)
+    granted = replace(ticket("held", user="lin", hours=8), starts_again=False).after(Event.GRANT, NINE)
+    world = World(FOUR, catalogue(), (granted,), (held,))
+    after = follow(world, decide(world, Verdict("held", node="n1", goes_back=True)), NINE)
+    ((back,), (short,), rules) = after.tickets, after.leases, after.catalogue.queue
+    assert due(short, back, rules, at(1), alive=False) == Requeue(8 * HOUR)
 
 
 def test_lease_of_which_the_engine_knows_nothing_any_more_goes_back():

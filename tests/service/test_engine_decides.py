@@ -106,6 +106,23 @@ def test_what_the_engine_wants_back_is_taken_back_with_a_notice(kept: KeptDesk):
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("used", [True, False])
+def test_what_is_taken_back_is_known_as_used_or_not(kept: KeptDesk, used: bool):
+    async def story() -> None:
+        ticket = await kept.ask()
+        kept.queue.say(Verdict(ticket, node="n1"))
+        await kept.keeper.turn()
+        if used:
+            await kept.desk.claim(ticket)
+        kept.queue.say(Verdict(ticket, node="n1", goes_back=True))
+        await kept.keeper.turn()
+        lease = await kept.desk.find_lease(ticket)
+        assert lease is not None
+        assert lease.taken_unused is not used
+
+    asyncio.run(story())
+
+
 def test_who_asks_is_answered_with_the_lease_if_the_engine_decides_within_a_moment(kept: KeptDesk):
     async def story() -> None:
         keeping = asyncio.create_task(kept.keeper.run())
