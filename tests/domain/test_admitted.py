@@ -116,11 +116,12 @@ def test_lease_taken_back_unused_stands_in_line_again_for_all_its_hours_whatever
     assert due(short, back, rules, at(1), alive=False) == Requeue(8 * HOUR)
 
 
-def test_lease_of_which_the_engine_knows_nothing_any_more_goes_back():
+def test_lease_stands_where_the_engine_knows_nothing_of_it_and_goes_back_where_it_was_moved():
     held = lease("held", "n1-0", until=8)
     world = World(FOUR, catalogue(), (running(held),), (held,))
-    assert [each.taken_for for each in decide(world).taken] == [""]
-    assert len(decide(world, Verdict("held", node="n2")).taken) == 1  # moved to another machine
+    assert decide(world).taken == ()
+    assert decide(world, Verdict("held", place=1)).taken == ()  # not chosen again yet
+    assert [each.taken_for for each in decide(world, Verdict("held", node="n2")).taken] == [""]
     assert decide(world, Verdict("held", node="n1")).taken == ()
 
 

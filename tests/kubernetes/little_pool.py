@@ -151,7 +151,7 @@ async def _play(queues: Queues, story: Callable[[LittlePool], Awaitable[None]], 
 
 @asynccontextmanager
 async def _line(api: ClusterApi, file: PoolFile) -> AsyncIterator[Line]:
-    line = Line(api, lambda: (file.cluster, file.kueue), _now)
+    line = Line(api, "the-pool", lambda: (file.cluster, file.kueue), _now)
     line.begin()
     try:
         yield line

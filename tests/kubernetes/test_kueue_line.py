@@ -146,13 +146,19 @@ def test_lost_attempt_gives_back_and_a_workload_without_ticket_goes(queues: Queu
     played(queues, story)
 
 
-def test_workload_that_somebody_deletes_takes_the_lease_back(queues: Queues):
+def test_workload_that_somebody_deletes_is_made_anew_and_one_that_is_deactivated_takes_the_lease_back(queues: Queues):
     async def story(pool: LittlePool) -> None:
-        first = pool.ask("ada")
-        await pool.granted(first)
-        pool.use(first)
-        queues.end(f"ticket-{first}")
-        await pool.until(lambda: _taken(pool) == [first], "the taking back")
+        held = [pool.ask(user) for user in ("ada", "bert", "cleo")]
+        await pool.granted(*held)
+        node, before = pool.node(held[1]), queues.workload(f"ticket-{held[1]}")["metadata"]["uid"]
+        queues.end(*(f"ticket-{name}" for name in held))
+        await pool.until(lambda: len(names_of(queues)) == 3, "Workloads for what is held")
+        await pool.until(lambda: all(pool.line.verdicts.of[name].node for name in held), "what they hold")
+        assert (pool.line.verdicts.of[held[1]].node, pool.node(held[1])) == (node, node)
+        assert queues.workload(f"ticket-{held[1]}")["metadata"]["uid"] != before
+        assert _taken(pool) == []
+        queues.deactivate(f"ticket-{held[1]}")
+        await pool.until(lambda: _taken(pool) == [held[1]], "the taking back")
 
     played(queues, story)
 

@@ -95,6 +95,25 @@ def test_server_that_is_up_is_told_once():
     assert due(starting, admitted) == []
 
 
+def test_lease_whose_workload_is_gone_or_finished_gets_another_one_for_its_machine():
+    held = lease("train", "n1-0", user="ada")
+    world = World(TWO, catalogue(), (running(held),), (held,))
+    assert due(world) == [Make(running(held), active=True, node="n1")]
+    finished = workload("train", "Finished")
+    assert due(world, finished) == [Remove(finished)]
+    assert due(world, replace(finished, going=True)) == []
+    assert due(replace(world, tickets=(running(held).after(Event.RECLAIM, NINE),))) == []
+    assert due(replace(world, leases=(replace(held, stopping_since=NINE),))) == []
+
+
+def test_lease_that_kueue_does_not_let_in_again_stands_in_nobodys_way():
+    held = lease("train", "n1-0", user="ada")
+    world = World(TWO, catalogue(), (running(held),), (held,))
+    assert due(world, workload(), seconds=119) == []
+    assert due(world, workload(), seconds=121) == [Activate(workload(), active=False)]
+    assert due(world, workload(active=False), seconds=121) == []
+
+
 def test_workload_without_a_ticket_goes_once():
     left = workload("gone", *ADMITTED)
     assert due(World(TWO, catalogue()), left) == [Remove(left)]

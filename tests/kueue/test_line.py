@@ -17,7 +17,7 @@ from labpool.domain.world import World
 from labpool.kueue.line import Line
 from labpool.settings import ClusterSettings, KueueSettings
 
-from tests.domain.lab import NINE, catalogue, inventory, ticket
+from tests.domain.lab import NINE, catalogue, inventory, lease, running, ticket
 
 Object = Mapping[str, Any]
 WORLD = World(inventory({"n1": 2}), catalogue(), (ticket("train"),))
@@ -27,7 +27,7 @@ LISTED = {
         "uid": "u1",
         "resourceVersion": "7",
         "creationTimestamp": "2026-03-02T09:00:00Z",
-        "labels": {"labpool/ticket": "train", "labpool/cohort": "lab"},
+        "labels": {"labpool/ticket": "train", "labpool/pool": "p1"},
     },
     "spec": {"queueName": "vision", "active": False, "priority": 300},
 }
@@ -63,7 +63,7 @@ def played(api: ApiInMemory, story: Callable[[Line], Awaitable[None]]) -> None:
 
     async def play() -> None:
         settings = (ClusterSettings(), KueueSettings("lab", namespace="servers"))
-        line = Line(cast(ClusterApi, api), lambda: settings, lambda: NINE)
+        line = Line(cast(ClusterApi, api), "p1", lambda: settings, lambda: NINE, lambda: {"gpu-1": "n1"})
         line.begin()
         while not line.verdicts.heard:
             await asyncio.sleep(0.01)
@@ -76,7 +76,7 @@ def played(api: ApiInMemory, story: Callable[[Line], Awaitable[None]]) -> None:
 def test_nothing_is_done_before_it_is_known_what_is_there():
     api = ApiInMemory()
     settings = (ClusterSettings(), KueueSettings("lab", namespace="servers"))
-    asyncio.run(Line(cast(ClusterApi, api), lambda: settings, lambda: NINE).keep(WORLD))
+    asyncio.run(Line(cast(ClusterApi, api), "p1", lambda: settings, lambda: NINE).keep(WORLD))
     assert api.asked == []
 
 
@@ -112,6 +112,40 @@ def test_what_has_changed_meanwhile_is_no_trouble(method: str, status: int):
 
     played(api, story)
     assert method in [asked for asked, *_ in api.asked]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"), [({}, "no pool's label"), ({"labpool/ticket": "train", "labpool/pool": "p2"}, "the pool p2")]
+)
+def test_foreign_workload_of_a_tickets_name_is_left_alone_and_told(labels: Object, said: str):
+    api = ApiInMemory({**LISTED, "metadata": {**LISTED["metadata"], "labels": labels, "namespace": "servers"}})
+
+    async def story(line: Line) -> None:
+        await line.keep(WORLD)
+        assert "ticket-train is there already" in told(line)
+        assert said in told(line)
+        assert line.verdicts.of == {}
+        await line.keep(replace(WORLD, tickets=()))
+        assert told(line) == ""
+
+    played(api, story)
+    assert api.asked == []
+
+
+def test_lease_without_a_workload_gets_one_for_its_machine_before_anybody_else(caplog: pytest.LogCaptureFixture):
+    api = ApiInMemory()
+    held = lease("held", "n1-0", user="bert")
+    world = replace(WORLD, tickets=(ticket("train"), running(held)), leases=(held,))
+
+    async def story(line: Line) -> None:
+        await line.keep(world)
+
+    played(api, story)
+    bodies = [cast(Any, body) for method, _, body in api.asked if method == "POST"]
+    assert [body["metadata"]["name"] for body in bodies] == ["ticket-held", "ticket-train"]
+    selectors = [body["spec"]["podSets"][0]["template"]["spec"]["nodeSelector"] for body in bodies]
+    assert [each.get("kubernetes.io/hostname") for each in selectors] == ["gpu-1", None]
+    assert "a lease had no Workload any more" in caplog.text
 
 
 def test_ticket_that_is_held_off_is_deactivated_and_told_so():

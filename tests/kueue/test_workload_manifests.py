@@ -15,7 +15,7 @@ CLUSTER = ClusterSettings(
     flavours={"gpu": FlavourOnNodes("nvidia.com/mig-1g.10gb", {"card": "a100"})},
     profiles={"gpu-2": PodOfProfile(ephemeral_gib=20)},
 )
-MADE = Workloads(catalogue(), CLUSTER, KueueSettings("lab", namespace="servers"))
+MADE = Workloads("p1", catalogue(), CLUSTER, KueueSettings("lab", namespace="servers"))
 
 
 def test_it_asks_for_what_the_pod_asks_for_on_one_machine_of_the_flavour():
@@ -25,7 +25,7 @@ def test_it_asks_for_what_the_pod_asks_for_on_one_machine_of_the_flavour():
     assert isinstance(spec, dict)
     assert isinstance(metadata, dict)
     assert (metadata["name"], metadata["namespace"]) == ("ticket-train", "servers")
-    assert metadata["labels"]["labpool/ticket"] == "train"
+    assert metadata["labels"].items() >= {"labpool/ticket": "train", "labpool/pool": "p1"}.items()
     assert metadata["annotations"] == {"labpool/attempt": "3"}
     assert (spec["queueName"], spec["active"], spec["priority"]) == ("vision", False, 200)
     assert spec["priorityClassRef"]["name"] == "lab-batch"
@@ -39,6 +39,13 @@ def test_it_asks_for_what_the_pod_asks_for_on_one_machine_of_the_flavour():
         "ephemeral-storage": "20480Mi",
         "nvidia.com/mig-1g.10gb": "2",
     }
+
+
+def test_that_of_a_lease_comes_before_all_who_wait_and_fits_its_machine_alone():
+    spec = MADE.manifest(ticket("train", gpus=2), active=True, host="gpu-3")["spec"]
+    assert spec["priority"] == 400  # type: ignore[index]
+    (pod_set,) = spec["podSets"]  # type: ignore[index]
+    assert pod_set["template"]["spec"]["nodeSelector"] == {"card": "a100", "kubernetes.io/hostname": "gpu-3"}
 
 
 def test_profile_that_is_gone_still_has_the_least():

@@ -22,28 +22,30 @@ _STOPPED = re.compile(r"\b(?:Local|Cluster)Queue \S+ (?:doesn't exist|is inactiv
 
 def verdicts_of(
     workloads: Iterable[Workload],
+    pool: str,
     cohort: str,
     places: Mapping[str, int],
     held_off: Collection[str],
     machines: Mapping[str, str] = MappingProxyType({}),
 ) -> Verdicts:
-    """Verdicts on the tickets of a cohort's pool, and what others hold.
+    """Verdicts on the tickets of a pool, and what others hold.
 
     Args:
         workloads: All in the namespace where servers run.
-        cohort: The pool's.
+        pool: The id of the pool.
+        cohort: That of its queues, with which names of its flavours begin.
         places: Those in their LocalQueues that Kueue tells, by name, from 1.
         held_off: Tickets whose turn came to nothing lately.
         machines: Names of nodes by their host names, which are what Kueue tells, where those are others.
     """
     known = [each for each in workloads if not each.going and not each.is_true("Finished")]
-    ours = [each for each in known if each.cohort == cohort]
+    ours = [each for each in known if each.pool == pool]
     tickets = {each.uid: each.ticket for each in ours}
     lines = _Lines(known, places)
     of = {each.ticket: _verdict(each, tickets, lines, held_off, machines) for each in ours}
     for owner in {verdict.taken_for for verdict in of.values()} & of.keys():  # it may be told later, or never
         of[owner] = replace(of[owner], why=WaitReason.COMING_BACK)
-    return Verdicts(of, _others(known, cohort))
+    return Verdicts(of, _others((each for each in known if each.pool != pool), cohort))
 
 
 def _verdict(
@@ -109,8 +111,8 @@ class _Lines:
 def _others(workloads: Iterable[Workload], cohort: str) -> Mapping[str, int]:
     """Devices of our flavours that Workloads of nobody in this pool hold."""
     held: Counter[str] = Counter()
-    foreign = (each for each in workloads if each.cohort != cohort and each.reserved)
-    for resource, (name, amount) in (each for workload in foreign for each in workload.holds.items()):
+    holding = (each for each in workloads if each.reserved)
+    for resource, (name, amount) in (each for workload in holding for each in workload.holds.items()):
         if _is_device(resource) and name.startswith(f"{cohort}-"):
             held[name.removeprefix(f"{cohort}-").rpartition("-")[0]] += amount // 1000
     return held

@@ -2,7 +2,8 @@
 
 A ticket in line has a Workload from the start, which keeps its place. Kueue may choose it while the pool's own rules
 let the ticket start; else it is deactivated, and keeps its place too. A ticket that has to stand in line again gives
-back what its Workload holds, and stays where it stood.
+back what its Workload holds, and stays where it stood. A ticket that holds devices has one as well, so that Kueue
+counts them: where that is gone (its deletion is no wish to have them back), another one is made.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from labpool.kueue.workloads import Workload
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """Make the Workload of a ticket."""
+    """Make the Workload of a ticket; that of a lease that stands is made for the machine on which it does."""
 
     ticket: Ticket
     active: bool
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,9 @@ class Remove:
     workload: Workload
 
 
+_LET_IN = 4
+"""So many times as long as a server has to find its machine, Kueue has to let in again who holds devices."""
+
 Step = Make | Activate | HoldOff | GiveBack | Rejoin | NoteReady | Remove
 
 
@@ -93,16 +98,25 @@ def steps(world: World, workloads: Mapping[str, Workload], held_off: Collection[
         wanted.add(name_of(ticket))
         workload, lease = workloads.get(name_of(ticket)), leases.get(ticket.id)
         if lease is not None:
-            yield from _while_held(workload, lease)
+            yield from _while_held(world, ticket, lease, workload, now)
         elif ticket.state is State.QUEUED:
             active = ticket.id not in held_off and rules.may_wait_for_devices(ticket)
             yield from _in_line(ticket, workload, active, now - world.catalogue.queue.placement)
     yield from (Remove(each) for name, each in workloads.items() if name not in wanted and not each.going)
 
 
-def _while_held(workload: Workload | None, lease: Lease) -> Iterator[Step]:
-    up = lease.ready_at is not None and lease.stopping_since is None
-    if workload is not None and up and workload.admitted and not workload.is_true("PodsReady"):
+def _while_held(world: World, ticket: Ticket, lease: Lease, workload: Workload | None, now: datetime) -> Iterator[Step]:
+    if lease.stopping_since is not None or ticket.state is State.RECLAIMING:
+        return
+    if workload is None:
+        yield Make(ticket, active=True, node=min(world.inventory.machines_of(lease.devices), default=""))
+    elif workload.going:
+        return
+    elif workload.is_true("Finished"):
+        yield Remove(workload)
+    elif workload.pending and workload.active and workload.created <= now - _LET_IN * world.catalogue.queue.placement:
+        yield Activate(workload, False)  # somebody else has its share now: it would only be in its project's way
+    elif lease.ready_at is not None and workload.admitted and not workload.is_true("PodsReady"):
         yield NoteReady(workload)
 
 

@@ -35,6 +35,7 @@ class Line:
 
     Args:
         api: The API server.
+        pool: The pool's id, which its Workloads bear.
         settings: What pool.yaml says now of the cluster, and of its queues, the namespace filled in.
         clock: The time, aware.
         machines: Names of nodes by their host names, where those are others.
@@ -43,13 +44,14 @@ class Line:
     def __init__(
         self,
         api: ClusterApi,
+        pool: str,
         settings: Callable[[], tuple[ClusterSettings, KueueSettings]],
         clock: Callable[[], datetime],
         machines: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        self._api, self._settings, self._clock, self._machines = api, settings, clock, machines
-        _, kueue = settings()
-        namespace, self._cohort = kueue.namespace, kueue.cohort
+        self._api, self._pool, self._settings = api, pool, settings
+        self._clock, self._machines = clock, machines
+        self._namespace = namespace = settings()[1].namespace
         self._queues = QueueKeeper(api, settings)
         self._path = f"/apis/{GROUP_VERSION}/namespaces/{namespace}/workloads"
         self._visibility = f"/apis/{_VISIBILITY}/namespaces/{namespace}/localqueues"
@@ -99,14 +101,19 @@ class Line:
         due = await asyncio.to_thread(lambda: list(steps(world, ours, held_off, now)))
         self._refusal = None
         # who may have what comes free is in line before it does
-        made = Workloads(world.catalogue, *self._settings())
+        made = Workloads(self._pool, world.catalogue, *self._settings())
+        anew = [step for step in due if isinstance(step, Make) and step.node]
+        if anew:
+            self._queues.look_soon()  # whatever took the Workloads may have taken the queues too
+        await asyncio.gather(*(self._try(step, made) for step in anew))
+        due = [step for step in due if step not in anew]
         await asyncio.gather(*(self._try(step, made) for step in due if not isinstance(step, GiveBack | Remove)))
         await asyncio.gather(*(self._try(step, made) for step in due if isinstance(step, GiveBack | Remove)))
         await self._ask_places()
         self._decide()
 
     def _ours(self) -> dict[str, Workload]:
-        return {each.name: each for each in self._followed.objects.values() if each.cohort == self._cohort}
+        return {each.name: each for each in self._followed.objects.values() if each.pool == self._pool}
 
     def _seen(self) -> None:
         """Make verdicts soon: changes come in swarms, and each time all are made anew."""
@@ -120,7 +127,8 @@ class Line:
             self._soon = None
         began = time.monotonic()
         found = self._followed.objects.values()
-        verdicts = verdicts_of(found, self._cohort, self._places, self._held_off, self._machines())
+        cohort = self._settings()[1].cohort
+        verdicts = verdicts_of(found, self._pool, cohort, self._places, self._held_off, self._machines())
         self._took = time.monotonic() - began
         if verdicts != self.verdicts:
             self.verdicts = verdicts
@@ -136,9 +144,11 @@ class Line:
 
     async def _do(self, step: Step, made: Workloads) -> None:
         match step:
-            case Make(ticket=ticket, active=active):
-                body = made.manifest(ticket, active)
-                await self._make(body, f"make the Workload {name_of(ticket)}")
+            case Make(ticket=ticket, active=active, node=node):
+                hosts = {name: host for host, name in self._machines().items()}
+                is_new = await self._make(name_of(ticket), made.manifest(ticket, active, hosts.get(node, node)))
+                if node and is_new:
+                    _LOG.warning("a lease had no Workload any more; it has one again", extra={"ticket": ticket.id})
             case Activate(workload=workload, active=active):
                 await self._patch(workload, {"spec": {"active": active}})
             case HoldOff(workload=workload):
@@ -156,10 +166,16 @@ class Line:
                 await self._say(workload, {"Finished": "JobFinished"})
                 await self._api.delete(self._path_of(workload), f"delete the Workload {workload.name}")
 
-    async def _make(self, body: Mapping[str, object], what: str) -> None:
+    async def _make(self, name: str, body: Mapping[str, object]) -> bool:
+        """Make a Workload; False where it is there already, as the watch will tell."""
+        there = self._followed.objects.get((self._namespace, name))
+        if there is not None and there.pool != self._pool:
+            raise ClusterRefused(_foreign(there))
         status, answer = await self._api.ask("POST", self._path, {}, body)
-        if status != HTTPStatus.CONFLICT:  # it is there already, and the watch will tell
-            make_sure(status, answer, what)
+        if status == HTTPStatus.CONFLICT:
+            return False
+        make_sure(status, answer, f"make the Workload {name}")
+        return True
 
     async def _patch(self, workload: Workload, body: Mapping[str, object], part: str = "") -> None:
         path = self._path_of(workload) + part
@@ -199,6 +215,14 @@ class Line:
 
     def _path_of(self, workload: Workload) -> str:
         return f"{self._path}/{workload.name}"
+
+
+def _foreign(workload: Workload) -> str:
+    whose = f"belongs to the pool {workload.pool}" if workload.pool else "bears no pool's label"
+    return (
+        f"A Workload {workload.name} is there already and {whose}, so our ticket of that name can't stand in Kueue's "
+        "queues. If nobody needs it, delete it; two pools with the same tickets need two namespaces."
+    )
 
 
 def _places_in(answer: Mapping[str, object]) -> dict[str, int]:

@@ -34,6 +34,10 @@ class QueueKeeper:
         self._next = float("-inf")
         self.trouble: str | None = None
 
+    def look_soon(self) -> None:
+        """Sync the next time: somebody may have changed the queues."""
+        self._next = float("-inf")
+
     async def keep(self, catalogue: Catalogue) -> None:
         """Sync if that is due; what goes wrong is `trouble`, and tried again soon."""
         wanted = (catalogue, *self._settings())

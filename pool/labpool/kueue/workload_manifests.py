@@ -7,36 +7,44 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from labpool.cluster.nodes import CPU, MEMORY, STORAGE, selecting_labels
+from labpool.cluster.pods import POOL_LABEL
 from labpool.domain.catalogue import Catalogue
-from labpool.domain.tickets import Ticket
+from labpool.domain.tickets import Priority, Ticket
 from labpool.kueue.manifests import GROUP_VERSION, HOST, labels_of
 from labpool.kueue.wanted import priority_value
 from labpool.kueue.workloads import ATTEMPT, TICKET, Condition, Workload
 from labpool.settings import LEAST_CPU, LEAST_MEMORY_GIB, ClusterSettings, KueueSettings
 
 KUEUE = "kueue.x-k8s.io"
+BEFORE_ALL = priority_value(Priority.INTERACTIVE) + 100
+"""The priority of a Workload whose ticket holds its devices already."""
 _POD_SET = "main"
 _MEBI = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Workloads:
-    """How tickets become Workloads. The settings name the namespace."""
+    """How tickets become Workloads of the pool with this id. The settings name the namespace."""
 
+    pool: str
     catalogue: Catalogue
     cluster: ClusterSettings
     settings: KueueSettings
 
-    def manifest(self, ticket: Ticket, active: bool) -> dict[str, object]:
-        """A new one. Its place in line is its project's last of its class; `active`: Kueue may choose it."""
+    def manifest(self, ticket: Ticket, active: bool, host: str = "") -> dict[str, object]:
+        """A new one. Its place in line is its project's last of its class; `active`: Kueue may choose it.
+
+        One of a lease that stands names the host of its machine: it comes before all who wait, and fits nowhere else.
+        """
         cohort = self.settings.cohort
+        priority = BEFORE_ALL if host else priority_value(ticket.priority)
         return {
             "apiVersion": GROUP_VERSION,
             "kind": "Workload",
             "metadata": {
                 "name": name_of(ticket),
                 "namespace": self.settings.namespace,
-                "labels": {**labels_of(cohort), TICKET: ticket.id},
+                "labels": {**labels_of(cohort), POOL_LABEL: self.pool, TICKET: ticket.id},
                 "annotations": {ATTEMPT: str(ticket.attempt)},
             },
             "spec": {
@@ -47,18 +55,18 @@ class Workloads:
                     "kind": "WorkloadPriorityClass",
                     "name": f"{cohort}-{ticket.priority.value}",
                 },
-                "priority": priority_value(ticket.priority),
-                "podSets": [self._pod_set(ticket)],
+                "priority": priority,
+                "podSets": [self._pod_set(ticket, host)],
             },
         }
 
-    def _pod_set(self, ticket: Ticket) -> dict[str, object]:
+    def _pod_set(self, ticket: Ticket, host: str) -> dict[str, object]:
         offered = self.cluster.flavour(ticket.flavour)
         container = {"name": "server", "image": "server", "resources": {"requests": self._requests(ticket)}}
         spec = {
             "containers": [container],
             "restartPolicy": "Never",
-            "nodeSelector": selecting_labels(offered),
+            "nodeSelector": selecting_labels(offered) | ({HOST: host} if host else {}),
         }
         return {"name": _POD_SET, "count": 1, "topologyRequest": {"required": HOST}, "template": {"spec": spec}}
 

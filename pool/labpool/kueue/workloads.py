@@ -8,8 +8,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from labpool.cluster.pods import POOL_LABEL
 from labpool.cluster.quantities import thousandths
-from labpool.kueue.manifests import COHORT
 
 TICKET, ATTEMPT = "labpool/ticket", "labpool/attempt"
 """A label and an annotation: for which ticket it stands in line, and for which attempt of it."""
@@ -42,7 +42,7 @@ class Workload:
         queue: Its LocalQueue.
         priority: The higher is first.
         created: What its place is counted by.
-        cohort: That of the pool that made it; empty for others.
+        pool: The id of the pool that made it for a ticket; empty for others.
         ticket: Whose it is; empty for others.
         attempt: That of the ticket.
         active: Whether Kueue may choose it.
@@ -58,7 +58,7 @@ class Workload:
     queue: str
     priority: int
     created: datetime
-    cohort: str = ""
+    pool: str = ""
     ticket: str = ""
     attempt: int = 1
     active: bool = True
@@ -121,7 +121,7 @@ def workload_of(item: Mapping[str, object]) -> Workload:
         queue=seen.spec.queue,
         priority=seen.spec.priority or 0,
         created=seen.metadata.created,
-        cohort=labels.get(COHORT, "") if TICKET in labels else "",
+        pool=labels.get(POOL_LABEL, "") if TICKET in labels else "",
         ticket=labels.get(TICKET, ""),
         attempt=int(attempt) if attempt.isdigit() else 1,
         active=seen.spec.active,
