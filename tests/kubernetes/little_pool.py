@@ -98,6 +98,12 @@ class LittlePool:
         wait = why_waiting(self.ticket(name), self.world, _now())
         return wait.reason if wait else None
 
+    def change_profile(self, name: str, cpu: float) -> None:
+        """Let pool.yaml say something else of a profile."""
+        rules = self.world.catalogue
+        profiles = {**rules.profiles, name: replace(rules.profiles[name], cpu=cpu)}
+        self.world = replace(self.world, catalogue=replace(rules, profiles=profiles))
+
     def use(self, name: str) -> None:
         """Let the server be up, and its user use it."""
         self._change(name, self.ticket(name).after(Event.FIRST_USE, _now()))

@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from labpool.cluster.quantities import thousandths
 from labpool.domain.explain import place
 from labpool.domain.reasons import WaitReason
 from labpool.domain.tickets import State
@@ -26,6 +27,12 @@ def names_of(queues: Queues) -> set[str]:
     return {each["metadata"]["name"] for each in items}
 
 
+def cpu_of(queues: Queues, name: str) -> float:
+    """How many cores a Workload asks for."""
+    (pod_set,) = queues.workload(name)["spec"]["podSets"]
+    return thousandths(pod_set["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"]) / 1000
+
+
 def test_turns_machines_places_and_the_next_ones_turn(queues: Queues):
     async def story(pool: LittlePool) -> None:
         first = [pool.ask("ada"), pool.ask("bert"), pool.ask("cleo"), pool.ask("dora")]
@@ -36,10 +43,15 @@ def test_turns_machines_places_and_the_next_ones_turn(queues: Queues):
         await pool.until(lambda: place(pool.ticket(third), pool.world) == 2, "a place")
         assert place(pool.ticket(second), pool.world) == 1
         assert pool.why(third) in (WaitReason.BEHIND_OTHERS, WaitReason.PROJECT_LIMIT)
+        made = queues.workload(f"ticket-{second}")["metadata"]
+        pool.change_profile("gpu-8", cpu=3)
+        await pool.until(lambda: cpu_of(queues, f"ticket-{second}") == 3, "what its profile says now")
         left = pool.node(first[1])
         pool.end(first[1])
         assert await pool.granted(second) == {left}
+        assert queues.workload(f"ticket-{second}")["metadata"]["uid"] == made["uid"]
         assert pool.lease(third) is None
+        assert cpu_of(queues, f"ticket-{first[0]}") == 2  # what has its turn stays as it is
         for name in [*first, second, third]:
             pool.end(name)
         await pool.until(lambda: names_of(queues) == set(), "the end of all Workloads")

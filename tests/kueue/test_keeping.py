@@ -22,13 +22,25 @@ def workload(name: str = "train", *true: str, attempt: int = 1, active: bool = T
     conditions = tuple(Condition(each, "True", since=SINCE) for each in true)
     named = f"ticket-{name}{suffix}"
     return Workload(
-        named, "u1", "7", "vision", 300, NINE, "lab", name, attempt, active, node="n1", conditions=conditions
+        named,
+        "u1",
+        "7",
+        "vision",
+        300,
+        NINE,
+        "p1",
+        name,
+        attempt,
+        "as-now",
+        active,
+        node="n1",
+        conditions=conditions,
     )
 
 
 def due(world: World, *there: Workload, held_off: str = "", seconds: float = 0):
     now = NINE + timedelta(seconds=seconds)
-    return list(steps(world, {each.name: each for each in there}, {held_off}, now))
+    return list(steps(world, {each.name: each for each in there}, lambda _: "as-now", {held_off}, now))
 
 
 def waits(asked: Ticket | None = None, gpus: int = 4) -> World:
@@ -82,7 +94,16 @@ def test_new_attempt_gives_back_first_and_then_stands_where_it_stood():
     inactive = replace(old, active=False)
     assert due(again, inactive) == [GiveBack(inactive)]
     given_back = workload(active=False)
-    assert due(again, given_back) == [Rejoin(given_back, 2, active=True)]
+    assert due(again, given_back) == [Rejoin(given_back, again.tickets[0], active=True)]
+
+
+def test_waiting_workload_asks_for_what_its_ticket_asks_for_now():
+    older = replace(workload(), made_of="something else")
+    assert due(waits(), older) == [Rejoin(older, ticket("train"), active=True)]
+    its_turn = replace(workload("train", *ADMITTED), made_of="something else")
+    assert due(waits(), its_turn) == []
+    held = lease("train", "n1-0", user="ada")
+    assert due(World(TWO, catalogue(), (running(held),), (held,)), its_turn) == []
 
 
 def test_server_that_is_up_is_told_once():

@@ -15,12 +15,14 @@ from labpool.cluster import ClusterApi, ClusterUnavailable
 from labpool.domain.reasons import WaitReason
 from labpool.domain.world import World
 from labpool.kueue.line import Line
+from labpool.kueue.workload_manifests import Workloads
 from labpool.settings import ClusterSettings, KueueSettings
 
 from tests.domain.lab import NINE, catalogue, inventory, lease, running, ticket
 
 Object = Mapping[str, Any]
 WORLD = World(inventory({"n1": 2}), catalogue(), (ticket("train"),))
+MADE = Workloads("p1", WORLD.catalogue, ClusterSettings(), KueueSettings("lab", namespace="servers"))
 LISTED = {
     "metadata": {
         "name": "ticket-train",
@@ -28,6 +30,7 @@ LISTED = {
         "resourceVersion": "7",
         "creationTimestamp": "2026-03-02T09:00:00Z",
         "labels": {"labpool/ticket": "train", "labpool/pool": "p1"},
+        "annotations": {"labpool/made-of": MADE.made_of(ticket("train"))},
     },
     "spec": {"queueName": "vision", "active": False, "priority": 300},
 }

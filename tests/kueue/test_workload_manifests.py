@@ -26,7 +26,7 @@ def test_it_asks_for_what_the_pod_asks_for_on_one_machine_of_the_flavour():
     assert isinstance(metadata, dict)
     assert (metadata["name"], metadata["namespace"]) == ("ticket-train", "servers")
     assert metadata["labels"].items() >= {"labpool/ticket": "train", "labpool/pool": "p1"}.items()
-    assert metadata["annotations"] == {"labpool/attempt": "3"}
+    assert metadata["annotations"] == {"labpool/attempt": "3", "labpool/made-of": MADE.made_of(asked)}
     assert (spec["queueName"], spec["active"], spec["priority"]) == ("vision", False, 200)
     assert spec["priorityClassRef"]["name"] == "lab-batch"
     (pod_set,) = spec["podSets"]
@@ -39,6 +39,17 @@ def test_it_asks_for_what_the_pod_asks_for_on_one_machine_of_the_flavour():
         "ephemeral-storage": "20480Mi",
         "nvidia.com/mig-1g.10gb": "2",
     }
+
+
+def test_what_it_is_made_of_differs_with_what_pool_yaml_says_and_not_with_the_attempt():
+    asked = ticket("train", gpus=2)
+    first, other_labels = MADE.made_of(asked), {"gpu": FlavourOnNodes("nvidia.com/mig-1g.10gb", {"card": "h100"})}
+    assert replace(MADE, cluster=replace(CLUSTER, flavours=other_labels), _hashes={}).made_of(asked) != first
+    assert MADE.made_of(replace(asked, attempt=2)) == first
+    assert MADE.manifest(asked, True, host="n1")["metadata"]["annotations"]["labpool/made-of"] != first  # type: ignore[index]
+    change = MADE.rejoined(replace(asked, attempt=2), active=True)
+    assert change["metadata"] == {"annotations": {"labpool/attempt": "2", "labpool/made-of": first}}
+    assert change["spec"] == MADE.manifest(asked, active=True)["spec"]
 
 
 def test_that_of_a_lease_comes_before_all_who_wait_and_fits_its_machine_alone():

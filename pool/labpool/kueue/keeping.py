@@ -8,7 +8,7 @@ counts them: where that is gone (its deletion is no wish to have them back), ano
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,10 +53,10 @@ class GiveBack:
 
 @dataclass(frozen=True, slots=True)
 class Rejoin:
-    """Say for which attempt of its ticket a Workload stands in line from now on."""
+    """Say for which attempt of its ticket a Workload stands in line from now on, and for what."""
 
     workload: Workload
-    attempt: int
+    ticket: Ticket
     active: bool
 
 
@@ -80,12 +80,19 @@ _LET_IN = 4
 Step = Make | Activate | HoldOff | GiveBack | Rejoin | NoteReady | Remove
 
 
-def steps(world: World, workloads: Mapping[str, Workload], held_off: Collection[str], now: datetime) -> Iterator[Step]:
+def steps(
+    world: World,
+    workloads: Mapping[str, Workload],
+    made_of: Callable[[Ticket], str],
+    held_off: Collection[str],
+    now: datetime,
+) -> Iterator[Step]:
     """What is to be done now, at most one thing for each Workload; the next follows from what comes of it.
 
     Args:
         world: Tickets, leases and the rules in force.
         workloads: Those of this pool, by name.
+        made_of: The hash of what a waiting ticket's Workload should ask for.
         held_off: Tickets whose turn came to nothing lately.
         now: The time.
     """
@@ -101,7 +108,10 @@ def steps(world: World, workloads: Mapping[str, Workload], held_off: Collection[
             yield from _while_held(world, ticket, lease, workload, now)
         elif ticket.state is State.QUEUED:
             active = ticket.id not in held_off and rules.may_wait_for_devices(ticket)
-            yield from _in_line(ticket, workload, active, now - world.catalogue.queue.placement)
+            if workload is None:
+                yield Make(ticket, active)
+            else:
+                yield from _in_line(ticket, workload, made_of(ticket), active, now - world.catalogue.queue.placement)
     yield from (Remove(each) for name, each in workloads.items() if name not in wanted and not each.going)
 
 
@@ -120,16 +130,19 @@ def _while_held(world: World, ticket: Ticket, lease: Lease, workload: Workload |
         yield NoteReady(workload)
 
 
-def _in_line(ticket: Ticket, workload: Workload | None, active: bool, too_long: datetime) -> Iterator[Step]:
-    """The step on a ticket that waits; one that was admitted before `too_long` will not start there."""
-    if workload is None:
-        yield Make(ticket, active)
-    elif workload.going:
+def _in_line(ticket: Ticket, workload: Workload, made_of: str, active: bool, too_long: datetime) -> Iterator[Step]:
+    """The step on a ticket that waits; one that was admitted before `too_long` will not start there.
+
+    What asks for something else than its ticket does now is changed while it holds nothing; later Kueue lets nobody.
+    """
+    if workload.going:
         return
     elif workload.is_true("Finished"):
         yield Remove(workload)
+    elif not workload.reserved and (workload.attempt, workload.made_of) != (ticket.attempt, made_of):
+        yield Rejoin(workload, ticket, active)
     elif workload.attempt != ticket.attempt:
-        yield from _leave(workload) if workload.reserved else (Rejoin(workload, ticket.attempt, active),)
+        yield from _leave(workload)
     elif workload.active != active:
         yield Activate(workload, active)
     elif workload.asked_back:

@@ -18,7 +18,7 @@ from labpool.kueue.keeping import Activate, GiveBack, HoldOff, Make, NoteReady, 
 from labpool.kueue.manifests import GROUP_VERSION
 from labpool.kueue.queue_keeper import QueueKeeper
 from labpool.kueue.workload_manifests import Workloads, given_back, name_of, said_of
-from labpool.kueue.workloads import ATTEMPT, Workload, workload_of
+from labpool.kueue.workloads import Workload, workload_of
 from labpool.settings import ClusterSettings, KueueSettings
 
 _VISIBILITY = "visibility.kueue.x-k8s.io/v1beta2"
@@ -98,10 +98,10 @@ class Line:
         tickets = {ticket.id for ticket in world.tickets}
         self._held_off = {name: until for name, until in self._held_off.items() if until > now and name in tickets}
         ours, held_off = self._ours(), frozenset(self._held_off)
-        due = await asyncio.to_thread(lambda: list(steps(world, ours, held_off, now)))
+        made = Workloads(self._pool, world.catalogue, *self._settings())
+        due = await asyncio.to_thread(lambda: list(steps(world, ours, made.made_of, held_off, now)))
         self._refusal = None
         # who may have what comes free is in line before it does
-        made = Workloads(self._pool, world.catalogue, *self._settings())
         anew = [step for step in due if isinstance(step, Make) and step.node]
         if anew:
             self._queues.look_soon()  # whatever took the Workloads may have taken the queues too
@@ -155,9 +155,8 @@ class Line:
                 _LOG.warning("the turn of a ticket came to nothing", extra={"ticket": workload.ticket})
                 self.hold_off([workload.ticket])
                 await self._patch(workload, {"spec": {"active": False}})
-            case Rejoin(workload=workload, attempt=attempt, active=active):
-                annotations = {ATTEMPT: str(attempt)}
-                await self._patch(workload, {"metadata": {"annotations": annotations}, "spec": {"active": active}})
+            case Rejoin(workload=workload, ticket=ticket, active=active):
+                await self._patch(workload, made.rejoined(ticket, active))
             case GiveBack(workload=workload):
                 await self._patch(workload, given_back(workload, self._clock()), "/status")
             case NoteReady(workload=workload):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from labpool.cluster.nodes import CPU, MEMORY, STORAGE, selecting_labels
@@ -12,7 +14,7 @@ from labpool.domain.catalogue import Catalogue
 from labpool.domain.tickets import Priority, Ticket
 from labpool.kueue.manifests import GROUP_VERSION, HOST, labels_of
 from labpool.kueue.wanted import priority_value
-from labpool.kueue.workloads import ATTEMPT, TICKET, Condition, Workload
+from labpool.kueue.workloads import ATTEMPT, MADE_OF, TICKET, Condition, Workload
 from labpool.settings import LEAST_CPU, LEAST_MEMORY_GIB, ClusterSettings, KueueSettings
 
 KUEUE = "kueue.x-k8s.io"
@@ -30,34 +32,45 @@ class Workloads:
     catalogue: Catalogue
     cluster: ClusterSettings
     settings: KueueSettings
+    _hashes: dict[tuple[str, ...], str] = field(default_factory=dict, repr=False, compare=False)
 
     def manifest(self, ticket: Ticket, active: bool, host: str = "") -> dict[str, object]:
         """A new one. Its place in line is its project's last of its class; `active`: Kueue may choose it.
 
         One of a lease that stands names the host of its machine: it comes before all who wait, and fits nowhere else.
         """
-        cohort = self.settings.cohort
-        priority = BEFORE_ALL if host else priority_value(ticket.priority)
+        spec = self._spec(ticket, host)
         return {
             "apiVersion": GROUP_VERSION,
             "kind": "Workload",
             "metadata": {
                 "name": name_of(ticket),
                 "namespace": self.settings.namespace,
-                "labels": {**labels_of(cohort), POOL_LABEL: self.pool, TICKET: ticket.id},
-                "annotations": {ATTEMPT: str(ticket.attempt)},
+                "labels": {**labels_of(self.settings.cohort), POOL_LABEL: self.pool, TICKET: ticket.id},
+                "annotations": {ATTEMPT: str(ticket.attempt), MADE_OF: _hash_of(spec)},
             },
-            "spec": {
-                "queueName": ticket.project,
-                "active": active,
-                "priorityClassRef": {
-                    "group": KUEUE,
-                    "kind": "WorkloadPriorityClass",
-                    "name": f"{cohort}-{ticket.priority.value}",
-                },
-                "priority": priority,
-                "podSets": [self._pod_set(ticket, host)],
-            },
+            "spec": {**spec, "active": active},
+        }
+
+    def rejoined(self, ticket: Ticket, active: bool) -> dict[str, object]:
+        """The change by which one that holds nothing stands in line, where it stood, for what its ticket is now."""
+        annotations = {ATTEMPT: str(ticket.attempt), MADE_OF: self.made_of(ticket)}
+        return {"metadata": {"annotations": annotations}, "spec": {**self._spec(ticket), "active": active}}
+
+    def made_of(self, ticket: Ticket) -> str:
+        """The hash of what the Workload of a ticket in line asks for now."""
+        key = (ticket.project, ticket.profile, ticket.flavour, str(ticket.gpus), ticket.priority.value)
+        if key not in self._hashes:
+            self._hashes[key] = _hash_of(self._spec(ticket))
+        return self._hashes[key]
+
+    def _spec(self, ticket: Ticket, host: str = "") -> dict[str, object]:
+        name = f"{self.settings.cohort}-{ticket.priority.value}"
+        return {
+            "queueName": ticket.project,
+            "priorityClassRef": {"group": KUEUE, "kind": "WorkloadPriorityClass", "name": name},
+            "priority": BEFORE_ALL if host else priority_value(ticket.priority),
+            "podSets": [self._pod_set(ticket, host)],
         }
 
     def _pod_set(self, ticket: Ticket, host: str) -> dict[str, object]:
@@ -127,6 +140,10 @@ def given_back(workload: Workload, now: datetime) -> dict[str, object]:
         "metadata": {"resourceVersion": workload.version},
         "status": {"admission": None, "conditions": conditions},
     }
+
+
+def _hash_of(spec: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _mebibytes(gib: float) -> str:

@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 from labpool.cluster.pods import POOL_LABEL
 from labpool.cluster.quantities import thousandths
 
-TICKET, ATTEMPT = "labpool/ticket", "labpool/attempt"
-"""A label and an annotation: for which ticket it stands in line, and for which attempt of it."""
+TICKET, ATTEMPT, MADE_OF = "labpool/ticket", "labpool/attempt", "labpool/made-of"
+"""A label and two annotations: for which ticket it stands in line, for which attempt of it, and a hash of what it asks
+for, since the API server adds to that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Workload:
         pool: The id of the pool that made it for a ticket; empty for others.
         ticket: Whose it is; empty for others.
         attempt: That of the ticket.
+        made_of: The hash of what it asks for.
         active: Whether Kueue may choose it.
         going: Whether it is being deleted.
         node: Where Kueue wants it, once it has chosen.
@@ -61,6 +63,7 @@ class Workload:
     pool: str = ""
     ticket: str = ""
     attempt: int = 1
+    made_of: str = ""
     active: bool = True
     going: bool = False
     node: str = ""
@@ -113,7 +116,8 @@ def workload_of(item: Mapping[str, object]) -> Workload:
     """
     seen = _Workload.model_validate(item)
     labels, admission = seen.metadata.labels, seen.status.admission or _Admission()
-    attempt = seen.metadata.annotations.get(ATTEMPT, "")
+    annotations = seen.metadata.annotations
+    attempt = annotations.get(ATTEMPT, "")
     return Workload(
         name=seen.metadata.name,
         uid=seen.metadata.uid,
@@ -124,6 +128,7 @@ def workload_of(item: Mapping[str, object]) -> Workload:
         pool=labels.get(POOL_LABEL, "") if TICKET in labels else "",
         ticket=labels.get(TICKET, ""),
         attempt=int(attempt) if attempt.isdigit() else 1,
+        made_of=annotations.get(MADE_OF, ""),
         active=seen.spec.active,
         going=seen.metadata.deleted is not None,
         node=next(_hosts(admission), ""),
