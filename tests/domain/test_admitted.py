@@ -47,6 +47,13 @@ def test_turn_of_an_earlier_attempt_is_none():
     assert len(decide(world, Verdict("train", attempt=2, node="n2")).grants) == 1
 
 
+def test_turn_from_before_one_that_was_missed_is_none():
+    missed = ticket("train").after(Event.GRANT, NINE).after(Event.UNCLAIMED, NINE).said_ready(NINE)
+    world = World(FOUR, catalogue(), (missed,))
+    assert decide(world, Verdict("train", node="n2")).grants == ()
+    assert len(decide(world, Verdict("train", unclaimed=1, node="n2")).grants) == 1
+
+
 def test_turn_that_is_asked_back_before_the_start_is_none():
     world = World(FOUR, catalogue(), (ticket("train"),))
     assert decide(world, Verdict("train", node="n2", goes_back=True)).grants == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -57,6 +58,15 @@ def test_admitted_one_names_its_machine():
     assert (verdict.node, verdict.goes_back, verdict.place) == ("gpu-3", False, None)
     reserved = seen("train", QuotaReserved=True, admission=admission("gpu-3"))
     assert told(reserved).of["train"].node == ""
+
+
+def test_of_a_missed_turn_and_the_next_place_in_line_the_last_one_counts():
+    missed = seen("train", QuotaReserved=True, Admitted=True, admission=admission())
+    again = replace(seen("train", minute=9), name="ticket-train-1")
+    assert told(missed).of["train"].unclaimed == 0
+    for both in ((missed, again), (again, missed)):
+        verdict = told(*both).of["train"]
+        assert (verdict.unclaimed, verdict.node) == (1, "")
 
 
 def test_machine_is_told_by_its_name_where_its_host_name_is_another():

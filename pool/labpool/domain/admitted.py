@@ -59,7 +59,7 @@ def _taken(world: World, verdicts: Verdicts, now: datetime) -> Iterator[Taken]:
 
 def _stands(world: World, lease: Lease, ticket: Ticket, verdict: Verdict | None) -> bool:
     """Whether the engine lets it be. Of what it knows nothing, or has not chosen again yet, it wants nothing back."""
-    if verdict is None or not (verdict.node or verdict.goes_back):
+    if verdict is None or not verdict.is_on(ticket) or not (verdict.node or verdict.goes_back):
         return True
     return verdict.gives(ticket) and world.inventory.machines_of(lease.devices) <= {verdict.node}
 

@@ -39,10 +39,10 @@ def verdicts_of(
         machines: Names of nodes by their host names, which are what Kueue tells, where those are others.
     """
     known = [each for each in workloads if not each.going and not each.is_true("Finished")]
-    ours = [each for each in known if each.pool == pool]
+    ours = sorted((each for each in known if each.pool == pool), key=lambda each: each.unclaimed)
     tickets = {each.uid: each.ticket for each in ours}
     lines = _Lines(known, places)
-    of = {each.ticket: _verdict(each, tickets, lines, held_off, machines) for each in ours}
+    of = {each.ticket: _verdict(each, tickets, lines, held_off, machines) for each in ours}  # the last one counts
     for owner in {verdict.taken_for for verdict in of.values()} & of.keys():  # it may be told later, or never
         of[owner] = replace(of[owner], why=WaitReason.COMING_BACK)
     return Verdicts(of, _others((each for each in known if each.pool != pool), cohort))
@@ -60,6 +60,7 @@ def _verdict(
     return Verdict(
         ticket=workload.ticket,
         attempt=workload.attempt,
+        unclaimed=workload.unclaimed,
         node=machines.get(workload.node, workload.node) if workload.admitted else "",
         goes_back=workload.asked_back,
         taken_for=tickets.get(preemptor.group(1), "") if preemptor else "",

@@ -70,6 +70,12 @@ class Workload:
     holds: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
 
+    @property
+    def unclaimed(self) -> int:
+        """How many turns of its ticket had gone unclaimed when it joined the line."""
+        _, _, times = self.name.removeprefix(f"ticket-{self.ticket}").partition("-")
+        return int(times) if times.isdigit() else 0
+
     def says(self, kind: str) -> Condition | None:
         """A condition by its type."""
         for each in self.conditions:  # asked of thousands at a time
