@@ -66,8 +66,11 @@ class LittlePool:
         self.world = replace(self.world, verdicts=self.line.verdicts)
         decided = plan_admitted(self.world, self.line.verdicts, _now())
         self.world = follow(self.world, decided, _now())
-        await self.line.keep(self.world)
+        await self.line.keep(self._look)
         self.world = replace(self.world, verdicts=self.line.verdicts)
+
+    async def _look(self) -> World:
+        return self.world
 
     async def next_second(self) -> None:
         """Let later Workloads be later: their places are counted by whole seconds."""

@@ -6,7 +6,7 @@ The queue is a stand-in in memory for Kueue's, which tests/kubernetes has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,8 @@ class QueueInMemory:
         self.changed: Callable[[], None] = lambda: None
         self.shown: tuple[str, ...] = ()
 
-    async def keep(self, world: World) -> None:
-        self.shown = tuple(ticket.id for ticket in world.line())
+    async def keep(self, look: Callable[[], Awaitable[World]]) -> None:
+        self.shown = tuple(ticket.id for ticket in (await look()).line())
 
     def say(self, *verdicts: Verdict) -> None:
         self.verdicts = Verdicts({verdict.ticket: verdict for verdict in verdicts})

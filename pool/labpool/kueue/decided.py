@@ -35,7 +35,7 @@ def verdicts_of(
         pool: The id of the pool.
         cohort: That of its queues, with which names of its flavours begin.
         places: Those in their LocalQueues that Kueue tells, by name, from 1.
-        held_off: Tickets whose turn came to nothing lately.
+        held_off: Tickets whose turn came to nothing lately, and counts no more.
         machines: Names of nodes by their host names, which are what Kueue tells, where those are others.
     """
     known = [each for each in workloads if not each.going and not each.is_true("Finished")]
@@ -56,12 +56,13 @@ def _verdict(
     machines: Mapping[str, str],
 ) -> Verdict:
     evicted = workload.says("Evicted")
+    has_turn = workload.admitted and workload.ticket not in held_off
     preemptor = _PREEMPTOR.search(evicted.message) if evicted and workload.asked_back else None
     return Verdict(
         ticket=workload.ticket,
         attempt=workload.attempt,
         unclaimed=workload.unclaimed,
-        node=machines.get(workload.node, workload.node) if workload.admitted else "",
+        node=machines.get(workload.node, workload.node) if has_turn else "",
         goes_back=workload.asked_back,
         taken_for=tickets.get(preemptor.group(1), "") if preemptor else "",
         place=lines.place(workload) if workload.pending else None,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeGuard
 
 from labpool.domain.admissible import Admissible
 from labpool.domain.leases import Lease
@@ -78,6 +79,12 @@ _LET_IN = 4
 """So many times as long as a server has to find its machine, Kueue has to let in again who holds devices."""
 
 Step = Make | Activate | HoldOff | GiveBack | Rejoin | NoteReady | Remove
+Taking = Activate | HoldOff | GiveBack | Remove
+
+
+def takes_away(step: Step) -> TypeGuard[Taking]:
+    """Whether it ends a turn, or the place in line."""
+    return isinstance(step, HoldOff | GiveBack | Remove) or (isinstance(step, Activate) and not step.active)
 
 
 def steps(

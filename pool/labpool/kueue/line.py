@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -14,7 +14,19 @@ from labpool.cluster.answers import make_sure
 from labpool.domain.verdicts import Verdicts
 from labpool.domain.world import World
 from labpool.kueue.decided import verdicts_of
-from labpool.kueue.keeping import Activate, GiveBack, HoldOff, Make, NoteReady, Rejoin, Remove, Step, steps
+from labpool.kueue.keeping import (
+    Activate,
+    GiveBack,
+    HoldOff,
+    Make,
+    NoteReady,
+    Rejoin,
+    Remove,
+    Step,
+    Taking,
+    steps,
+    takes_away,
+)
 from labpool.kueue.manifests import GROUP_VERSION
 from labpool.kueue.queue_keeper import QueueKeeper
 from labpool.kueue.workload_manifests import Workloads, given_back, name_of, said_of
@@ -86,14 +98,16 @@ class Line:
         until = self._clock() + self._pause
         self._held_off |= dict.fromkeys(tickets, until)
 
-    async def keep(self, world: World) -> None:
-        """Do what is due to the queues and to the Workloads of these tickets, and ask Kueue for their places.
+    async def keep(self, look: Callable[[], Awaitable[World]]) -> None:
+        """Do what is due to the queues and to the Workloads of all tickets, and ask Kueue for their places.
 
         What the API server refuses stays undone until the next time; `trouble` says so.
         """
         if not self.verdicts.heard:
             return
-        await self._queues.keep(world.catalogue)
+        world = await look()
+        if await self._queues.keep(world.catalogue):
+            world = await look()  # that may have taken a while
         now, self._pause = self._clock(), world.catalogue.queue.placement
         tickets = {ticket.id for ticket in world.tickets}
         self._held_off = {name: until for name, until in self._held_off.items() if until > now and name in tickets}
@@ -101,16 +115,34 @@ class Line:
         made = Workloads(self._pool, world.catalogue, *self._settings())
         due = await asyncio.to_thread(lambda: list(steps(world, ours, made.made_of, held_off, now)))
         self._refusal = None
-        # who may have what comes free is in line before it does
+        # who may have what comes free is in line before it does, and first of all who has something
+        taking = [step for step in due if takes_away(step)]
         anew = [step for step in due if isinstance(step, Make) and step.node]
+        await self._do_all(anew, made)
+        await self._do_all([step for step in due if not takes_away(step) and step not in anew], made)
+        await self._take_away(taking, made, world, look)
         if anew:
             self._queues.look_soon()  # whatever took the Workloads may have taken the queues too
-        await asyncio.gather(*(self._try(step, made) for step in anew))
-        due = [step for step in due if step not in anew]
-        await asyncio.gather(*(self._try(step, made) for step in due if not isinstance(step, GiveBack | Remove)))
-        await asyncio.gather(*(self._try(step, made) for step in due if isinstance(step, GiveBack | Remove)))
         await self._ask_places()
         self._decide()
+
+    async def _take_away(
+        self, due: list[Taking], made: Workloads, world: World, look: Callable[[], Awaitable[World]]
+    ) -> None:
+        """Do what takes turns or places away, but from those who have got a lease since we looked.
+
+        By that second look we also know that this pool still leads.
+        """
+        if not due:
+            return
+        self.hold_off(step.workload.ticket for step in due if isinstance(step, HoldOff))
+        self._decide()  # from now on nobody starts by a turn that goes
+        before = {lease.ticket for lease in world.leases}
+        started = {lease.ticket for lease in (await look()).leases} - before
+        await self._do_all([step for step in due if step.workload.ticket not in started], made)
+
+    async def _do_all(self, due: Iterable[Step], made: Workloads) -> None:
+        await asyncio.gather(*(self._try(step, made) for step in due))
 
     def _ours(self) -> dict[str, Workload]:
         return {each.name: each for each in self._followed.objects.values() if each.pool == self._pool}
@@ -153,7 +185,6 @@ class Line:
                 await self._patch(workload, {"spec": {"active": active}})
             case HoldOff(workload=workload):
                 _LOG.warning("the turn of a ticket came to nothing", extra={"ticket": workload.ticket})
-                self.hold_off([workload.ticket])
                 await self._patch(workload, {"spec": {"active": False}})
             case Rejoin(workload=workload, ticket=ticket, active=active):
                 await self._patch(workload, made.rejoined(ticket, active))
@@ -162,8 +193,7 @@ class Line:
             case NoteReady(workload=workload):
                 await self._say(workload, {"PodsReady": "Started"})
             case Remove(workload=workload):
-                await self._say(workload, {"Finished": "JobFinished"})
-                await self._api.delete(self._path_of(workload), f"delete the Workload {workload.name}")
+                await self._remove(workload)
 
     async def _make(self, name: str, body: Mapping[str, object]) -> bool:
         """Make a Workload; False where it is there already, as the watch will tell."""
@@ -176,8 +206,10 @@ class Line:
         make_sure(status, answer, f"make the Workload {name}")
         return True
 
-    async def _patch(self, workload: Workload, body: Mapping[str, object], part: str = "") -> None:
+    async def _patch(self, workload: Workload, change: Mapping[str, Mapping[str, object]], part: str = "") -> None:
+        """Change a Workload, if it is still as we saw it."""
         path = self._path_of(workload) + part
+        body = {**change, "metadata": {**change.get("metadata", {}), "resourceVersion": workload.version}}
         status, answer = await self._api.ask("PATCH", path, {"fieldManager": "labpool"}, body, content_type=_MERGE)
         if status not in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND):  # it has changed meanwhile: the next look tells
             make_sure(status, answer, f"change the Workload {workload.name}")
@@ -190,6 +222,15 @@ class Line:
             )
         except FieldsTaken:
             _LOG.info("the Workload %s changed meanwhile", workload.name)
+
+    async def _remove(self, workload: Workload) -> None:
+        """Finish a Workload and delete it; where it can't be finished, delete it all the same."""
+        try:
+            await self._say(workload, {"Finished": "JobFinished"})
+        except ClusterRefused as error:
+            _LOG.info("the Workload %s can't be finished: %s", workload.name, error)
+        same = {"preconditions": {"uid": workload.uid}}  # never the next one of its name
+        await self._api.delete(self._path_of(workload), f"delete the Workload {workload.name}", options=same)
 
     async def _ask_places(self) -> None:
         """Where Kueue doesn't tell, the order of its lines is known all the same, but for what it plans ahead."""

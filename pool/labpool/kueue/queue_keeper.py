@@ -38,22 +38,23 @@ class QueueKeeper:
         """Sync the next time: somebody may have changed the queues."""
         self._next = float("-inf")
 
-    async def keep(self, catalogue: Catalogue) -> None:
-        """Sync if that is due; what goes wrong is `trouble`, and tried again soon."""
+    async def keep(self, catalogue: Catalogue) -> bool:
+        """Sync if that is due, and say whether it was; what goes wrong is `trouble`, and tried again soon."""
         wanted = (catalogue, *self._settings())
         if wanted == self._tried and time.monotonic() < self._next:
-            return
+            return False
         self._tried = wanted
         try:
             done = await sync_queues(self._api, *wanted, dry_run=False, force=False)
         except (ClusterRefused, ClusterUnavailable, FieldsTaken, UnusableFlavours) as error:
             self._say(f"The cluster's queues can't be set: {error}")
             self._next = time.monotonic() + _SOON_SECONDS
-            return
+            return True
         self._next = time.monotonic() + _AGAIN_SECONDS
         self._say(_in_words(done))
         for step in done.steps:
             _LOG.info("queue synced", extra={"act": step.act.value, "object": str(step.named)})
+        return True
 
     def _say(self, trouble: str | None) -> None:
         if trouble and trouble != self.trouble:

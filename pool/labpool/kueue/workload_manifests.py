@@ -52,9 +52,9 @@ class Workloads:
             "spec": {**spec, "active": active},
         }
 
-    def rejoined(self, ticket: Ticket, active: bool) -> dict[str, object]:
+    def rejoined(self, ticket: Ticket, active: bool) -> dict[str, dict[str, object]]:
         """The change by which one that holds nothing stands in line, where it stood, for what its ticket is now."""
-        annotations = {ATTEMPT: str(ticket.attempt), MADE_OF: self.made_of(ticket)}
+        annotations: dict[str, object] = {ATTEMPT: str(ticket.attempt), MADE_OF: self.made_of(ticket)}
         return {"metadata": {"annotations": annotations}, "spec": {**self._spec(ticket), "active": active}}
 
     def made_of(self, ticket: Ticket) -> str:
@@ -100,24 +100,23 @@ def name_of(ticket: Ticket) -> str:
 
 
 def said_of(workload: Workload, conditions: Mapping[str, str], now: datetime) -> dict[str, object]:
-    """Our conditions, by their types with the reasons, as the status to apply."""
+    """Our conditions, by their types with the reasons, as the status to apply to this version of a Workload."""
     at = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     said = [
         {"type": kind, "status": "True", "reason": reason, "message": _MESSAGES[kind], "lastTransitionTime": at}
         for kind, reason in conditions.items()
     ]
-    metadata = {"name": workload.name}
+    metadata = {"name": workload.name, "uid": workload.uid, "resourceVersion": workload.version}
     return {"apiVersion": GROUP_VERSION, "kind": "Workload", "metadata": metadata, "status": {"conditions": said}}
 
 
 _MESSAGES = {"PodsReady": "The server answers.", "Finished": "The pool has no lease for it any more."}
 
 
-def given_back(workload: Workload, now: datetime) -> dict[str, object]:
+def given_back(workload: Workload, now: datetime) -> dict[str, dict[str, object]]:
     """The change by which a Workload gives back what it holds and stands in line again, where it stood.
 
-    It is what Kueue does for its own jobs once their pods are gone. The conditions are sent as a whole, so the
-    change is only for the version of the Workload that they were read from.
+    It is what Kueue does for its own jobs once their pods are gone. The conditions are sent as a whole.
     """
     at = now.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     told = {
@@ -136,10 +135,7 @@ def given_back(workload: Workload, now: datetime) -> dict[str, object]:
         }
         for each in (*kept, *told.values())
     ]
-    return {
-        "metadata": {"resourceVersion": workload.version},
-        "status": {"admission": None, "conditions": conditions},
-    }
+    return {"status": {"admission": None, "conditions": conditions}}
 
 
 def _hash_of(spec: Mapping[str, object]) -> str:
