@@ -47,14 +47,21 @@ class QueueKeeper:
         try:
             done = await sync_queues(self._api, *wanted, dry_run=False, force=False)
         except (ClusterRefused, ClusterUnavailable, FieldsTaken, UnusableFlavours) as error:
-            self._say(f"The cluster's queues can't be set: {error}")
-            self._next = time.monotonic() + _SOON_SECONDS
+            self._failed(str(error))
+            return True
+        except Exception as error:  # an object that nobody expected, say: who waits must go on standing in line
+            _LOG.exception("syncing the queues broke off")
+            self._failed(f"{type(error).__name__}: {error}. The pool's log says more.")
             return True
         self._next = time.monotonic() + _AGAIN_SECONDS
         self._say(_in_words(done))
         for step in done.steps:
             _LOG.info("queue synced", extra={"act": step.act.value, "object": str(step.named)})
         return True
+
+    def _failed(self, why: str) -> None:
+        self._say(f"The cluster's queues can't be set: {why}")
+        self._next = time.monotonic() + _SOON_SECONDS
 
     def _say(self, trouble: str | None) -> None:
         if trouble and trouble != self.trouble:
