@@ -28,17 +28,16 @@ from labpool.kueue.keeping import (
     takes_away,
 )
 from labpool.kueue.manifests import GROUP_VERSION
+from labpool.kueue.places import Places
 from labpool.kueue.queue_keeper import QueueKeeper
 from labpool.kueue.workload_manifests import Workloads, given_back, name_of, said_of
 from labpool.kueue.workloads import Workload, workload_of
 from labpool.settings import ClusterSettings, KueueSettings
 
-_VISIBILITY = "visibility.kueue.x-k8s.io/v1beta2"
 _AT_ONCE = 8
 _SOON, _SHARE = 0.03, 4.0
 """Seconds until verdicts are made of what changed, and how many times as long as it takes if that is more."""
 _MERGE = "application/merge-patch+json"
-_MOST_PENDING = 1000
 _LOG = logging.getLogger(__name__)
 
 
@@ -66,10 +65,9 @@ class Line:
         self._namespace = namespace = settings()[1].namespace
         self._queues = QueueKeeper(api, settings)
         self._path = f"/apis/{GROUP_VERSION}/namespaces/{namespace}/workloads"
-        self._visibility = f"/apis/{_VISIBILITY}/namespaces/{namespace}/localqueues"
         self.changed: Callable[[], None] = lambda: None
         self._followed = Followed(api, Kind("Workloads", self._path, workload_of), self._seen)
-        self._places: dict[str, int] = {}
+        self._places = Places(api, namespace)
         self._held_off: dict[str, datetime] = {}
         self._pause = timedelta(0)
         self._soon: asyncio.TimerHandle | None = None
@@ -81,7 +79,7 @@ class Line:
     @property
     def trouble(self) -> str | None:
         """What keeps us from seeing what Kueue decides, or from asking it, in words; None where nothing does."""
-        return self._followed.trouble or self._refusal or self._queues.trouble
+        return self._followed.trouble or self._refusal or self._places.refusal or self._queues.trouble
 
     def begin(self) -> None:
         """Follow from now on."""
@@ -123,7 +121,7 @@ class Line:
         await self._take_away(taking, made, world, look)
         if anew:
             self._queues.look_soon()  # whatever took the Workloads may have taken the queues too
-        await self._ask_places()
+        await self._places.ask(self._followed.objects.values(), self._pool)
         self._decide()
 
     async def _take_away(
@@ -160,7 +158,7 @@ class Line:
         began = time.monotonic()
         found = self._followed.objects.values()
         cohort = self._settings()[1].cohort
-        verdicts = verdicts_of(found, self._pool, cohort, self._places, self._held_off, self._machines())
+        verdicts = verdicts_of(found, self._pool, cohort, self._places.of, self._held_off, self._machines())
         self._took = time.monotonic() - began
         if verdicts != self.verdicts:
             self.verdicts = verdicts
@@ -232,27 +230,6 @@ class Line:
         same = {"preconditions": {"uid": workload.uid}}  # never the next one of its name
         await self._api.delete(self._path_of(workload), f"delete the Workload {workload.name}", options=same)
 
-    async def _ask_places(self) -> None:
-        """Where Kueue doesn't tell, the order of its lines is known all the same, but for what it plans ahead."""
-        queues = {each.queue for each in self._ours().values() if each.pending}
-        found = await asyncio.gather(*(self._places_of(queue) for queue in sorted(queues)))
-        self._places = {name: place for places in found for name, place in places.items()}
-
-    async def _places_of(self, queue: str) -> dict[str, int]:
-        path = f"{self._visibility}/{queue}/pendingworkloads"
-        try:
-            status, answer = await self._api.ask("GET", path, {"limit": str(_MOST_PENDING)})
-            if status == HTTPStatus.NOT_FOUND:  # this Kueue shows none, or the queue is not there yet
-                return {}
-            make_sure(status, answer, "read the places of those who wait")
-        except ClusterRefused as error:
-            self._refusal = str(error)
-            return {}
-        except ClusterUnavailable as error:
-            _LOG.debug("Kueue doesn't tell places: %s", error)
-            return {}
-        return _places_in(answer)
-
     def _path_of(self, workload: Workload) -> str:
         return f"{self._path}/{workload.name}"
 
@@ -263,13 +240,3 @@ def _foreign(workload: Workload) -> str:
         f"A Workload {workload.name} is there already and {whose}, so our ticket of that name can't stand in Kueue's "
         "queues. If nobody needs it, delete it; two pools with the same tickets need two namespaces."
     )
-
-
-def _places_in(answer: Mapping[str, object]) -> dict[str, int]:
-    items = answer.get("items")
-    found: dict[str, int] = {}
-    for item in items if isinstance(items, list) else []:
-        metadata, position = item.get("metadata") or {}, item.get("positionInLocalQueue")
-        if isinstance(position, int):
-            found[str(metadata.get("name"))] = position + 1
-    return found
