@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# Where the machine sets it, each process would compile all of the tests anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := $(CURDIR)/.venv/bin
 # What make starts finds our own programs first: python, node where the system has none, the proxy.
 RUN := PATH="$(BIN):$(CURDIR)/node_modules/.bin:$$PATH"

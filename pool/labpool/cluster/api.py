@@ -10,13 +10,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 import yaml
-from kubernetes_asyncio import config
-from kubernetes_asyncio.client import ApiClient, Configuration
 
 from labpool.cluster.answers import ClusterUnavailable, FieldsTaken, holders_in, make_sure
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client import ApiClient
 
 FIELD_MANAGER = "labpool"
 """Whose the fields are that we set."""
@@ -184,6 +186,10 @@ async def connected(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Cl
     Raises:
         ClusterUnavailable: nothing says where it is.
     """
+    # loaded here, for it takes most of a second, and a pool on one machine needs none of it
+    from kubernetes_asyncio import config  # noqa: PLC0415
+    from kubernetes_asyncio.client import ApiClient, Configuration  # noqa: PLC0415
+
     settings = Configuration()
     inside = "KUBECONFIG" not in environ and (_ACCOUNT / "token").exists()
     file = environ.get("KUBECONFIG") or "~/.kube/config"
