@@ -34,12 +34,14 @@ class Kind(Generic[_Seen]):
         path: Of all of them in the API, such as /api/v1/nodes.
         read: Takes what is of interest from an object as the API server gives it; None where it is of none.
         chosen: Selectors, by the names of the API's parameters. What they don't choose any more is gone here.
+        unread: What to take for one that can't be read, and never could be.
     """
 
     words: str
     path: str
     read: Callable[[_Object], _Seen | None]
     chosen: tuple[tuple[str, str], ...] = ()
+    unread: Callable[[_Object], _Seen | None] = lambda _: None
 
 
 class Source(Protocol):
@@ -177,12 +179,14 @@ class Followed(Generic[_Seen]):
         self._tell()
 
     def _read(self, item: _Object) -> _Seen | None:
+        """What is of interest of an object; where that can't be read, what was before, for it is not gone."""
         try:
             return self._kind.read(item)
         except ValueError as error:
             # one object that nobody expected must not blind us for all others
             _log.warning("%s of the cluster's %s can't be read: %s", _named(item), self._kind.words, error)
-            return None
+            before = self._objects.get(_named(item))
+            return before if before is not None else self._kind.unread(item)
 
     def _heard(self) -> None:
         self._lost_at, self._pause = None, _FIRST_PAUSE
