@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FIELD_MANAGER = "labpool"
 """Whose the fields are that we set."""
 _PATIENCE = 30
+_PAGE = 200
+"""Objects in one answer: tens of thousands at once would keep everything else waiting while they are read."""
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _JSON, _APPLY = "application/json", "application/apply-patch+yaml"
 _NO_ANSWER = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
@@ -59,11 +61,20 @@ class ClusterApi:
             ClusterUnavailable: no answer.
             ClusterRefused: we may not.
         """
-        status, answer = await self.ask("GET", path, chosen)
-        make_sure(status, answer, f"list {path.rsplit('/', 1)[-1]}")
-        items, metadata = answer.get("items"), answer.get("metadata")
-        version = metadata.get("resourceVersion", "") if isinstance(metadata, dict) else ""
-        return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else [], str(version)
+        found: list[Object] = []
+        page = {"limit": str(_PAGE)}
+        while True:
+            status, answer = await self.ask("GET", path, {**chosen, **page})
+            if status == HTTPStatus.GONE and "continue" in page:  # it took too long: all at once, then
+                found, page = [], {}
+                continue
+            make_sure(status, answer, f"list {path.rsplit('/', 1)[-1]}")
+            items, metadata = answer.get("items"), answer.get("metadata")
+            said = metadata if isinstance(metadata, dict) else {}
+            found += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+            if not said.get("continue"):
+                return found, str(said.get("resourceVersion", ""))
+            page = {"limit": str(_PAGE), "continue": str(said["continue"])}
 
     async def watch(self, path: str, parameters: Mapping[str, str], seconds: float) -> AsyncIterator[Object]:
         """What happens to the objects at a path, as the API server's events, until it ends that after `seconds`.

@@ -21,6 +21,7 @@ _WATCH_SECONDS = 60.0
 _FIRST_WATCH_SECONDS = 1.0
 """So long the first one after a break: where nothing happens, only its end shows that the API server is back."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_AT_A_TIME = 100
 _TROUBLE_SECONDS = 5.0
 """An API server that is only restarted is no trouble yet."""
 
@@ -140,8 +141,14 @@ class Followed(Generic[_Seen]):
 
     async def _list(self) -> None:
         items, version = await self._source.list_as_of(self._kind.path, dict(self._kind.chosen))
-        seen = ((_named(item), self._read(item)) for item in items)
-        self._objects = {named: each for named, each in seen if each is not None}
+        found: dict[tuple[str, str], _Seen] = {}
+        for number, item in enumerate(items):
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)  # whoever else has something to do does it now
+            each = self._read(item)
+            if each is not None:
+                found[_named(item)] = each
+        self._objects = found
         self._version = version
         self._listed.set()
         self._heard()

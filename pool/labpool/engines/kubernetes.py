@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 from labpool.cluster import ClusterApi, Followed, Kind, connected
 from labpool.cluster.nodes import node_of, unread_node
-from labpool.cluster.pods import UNENDED, SeenPod, pod_of
+from labpool.cluster.pods import PLACED, SeenPod, pod_of
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.engines.cluster.devices import ClusterView, inventory_of, trespassers_of
@@ -40,7 +40,7 @@ class KubernetesEngine(Engine):
         self._pool_file, self._pool_id = pool_file, pool_id
         self._namespace = pool_file().cluster.namespace or api.namespace
         self._nodes = Followed(api, Kind("nodes", "/api/v1/nodes", node_of, unread=unread_node), self._tell)
-        self._pods = Followed(api, Kind("pods", "/api/v1/pods", pod_of, UNENDED))
+        self._pods = Followed(api, Kind("pods", "/api/v1/pods", pod_of, PLACED))
         self.servers = ServerPods(api, self._namespace, pool_id, self._nodes, self._tell)
         self._followed = (self._nodes, self._pods, self.servers.followed)
         self._trials = Trials()
