@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from aiohttp import web
-from labpool.cluster import connected
+from labpool.cluster import ClusterRefused, connected, credentials
 from labpool.cluster.api import _PAGE
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
@@ -79,3 +81,35 @@ async def test_long_list_comes_in_pages_or_at_once_where_the_server_forgets_it_m
         "7",
     )
     assert sizes == ([_PAGE, 0, pods] if forgets else [_PAGE, _PAGE, 1])
+
+
+def tells_token(folder: Path) -> dict[str, object]:
+    """A user of a kubeconfig whose token a program tells: what the test has written, and each time it leaves a mark."""
+    told = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "TOKEN"}}
+    script = f"echo >> {folder}/runs; sed s/TOKEN/$(cat {folder}/token)/ {folder}/told"
+    (folder / "told").write_text(json.dumps(told))
+    return {"exec": {"apiVersion": told["apiVersion"], "command": "sh", "args": ["-c", script]}}
+
+
+async def test_token_that_has_run_out_is_asked_for_again_once(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(credentials, "_AGAIN_SECONDS", 600.0)
+    taken = ["first"]
+
+    async def answer(request: web.Request) -> web.Response:
+        status = 200 if request.headers["Authorization"] == f"Bearer {taken[-1]}" else 401
+        return web.json_response({"items": []}, status=status)
+
+    (tmp_path / "token").write_text("first")
+    async with connected(kubeconfig(tmp_path, await serve(answer), tells_token(tmp_path))) as api:
+        await api.list_all("/api/v1/pods")
+        taken.append("second")
+        (tmp_path / "token").write_text("second")
+        await asyncio.gather(*(api.list_all("/api/v1/pods") for _ in range(3)))
+        assert len((tmp_path / "runs").read_text()) == 2
+        taken.append("third")
+        for _ in range(2):
+            with pytest.raises(ClusterRefused, match="doesn't know us"):
+                await api.list_all("/api/v1/pods")
+        assert len((tmp_path / "runs").read_text()) == 2  # not for each request

@@ -16,6 +16,7 @@ import aiohttp
 import yaml
 
 from labpool.cluster.answers import ClusterUnavailable, FieldsTaken, holders_in, make_sure
+from labpool.cluster.credentials import Credentials
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
@@ -34,10 +35,14 @@ Object = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class ClusterApi:
-    """A connection. `namespace` is our own: the pod's, or that of the kubeconfig's context."""
+    """A connection. `namespace` is our own: the pod's, or that of the kubeconfig's context.
+
+    `credentials` are renewed once the API server doesn't know them any more; None where they see to that themselves.
+    """
 
     client: ApiClient
     namespace: str
+    credentials: Credentials | None = None
 
     async def serves(self, group_version: str) -> bool:
         """Whether the API server knows a group of kinds in this version, as `kueue.x-k8s.io/v1beta2`."""
@@ -169,6 +174,23 @@ class ClusterApi:
         content_type: str,
         patience: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
+        asked = (method, path, parameters, body, content_type, patience)
+        token = self.credentials.token if self.credentials else ""
+        response = await self._send_once(*asked)
+        if response.status == HTTPStatus.UNAUTHORIZED and self.credentials and await self.credentials.renewed(token):
+            response.close()
+            return await self._send_once(*asked)
+        return response
+
+    async def _send_once(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str],
+        body: object,
+        content_type: str,
+        patience: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
         response: aiohttp.ClientResponse = await self.client.call_api(
             path,
             method,
@@ -203,13 +225,14 @@ async def connected(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Cl
 
     settings = Configuration()
     inside = "KUBECONFIG" not in environ and (_ACCOUNT / "token").exists()
-    file = environ.get("KUBECONFIG") or "~/.kube/config"
+    file, credentials = environ.get("KUBECONFIG") or "~/.kube/config", None
     try:
         if inside:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
             namespace = (_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
         else:
-            await config.load_kube_config(config_file=file, client_configuration=settings)
+            credentials = Credentials(settings, file)
+            await credentials.load()
             _, current = config.list_kube_config_contexts(config_file=file)
             namespace = (current or {"context": {}})["context"].get("namespace") or "default"
     except (config.ConfigException, OSError, yaml.YAMLError) as error:
@@ -218,7 +241,7 @@ async def connected(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Cl
             "in the pool's pod."
         ) from error
     async with ApiClient(configuration=settings) as client:
-        yield ClusterApi(client, namespace)
+        yield ClusterApi(client, namespace, credentials)
 
 
 def _dry(dry_run: bool) -> dict[str, str]:
