@@ -141,11 +141,15 @@ def test_what_has_changed_meanwhile_is_no_trouble(method: str, status: int):
 @pytest.mark.parametrize(
     ("labels", "said"), [({}, "no pool's label"), ({"labpool/ticket": "train", "labpool/pool": "p2"}, "the pool p2")]
 )
-def test_foreign_workload_of_a_tickets_name_is_left_alone_and_told(labels: Object, said: str):
+def test_foreign_workload_of_a_tickets_name_is_left_alone_and_told(
+    labels: Object, said: str, caplog: pytest.LogCaptureFixture
+):
     api = ApiInMemory({**LISTED, "metadata": {**LISTED["metadata"], "labels": labels, "namespace": "servers"}})
 
     async def story(line: Line) -> None:
         await line.keep(seeing(WORLD))
+        await line.keep(seeing(WORLD))
+        assert caplog.text.count("ticket-train is there already") == 1
         assert "ticket-train is there already" in told(line)
         assert said in told(line)
         assert line.verdicts.of == {}

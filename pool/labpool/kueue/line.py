@@ -73,13 +73,15 @@ class Line:
         self._soon: asyncio.TimerHandle | None = None
         self._took = 0.0
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._refusal: str | None = None
+        self._refusals, self._refused_before = set[str](), frozenset[str]()
         self.verdicts = Verdicts(heard=False)
 
     @property
     def trouble(self) -> str | None:
         """What keeps us from seeing what Kueue decides, or from asking it, in words; None where nothing does."""
-        return self._followed.trouble or self._refusal or self._places.refusal or self._queues.trouble
+        return (
+            self._followed.trouble or min(self._refusals, default=None) or self._places.refusal or self._queues.trouble
+        )
 
     def begin(self) -> None:
         """Follow from now on."""
@@ -112,7 +114,7 @@ class Line:
         ours, held_off = self._ours(), frozenset(self._held_off)
         made = Workloads(self._pool, world.catalogue, *self._settings())
         due = await asyncio.to_thread(lambda: list(steps(world, ours, made.made_of, held_off, now)))
-        self._refusal = None
+        self._refused_before, self._refusals = frozenset(self._refusals), set()
         # who may have what comes free is in line before it does, and first of all who has something
         taking = [step for step in due if takes_away(step)]
         anew = [step for step in due if isinstance(step, Make) and step.node]
@@ -169,8 +171,9 @@ class Line:
             try:
                 await self._do(step, made)
             except (ClusterRefused, ClusterUnavailable) as error:
-                self._refusal = str(error)
-                _LOG.warning("a ticket's Workload is not as it should be: %s", error)
+                self._refusals.add(str(error))
+                if str(error) not in self._refused_before:  # said once, and not at every turn
+                    _LOG.warning("a ticket's Workload is not as it should be: %s", error)
 
     async def _do(self, step: Step, made: Workloads) -> None:
         match step:
