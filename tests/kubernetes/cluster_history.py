@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
+from itertools import count
 from random import Random
 
 from labpool.cluster import ClusterApi, connected
@@ -69,7 +70,7 @@ class ClusterHistory(Happenings):
         self.lab = lab
         self._engine: KubernetesEngine | None = None
         self._lasting: set[asyncio.Task[object]] = set()
-        self._foreign: list[str] = []
+        self._foreign, self._numbers = list[str](), count(1)
         super().__init__(database)
 
     def furnish(self) -> None:
@@ -221,7 +222,7 @@ class ClusterHistory(Happenings):
 
     async def _foreign_workload(self, one: int, other: int) -> None:
         """Somebody else asks for GPUs in a project's queue."""
-        name = f"foreign-{self._rows}-{one}"
+        name = f"foreign-{next(self._numbers)}"
         self._foreign.append(name)
         await asyncio.to_thread(self.lab.queues.ask, name, ("vision", "speech")[other % 2], 1 + one % 2)
 
