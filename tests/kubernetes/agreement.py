@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labpool.cluster.pods import pod_of
 from labpool.domain.leases import Lease
 from labpool.domain.tickets import State, Ticket
 from labpool.kueue.workload_manifests import name_of
@@ -62,15 +63,20 @@ def disagreements(kept: Kept, there: InCluster, time_stands: bool = False) -> li
     Args:
         kept: The store.
         there: The cluster.
-        time_stands: A server that has died stays away, since the time of its restart doesn't end.
+        time_stands: A server that died, or finds no room, is waited for without end.
     """
-    away = {lease.ticket for lease in kept.leases.values() if time_stands and lease.absent_since is not None}
-    seen = [lease for lease in kept.leases.values() if lease.ticket not in away]
+    waited_for = set(_waited_for(kept, there.pods)) if time_stands else set[str]()
+    seen = [lease for lease in kept.leases.values() if lease.ticket not in waited_for]
     return [
         *_pods_without_lease(kept, there.pods),
         *(words for lease in seen for words in _about_lease(lease, there.pods)),
-        *(_about_workloads(kept, there.workloads) if there.workloads is not None else ()),
+        *(_about_workloads(kept, there.workloads, waited_for) if there.workloads is not None else ()),
     ]
+
+
+def _waited_for(kept: Kept, pods: Sequence[Manifest]) -> Iterator[str]:
+    yield from (lease.ticket for lease in kept.leases.values() if lease.absent_since is not None)
+    yield from (ticket_of(pod) for pod in pods if pod_of(pod).unplaced_since is not None)
 
 
 def _pods_without_lease(kept: Kept, pods: Sequence[Manifest]) -> Iterator[str]:
@@ -94,7 +100,7 @@ def _about_lease(lease: Lease, pods: Sequence[Manifest]) -> Iterator[str]:
             yield f"the pod {_named(pod)} is on {pod['spec'].get('nodeName')}, and the lease on {node_of(lease)}"
 
 
-def _about_workloads(kept: Kept, workloads: Mapping[str, Workload]) -> Iterator[str]:
+def _about_workloads(kept: Kept, workloads: Mapping[str, Workload], waited_for: set[str]) -> Iterator[str]:
     wanted = {name_of(each): each for each in kept.tickets.values() if each.state is not State.QUEUED or each.ready}
     for name in sorted({each.name for each in workloads.values() if each.ticket} - wanted.keys()):
         yield f"the Workload {name} is there without a ticket in line or with a lease"
@@ -106,14 +112,14 @@ def _about_workloads(kept: Kept, workloads: Mapping[str, Workload]) -> Iterator[
             yield f"the Workload {name} is of another time of its ticket, or goes"
         elif lease is None:
             yield from _about_waiting(workload, ticket, workloads.values())
-        elif ticket.state is not State.RECLAIMING:
+        elif ticket.state is not State.RECLAIMING and ticket.id not in waited_for:
             yield from _about_held(workload, lease)
 
 
 def _about_held(workload: Workload, lease: Lease) -> Iterator[str]:
     if not workload.admitted or workload.asked_back or workload.node != node_of(lease):
         yield f"the lease of {lease.ticket} is on {node_of(lease)}, and its Workload on {workload.node or 'none'}"
-    elif not workload.is_true("PodsReady") and lease.absent_since is None:
+    elif not workload.is_true("PodsReady"):
         yield f"Kueue has not been told that the server of {lease.ticket} is up"
 
 

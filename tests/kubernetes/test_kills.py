@@ -143,7 +143,7 @@ class Kills:
                 with suppress(httpx.TransportError):
                     person.ask_again(unanswered[0])
                     del unanswered[0]
-            while not over.wait(random.uniform(0.02, 0.3)):
+            while not over.wait(random.uniform(0.1, 0.5)):
                 with suppress(httpx.TransportError):
                     person.do_something()
 
@@ -165,17 +165,20 @@ class Kills:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while told := self._disagreements():
             assert time.monotonic() < deadline, f"after {PATIENCE_SECONDS} s still: {'; '.join(told)}"
-            time.sleep(0.2)
+            time.sleep(0.3)
 
     def _disagreements(self) -> list[str]:
         there = InCluster.of(self.cluster, self.namespace, self.engine, self.lab.place.pool_id)
         kept = stored_at(self.database)
-        hub = {
-            (user, name) for user in PEOPLE for name, server in self.lab.servers(user).items() if not server["pending"]
-        }
+        hub = self._at_hub()
         leased = {(lease.user, lease.name) for lease in kept.leases.values()}
         at_hub = [f"the hub runs {sorted(hub)}, and leased are {sorted(leased)}"] if hub != leased else []
         return [*disagreements(kept, there), *at_hub]
+
+    def _at_hub(self) -> set[tuple[str, str]]:
+        """Servers that the hub takes for running or on the way, by user and name."""
+        users = self.lab.api("GET", "/users?state=active").raise_for_status().json()
+        return {(user["name"], name) for user in users for name in user["servers"]}
 
     def _check(self) -> None:
         """Hold what the store says at this moment against the invariants and what was answered."""
