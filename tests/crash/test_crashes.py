@@ -81,7 +81,8 @@ class Crashes:
         try:
             self.pool.start(failpoint)
             self._crowd(f"{self.seed}/{number}", survives)
-            check(self.pool.pool, self._setting(), self.known)
+            pool = self.pool.pool
+            check(pool.database, pool.place().audit_heads, self._setting(), self.known)
         except Exception as error:
             raise AssertionError(f"{said}: {error}") from error
 
