@@ -14,13 +14,24 @@ def percentile(values: Sequence[float], part: float) -> float:
     return ordered[max(math.ceil(part * len(ordered)), 1) - 1]
 
 
-def tell_ratio(name: str, unit: str, ours: Sequence[float], baseline: Sequence[float], aim: float) -> None:
-    """A line for what should be at least `aim` times the baseline; medians of rates."""
+def tell_ratio(
+    name: str,
+    unit: str,
+    ours: Sequence[float],
+    baseline: Sequence[float],
+    aim: float | None = None,
+    *,
+    at_most: bool = False,
+) -> None:
+    """A line for what should be at least, or at most, `aim` times the baseline; medians of both."""
     mine, theirs = statistics.median(ours), statistics.median(baseline)
     ratio = mine / theirs
-    line = {"name": name, "unit": unit, "ours": round(mine, 1), "baseline": round(theirs, 1), "ratio": round(ratio, 3)}
-    line |= {"aim": f"ratio >= {aim}", "met": ratio >= aim, "n": len(ours)}
-    print(json.dumps(line | {"spread": [round(min(ours), 1), round(max(ours), 1)]}), flush=True)
+    line = {"name": name, "unit": unit, "ours": round(mine, 4), "baseline": round(theirs, 4), "ratio": round(ratio, 3)}
+    if aim is not None:
+        met = ratio <= aim if at_most else ratio >= aim
+        line |= {"aim": f"ratio {'<=' if at_most else '>='} {aim}", "met": met}
+    line |= {"n": len(ours), "spread": [round(min(ours), 4), round(max(ours), 4)]}
+    print(json.dumps(line), flush=True)
 
 
 def tell(name: str, unit: str, value: float, spread: Sequence[float], aim: float | None = None) -> None:

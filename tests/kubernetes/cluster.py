@@ -91,14 +91,17 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running_cluster(nodes: int = NODES, gpus: int = GPUS) -> Iterator[Cluster]:
-    """A new cluster with so many GPU nodes of so many GPUs, and one node without GPUs."""
+def running_cluster(nodes: int = NODES, gpus: int = GPUS, audited: bool = False) -> Iterator[Cluster]:
+    """A new cluster with so many GPU nodes of so many GPUs, and one node without GPUs.
+
+    Where it is `audited`, `layout.audit_log` tells what service accounts ask the API server for.
+    """
     with contextlib.ExitStack() as ends:
         folder = Path(tempfile.mkdtemp(prefix="labpool-cluster-"))
         ends.enter_context(_guard(folder))
         network = claim_network()
         ends.callback(network.release)
-        layout = Layout.on_free_ports(folder)
+        layout = Layout.on_free_ports(folder, audited)
         authority = Authority.found(layout.pki)
         authority.pair("admin", organisation="system:masters")
         administrator = Administrator(layout.url, layout.pki)

@@ -11,6 +11,15 @@ from tests.ports import free_ports
 
 NODE_ANNOTATION = "kwok.x-k8s.io/node"
 """KWOK plays the nodes that carry it."""
+_AUDIT_POLICY = """
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+- {level: Metadata, userGroups: ["system:serviceaccounts"]}
+- {level: None}
+"""
+"""Nothing of the cluster's own programs: all of those are its administrator."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,8 @@ class Layout:
     etcd: int
     etcd_peer: int
     api_server: int
+    audited: bool = False
+    """Whether the API server writes down what service accounts ask it for."""
 
     @property
     def pki(self) -> Path:
@@ -33,6 +44,11 @@ class Layout:
         return self.folder / "kubeconfig"
 
     @property
+    def audit_log(self) -> Path:
+        """If it is `audited`: a JSON object a line for each request."""
+        return self.folder / "log/audit"
+
+    @property
     def url(self) -> str:
         """The API server's address."""
         return f"https://127.0.0.1:{self.api_server}"
@@ -43,9 +59,10 @@ class Layout:
         return f"http://127.0.0.1:{self.etcd}"
 
     @classmethod
-    def on_free_ports(cls, folder: Path) -> Layout:
+    def on_free_ports(cls, folder: Path, audited: bool = False) -> Layout:
         """A layout in `folder`."""
-        return cls(folder, *free_ports(3))
+        etcd, etcd_peer, api_server = free_ports(3)
+        return cls(folder, etcd, etcd_peer, api_server, audited)
 
 
 def etcd(layout: Layout) -> list[str]:
@@ -83,7 +100,14 @@ def api_server(layout: Layout, authority: Authority) -> list[str]:
         "--requestheader-username-headers=X-Remote-User",
         f"--proxy-client-cert-file={front.certificate}",
         f"--proxy-client-key-file={front.key}",
+        *(_audit(layout) if layout.audited else ()),
     ]
+
+
+def _audit(layout: Layout) -> list[str]:
+    policy = layout.folder / "audit-policy.yaml"
+    policy.write_text(_AUDIT_POLICY, encoding="utf-8")
+    return [f"--audit-policy-file={policy}", f"--audit-log-path={layout.audit_log}"]
 
 
 def controller_manager(layout: Layout) -> list[str]:

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,7 @@ class PoolProcess:
     hub_api_url: str = _NO_HUB
     hub_token: str = "a-token-that-no-hub-asks-for"
     pool_yaml: str = POOL_YAML
+    environ: Mapping[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -66,6 +68,7 @@ class PoolProcess:
             "LABPOOL_POOL_PORT": str(self.port),
             "JUPYTERHUB_API_URL": self.hub_api_url,
             "JUPYTERHUB_API_TOKEN": self.hub_token,
+            **self.environ,
         }
 
     def send(self, number: signal.Signals) -> None:
