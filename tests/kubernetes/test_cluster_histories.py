@@ -7,7 +7,6 @@ way any more, and store and cluster say the same.
 from __future__ import annotations
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +20,7 @@ from sqlalchemy import Engine
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.cluster_history import ClusterHistory, steps_of
 from tests.kubernetes.history_lab import HistoryLab, lab_of
+from tests.seeds import seed_of
 from tests.service.pool_history import emptied
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.once]
@@ -54,7 +54,7 @@ def test_over_a_cluster_no_invariant_is_broken_and_nothing_left_behind(
 ):
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     monkeypatch.setattr(starter, "BETWEEN_TRIES", 0.0)
-    seed = os.environ.get(SEED) or f"{Random().getrandbits(32):x}"
+    seed = seed_of(SEED)
     with ExitStack() as ends:
         parts = []
         for number in range(AT_ONCE):

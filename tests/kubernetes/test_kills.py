@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from tests.kubernetes.engine_labs import lab_that_leaves_nothing
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL
 from tests.real_hub import is_healthy, wait_until
 from tests.running_lab import RunningLab
+from tests.seeds import seed_of
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 
@@ -213,7 +213,7 @@ def _count_unavailable(answer: httpx.Response) -> None:
 def kills(cluster: Cluster, engine: str, folder: Path) -> Iterator[Kills]:
     """A lab with this engine, of which nothing is left in the end; the cluster is whole again then."""
     namespace = f"kills-{engine}"
-    rules, seed = pool_yaml(engine, namespace), os.environ.get(SEED) or f"{Random().getrandbits(32):x}"
+    rules, seed = pool_yaml(engine, namespace), seed_of(SEED)
     with lab_that_leaves_nothing(cluster, namespace, rules, PEOPLE, folder) as lab:
         tokens = {user: lab.token_for(user) for user in (*PEOPLE, "admin")}
         tokens["spawner"] = lab.place.secret("spawner_token")
