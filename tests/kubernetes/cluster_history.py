@@ -150,7 +150,8 @@ class ClusterHistory(Happenings):
         await self.look()
         while await self._tickets(*OPEN):
             for ticket in await self._tickets(State.QUEUED):
-                await leave_line(self.desk, ticket.id, ROOT.name)
+                with suppress(NotNow):  # who left before it has made room for it
+                    await leave_line(self.desk, ticket.id, ROOT.name)
             for ticket in await self._tickets(*HOLDING):
                 with suppress(NotNow):  # it has ended by itself
                     await self.reconciler.give_back(ticket, ROOT.name)
