@@ -47,7 +47,7 @@ PEOPLE_DO = (
 )
 HAPPENS = (
     *("die", "die", "cordon", "uncordon", "remove_node", "return_node", "return_node", "killed", "killed", "restart"),
-    *("take_gpus", "give_gpus", "override", "end_override"),
+    *("take_gpus", "give_gpus", "override", "end_override", "stray"),
 )
 HAPPENS_IN_QUEUES = ("foreign_workload", "foreign_workload_goes")
 PATIENCE_SECONDS = 60.0
@@ -182,6 +182,10 @@ class ClusterHistory(Happenings):
         """A server's process dies."""
         if pod := pick(sorted(await self.hub.pods()), one):
             await self.hub.fail(pod)
+
+    async def _stray(self, one: int, _: int) -> None:
+        """A pod of the pool's is there of whose ticket it knows nothing, as after a restored backup."""
+        await self.hub.make_stray(f"stray-{next(self._numbers)}")
 
     async def _cordon(self, one: int, _: int) -> None:
         self.told.causes.add(BreakCause.NODE_UNAVAILABLE)
