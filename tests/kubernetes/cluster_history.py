@@ -47,7 +47,7 @@ PEOPLE_DO = (
 )
 HAPPENS = (
     *("die", "die", "cordon", "uncordon", "remove_node", "return_node", "return_node", "killed", "killed", "restart"),
-    *("take_gpus", "give_gpus", "override", "end_override"),
+    *("take_gpus", "give_gpus", "override", "end_override", "stray"),
 )
 HAPPENS_IN_QUEUES = ("foreign_workload", "foreign_workload_goes")
 PATIENCE_SECONDS = 60.0
@@ -150,7 +150,8 @@ class ClusterHistory(Happenings):
         await self.look()
         while await self._tickets(*OPEN):
             for ticket in await self._tickets(State.QUEUED):
-                await leave_line(self.desk, ticket.id, ROOT.name)
+                with suppress(NotNow):  # who left before it has made room for it
+                    await leave_line(self.desk, ticket.id, ROOT.name)
             for ticket in await self._tickets(*HOLDING):
                 with suppress(NotNow):  # it has ended by itself
                     await self.reconciler.give_back(ticket, ROOT.name)
@@ -181,6 +182,10 @@ class ClusterHistory(Happenings):
         """A server's process dies."""
         if pod := pick(sorted(await self.hub.pods()), one):
             await self.hub.fail(pod)
+
+    async def _stray(self, one: int, _: int) -> None:
+        """A pod of the pool's is there of whose ticket it knows nothing, as after a restored backup."""
+        await self.hub.make_stray(f"stray-{next(self._numbers)}")
 
     async def _cordon(self, one: int, _: int) -> None:
         self.told.causes.add(BreakCause.NODE_UNAVAILABLE)

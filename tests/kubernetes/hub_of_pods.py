@@ -16,6 +16,7 @@ from kubernetes_asyncio.client.models import V1Container, V1ObjectMeta, V1Pod, V
 from labpool.api_models import LeasedDevice, LeaseToApply, SpawnAsked
 from labpool.cluster import ClusterApi
 from labpool.cluster.answers import make_sure
+from labpool.cluster.pods import POOL_LABEL, TICKET_ANNOTATION
 from labpool.domain.leases import Lease
 from labpool.domain.reasons import Refusal
 from labpool.domain.tickets import Ticket
@@ -76,7 +77,7 @@ class HubOfPods(HubInMemory):
 
     async def pods(self) -> dict[str, Manifest]:
         """All there are, by name."""
-        chosen = {"labelSelector": f"labpool/pool={self._history.lab.pool_id}"}
+        chosen = {"labelSelector": f"{POOL_LABEL}={self._history.lab.pool_id}"}
         found: list[Manifest] = [dict(pod) for pod in (await self._api.list_as_of(self._path, chosen))[0]]
         return {pod["metadata"]["name"]: pod for pod in found}
 
@@ -86,6 +87,13 @@ class HubOfPods(HubInMemory):
         await self._api.ask(
             "PATCH", f"{self._path}/{name}/status", {}, body, content_type="application/merge-patch+json"
         )
+
+    async def make_stray(self, name: str) -> None:
+        """Make a pod of the pool's that no lease is of."""
+        marks = {"labels": {POOL_LABEL: self._history.lab.pool_id}, "annotations": {TICKET_ANNOTATION: "of-nobody"}}
+        body = {"metadata": {"name": name, **marks}, "spec": {"containers": [{"name": NOTEBOOK, "image": "none"}]}}
+        status, answer = await self._api.ask("POST", self._path, {}, body)
+        make_sure(status, answer, f"make the pod {name}")
 
     async def _make(self, ticket: Ticket, lease: Lease) -> None:
         name = _pod_name(ticket.user, ticket.name)

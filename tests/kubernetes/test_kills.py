@@ -109,7 +109,7 @@ class Kills:
 
     def _round(self, number: int, victim: str) -> None:
         random = Random(f"{self.seed}/{number}/{victim}")
-        moment, away = random.uniform(0.3, 3), random.choice((0, random.uniform(0, 3)))
+        moment, away = random.uniform(0.2, 2), random.choice((0, random.uniform(0, 2)))
         said = f"round {number} of {SEED}={self.seed}, {victim} killed after {moment:.2f} s"
         try:
             self._while_people_ask(number, lambda: self._kill(victim, moment, away))
