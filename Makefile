@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# Where the machine sets it, each process would compile all of the tests anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := $(CURDIR)/.venv/bin
 # What make starts finds our own programs first: python, node where the system has none, the proxy.
 RUN := PATH="$(BIN):$(CURDIR)/node_modules/.bin:$$PATH"
@@ -29,7 +32,7 @@ hub5: ## build .venv-hub5, where the tests find the older JupyterHub
 	@$(SETUP) --venv .venv-hub5 --lock hub5
 
 test: setup hub5 ## run the tests, and say what was left out and why (CI=true leaves out no test)
-	@$(RUN) python -m pytest $(SIDE_BY_SIDE)
+	@$(RUN) python -m pytest $(SIDE_BY_SIDE) --durations=20
 
 cluster-tools: ## build Kubernetes, etcd, KWOK and Kueue for the tests on a cluster; once, 15 minutes, takes Go 1.26
 	@python3 -m tools.cluster_tools

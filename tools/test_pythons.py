@@ -64,7 +64,7 @@ def run_on(name: str, programs: str) -> Result:
     if subprocess.run(setup, cwd=ROOT, env={**os.environ, "PATH": programs}, check=False).returncode:
         return Result(name, "setup failed", failed=True)
     env = {**os.environ, "PATH": f"{venv / 'bin'}{os.pathsep}{ROOT / 'node_modules/.bin'}{os.pathsep}{programs}"}
-    tests = ["python", "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", TESTS]
+    tests = ["python", "-m", "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "-m", TESTS]
     with subprocess.Popen(tests, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         last = ""
         for line in process.stdout or ():

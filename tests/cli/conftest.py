@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.cli.forked import load, run_forked
+
 Labpool = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def labpool(tmp_path_factory: pytest.TempPathFactory) -> Labpool:
-    """Runs the command in a window of 100 columns; an empty file shadows the driver's library if there is one."""
+@pytest.fixture(scope="package", autouse=True)
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Load the command once; an empty file shadows the driver's library if there is one."""
     shadow = tmp_path_factory.mktemp("no-driver")
     (shadow / "libnvidia-ml.so.1").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LD_LIBRARY_PATH", str(shadow))
+        load()
 
-    def run(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-        return run_labpool(*arguments, **{"LD_LIBRARY_PATH": str(shadow), **environ})
 
-    return run
+@pytest.fixture
+def labpool() -> Labpool:
+    """Runs the command in a window of 100 columns, with nothing of this environment but what is named."""
+    return run_labpool
 
 
 def run_labpool(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a window of 100 columns, with nothing of this environment but what is named."""
-    command = [sys.executable, "-c", "from labpool.cli import main; main()", *arguments]
     plain = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "100", **environ}
-    return subprocess.run(command, env=plain, capture_output=True, text=True, check=False)
+    return run_forked([str(each) for each in arguments], plain)

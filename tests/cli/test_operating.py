@@ -19,6 +19,7 @@ from tests.cli.conftest import run_labpool
 from tests.real_hub import wait_until
 from tests.running_lab import RunningLab, running_lab
 
+pytestmark = pytest.mark.once
 VISION = {"project": "vision", "profile": "gpu-4", "hours": 2}
 Done = subprocess.CompletedProcess[str]
 

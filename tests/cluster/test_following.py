@@ -184,6 +184,16 @@ async def test_waiting_for_a_change_ends_with_it_or_in_time(source: Scripted):
     await followed(source, wait)
 
 
+async def test_object_that_cannot_be_read_any_more_is_not_gone(source: Scripted):
+    source.lists = [[thing("a", "one"), thing("b", "two")], [thing("a", "unreadable"), thing("b", "unreadable")]]
+    source.watches = [
+        [event("MODIFIED", thing("a", "unreadable", "11")), event("ERROR", {"code": 410, "message": "forgotten"})],
+        [event("DELETED", thing("b", "unreadable", "12"))],
+    ]
+    found = await followed(source, lambda _: until(lambda: len(source.asked) == 5))
+    assert names(found) == {"a": "one"}
+
+
 async def test_object_that_cannot_be_read_hides_no_other(source: Scripted):
     source.lists = [[thing("bad", "unreadable"), thing("a", "one")]]
     source.watches = [[event("ADDED", thing("worse", "unreadable", "11")), event("ADDED", thing("b", "two", "12"))]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from random import Random
@@ -44,6 +44,8 @@ class Person:
     name: str
     acknowledged: Acknowledged
     http: httpx.Client
+    hours: Sequence[float] = (0.5, 1, 3, 8)
+    """What they ask for."""
 
     def do_something(self) -> None:
         """One of all the things that people do."""
@@ -52,7 +54,7 @@ class Person:
 
     def ask(self) -> None:
         user, project = self.random.choice(PEOPLE), self.random.choice(("vision", "speech"))
-        profile, hours = self.random.choice(("gpu-1", "gpu-2")), self.random.choice((0.5, 1, 3, 8))
+        profile, hours = self.random.choice(("gpu-1", "gpu-2")), self.random.choice(self.hours)
         body = {"name": self.random.choice(_NAMES), "project": project, "profile": profile, "hours": hours}
         asked = Asked(user, f"{self.name}-{self.random.getrandbits(64):x}", body)
         self.acknowledged.unanswered.append(asked)

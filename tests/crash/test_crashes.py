@@ -26,6 +26,7 @@ from tests.crash.forked_pool import ForkedPool
 from tests.crash.soundness import MOST_GPUS, MOST_QUEUED, check
 from tests.ports import free_ports
 from tests.real_hub import Service, running_hub
+from tests.seeds import seed_of
 from tests.service.actors import ACCESS, READ, WRITE
 from tests.service.pool_process import PoolProcess
 from tests.service.running_pool import POOL_TOKEN, hub_config
@@ -81,7 +82,8 @@ class Crashes:
         try:
             self.pool.start(failpoint)
             self._crowd(f"{self.seed}/{number}", survives)
-            check(self.pool.pool, self._setting(), self.known)
+            pool = self.pool.pool
+            check(pool.database, pool.place().audit_heads, self._setting(), self.known)
         except Exception as error:
             raise AssertionError(f"{said}: {error}") from error
 
@@ -128,7 +130,7 @@ def crashes(database_url: str, tmp_path: Path) -> Iterator[Crashes]:
         pool.hub_api_url = hub.api_url
         tokens = {user: hub.token_for(user, [ACCESS, READ, WRITE]) for user in PEOPLE}
         tokens |= {"admin": hub.admin_token, "spawner": place.secret("spawner_token")}
-        seed = os.environ.get(SEED) or f"{Random().getrandbits(32):x}"
+        seed = seed_of(SEED)
         crashes = Crashes(ForkedPool(pool), Callers(pool.url, tokens, place.secret("ticket_key")), seed)
         ends.callback(crashes.pool.kill)
         yield crashes

@@ -17,7 +17,7 @@ from labpool.domain.tickets import Ticket
 from labpool.domain.usage import HOUR
 from labpool.domain.world import World
 
-from tests.domain.rules import DEVICES, MARGIN, counted, must
+from tests.domain.rules import MARGIN, counted, must
 
 if TYPE_CHECKING:
     from tests.domain.living_pool import LivingPool
@@ -32,11 +32,11 @@ def check_kept(history: LivingPool, before: World, decided: Plan) -> None:
         leases.append(Lease(*who, grant.devices, grant.starts, grant.ends))
     usable = _usable(history)
     for grant in decided.grants:
-        ticket, node = history.tickets[grant.ticket], grant.devices[0].split("-")[0]
+        ticket, node = history.tickets[grant.ticket], history.node_of(grant.devices[0])
         meets = [r for r in history.reservations if r.start < grant.ends and r.end > history.now]
         must(all(r.project or r.node != node for r in meets), f"{ticket.id} was granted a node that is closed")
         forced = BreakCause.ADMIN_CHANGE in history.causes and not all(r.project for r in history.reservations)
-        if len(usable) < len(DEVICES) or forced or not all(r.project for r in meets):
+        if len(usable) < len(history.devices) or forced or not all(r.project for r in meets):
             continue  # what is not there can't be kept for everybody
         for now in (history.now, *(r.start for r in meets if r.start > history.now)):
             held = [lease for lease in leases if lease.ends > now and lease.flavour == ticket.flavour]
@@ -70,7 +70,7 @@ def check_budgets(history: LivingPool, before: World, decided: Plan) -> None:
         for grant in decided.grants:
             if history.tickets[grant.ticket].project == project:
                 granted.update(dict(costs(project, budget, 1000 * len(grant.devices), grant.starts, grant.ends)))
-        late = MARGIN * len(DEVICES) * 4
+        late = MARGIN * len(history.devices) * 4
         for account, units in granted.items():
             over = hours(booked[account] + units) - budget.gpu_hours
             must(over <= late / HOUR, f"4: {project} is {over:.2f} GPU-hours over its budget")
@@ -97,4 +97,4 @@ def _check_left(history: LivingPool, ticket: Ticket, held: list[Lease], usable: 
 
 def _usable(history: LivingPool) -> list[Device]:
     serving = {name for name, node in history.machines.nodes.items() if node.condition is Condition.SERVING}
-    return [device for device in DEVICES if device.id not in history.lost and device.node in serving]
+    return [device for device in history.devices if device.id not in history.lost and device.node in serving]

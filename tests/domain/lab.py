@@ -89,7 +89,11 @@ def follow(world: World, plan: Plan, now: datetime) -> World:
     granted = {grant.ticket: grant for grant in plan.grants}
     ends = {taken.ticket: taken.ends for taken in plan.taken}
     tickets = []
-    leases = [replace(held, ends=ends[held.ticket]) if held.ticket in ends else held for held in world.leases]
+    unused = {each.id for each in world.tickets if each.state is State.GRANTED}
+    leases = [
+        replace(held, ends=ends[held.ticket], taken_unused=held.ticket in unused) if held.ticket in ends else held
+        for held in world.leases
+    ]
     for waiting in world.tickets:
         if waiting.id in ends:
             tickets.append(waiting.after(Event.RECLAIM, now))

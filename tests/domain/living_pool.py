@@ -10,7 +10,7 @@ from labpool.domain.budgets import Budget, Per, Spent
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Profile, Project, QueueRules, UserLimit
 from labpool.domain.ends import End, Requeue, due
 from labpool.domain.fallbacks import has_fallback
-from labpool.domain.inventory import Inventory
+from labpool.domain.inventory import Device, Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.plans import BreakCause, Plan
 from labpool.domain.reservations import Reservation
@@ -20,7 +20,7 @@ from labpool.domain.world import World
 from tests.domain import kept_rules, rules
 from tests.domain.lab import HOUR, NINE
 from tests.domain.machines import Machines
-from tests.domain.rules import MARGIN
+from tests.domain.rules import DEVICES, MARGIN
 
 Planner = Callable[[World, datetime], Plan]
 
@@ -47,6 +47,7 @@ class LivingPool:
     stuck: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     machines: Machines = field(default_factory=Machines)
+    devices: tuple[Device, ...] = DEVICES
     causes: set[BreakCause] = field(default_factory=set)
     looks_at: datetime | None = None
     told: dict[str, datetime] = field(default_factory=dict)
@@ -80,7 +81,8 @@ class LivingPool:
         rules.check_grants(self, before, decided)
         kept_rules.check_kept(self, before, decided)
         kept_rules.check_budgets(self, before, decided)
-        rules.check_nodes(self, before, decided)
+        rules.check_in_service(self, decided)
+        rules.check_lost_count_nothing(self, before, decided)
         rules.check_promises(self, decided)
         rules.check_new_promises(self, before, decided)
         rules.check_taken(self, before, decided)
@@ -136,6 +138,10 @@ class LivingPool:
     def most_of(self, user: str) -> int:
         """How many devices a user may hold at once."""
         return self.most
+
+    def node_of(self, device: str) -> str:
+        """The node of a device."""
+        return next(each.node for each in self.devices if each.id == device)
 
     def budget_of(self, project: str) -> Budget | None:
         """What a project may use each day; the first one is over four hours after the beginning."""

@@ -27,7 +27,6 @@ INSTANTS = timedelta(milliseconds=1)
 _HARDWARE = (("a", "big", 3), ("b", "big", 2), ("b", "slice", 2))
 DEVICES = tuple(Device(f"{node}-{kind}-{i}", kind, node, i) for node, kind, many in _HARDWARE for i in range(many))
 NODES = sorted({device.node for device in DEVICES})
-_NODE_OF = {device.id: device.node for device in DEVICES}
 
 
 class InvariantBroken(AssertionError):
@@ -35,7 +34,7 @@ class InvariantBroken(AssertionError):
 
 
 def check_grants(history: LivingPool, before: World, decided: Plan) -> None:
-    usable = {device.id: device for device in DEVICES if device.id not in history.lost}
+    usable = {device.id: device for device in history.devices if device.id not in history.lost}
     taken = Counter(device for held in counted(history, before) for device in held.devices)
     for grant in decided.grants:
         ticket = history.tickets[grant.ticket]
@@ -69,12 +68,16 @@ def check_caps(history: LivingPool, before: World, decided: Plan) -> None:
         must(servers[ticket.user, ticket.name] == 1, f"{ticket.name} of {ticket.user} got two leases")
 
 
-def check_nodes(history: LivingPool, before: World, decided: Plan) -> None:
-    """Nothing is granted or planned on a node out of service; a lease that is lost with one changes no decision."""
-    given = [(grant.ticket, _NODE_OF[device]) for grant in decided.grants for device in grant.devices]
+def check_in_service(history: LivingPool, decided: Plan) -> None:
+    """Nothing is granted or planned on a node out of service."""
+    given = [(grant.ticket, history.node_of(device)) for grant in decided.grants for device in grant.devices]
     for ticket, node in [*given, *((slot.ticket, slot.node) for slot in decided.slots)]:
         condition = history.machines.nodes[node].condition
         must(condition is Condition.SERVING, f"{ticket} was given node {node}, which is {condition.value}")
+
+
+def check_lost_count_nothing(history: LivingPool, before: World, decided: Plan) -> None:
+    """A lease that is lost with its node changes no decision."""
     held_by = counted(history, before)
     if len(held_by) < len(before.leases):
         spent = before.spent  # what is set aside for it stays so
@@ -102,7 +105,7 @@ def check_lost(history: LivingPool, lease: Lease, node: Node, step: Requeue | En
 def counted(history: LivingPool, before: World) -> tuple[Lease, ...]:
     """Leases that are not lost with their node."""
     lost = {name for name, node in history.machines.nodes.items() if node.condition in LOST}
-    return tuple(lease for lease in before.leases if _NODE_OF[lease.devices[0]] not in lost)
+    return tuple(lease for lease in before.leases if history.node_of(lease.devices[0]) not in lost)
 
 
 def check_promises(history: LivingPool, decided: Plan) -> None:

@@ -47,6 +47,13 @@ def test_turn_of_an_earlier_attempt_is_none():
     assert len(decide(world, Verdict("train", attempt=2, node="n2")).grants) == 1
 
 
+def test_turn_from_before_one_that_was_missed_is_none():
+    missed = ticket("train").after(Event.GRANT, NINE).after(Event.UNCLAIMED, NINE).said_ready(NINE)
+    world = World(FOUR, catalogue(), (missed,))
+    assert decide(world, Verdict("train", node="n2")).grants == ()
+    assert len(decide(world, Verdict("train", unclaimed=1, node="n2")).grants) == 1
+
+
 def test_turn_that_is_asked_back_before_the_start_is_none():
     world = World(FOUR, catalogue(), (ticket("train"),))
     assert decide(world, Verdict("train", node="n2", goes_back=True)).grants == ()
@@ -104,14 +111,24 @@ def test_lease_that_nobody_has_used_yet_goes_back_sooner():
     after = follow(World(FOUR, catalogue(), (granted,), (held,)), decided, NINE)
     ((back,), (short,), rules) = after.tickets, after.leases, after.catalogue.queue
     assert due(short, back, rules, NINE + MINUTE, alive=True) == Stop()
-    assert due(short, back, rules, NINE + MINUTE, alive=False) == Requeue(8 * HOUR - MINUTE)
+    assert due(short, back, rules, NINE + MINUTE, alive=False) == Requeue(8 * HOUR)
 
 
-def test_lease_of_which_the_engine_knows_nothing_any_more_goes_back():
+def test_lease_taken_back_unused_stands_in_line_again_for_all_its_hours_whatever_its_user_wants_of_others():
+    held = lease("held", "n1-0", until=8)
+    granted = replace(ticket("held", user="lin", hours=8), starts_again=False).after(Event.GRANT, NINE)
+    world = World(FOUR, catalogue(), (granted,), (held,))
+    after = follow(world, decide(world, Verdict("held", node="n1", goes_back=True)), NINE)
+    ((back,), (short,), rules) = after.tickets, after.leases, after.catalogue.queue
+    assert due(short, back, rules, at(1), alive=False) == Requeue(8 * HOUR)
+
+
+def test_lease_stands_where_the_engine_knows_nothing_of_it_and_goes_back_where_it_was_moved():
     held = lease("held", "n1-0", until=8)
     world = World(FOUR, catalogue(), (running(held),), (held,))
-    assert [each.taken_for for each in decide(world).taken] == [""]
-    assert len(decide(world, Verdict("held", node="n2")).taken) == 1  # moved to another machine
+    assert decide(world).taken == ()
+    assert decide(world, Verdict("held", place=1)).taken == ()  # not chosen again yet
+    assert [each.taken_for for each in decide(world, Verdict("held", node="n2")).taken] == [""]
     assert decide(world, Verdict("held", node="n1")).taken == ()
 
 

@@ -135,6 +135,7 @@ def test_a_lease_on_a_failed_machine_goes_back_in_line_for_what_was_left_when_it
     assert step(FAILED, 90, alive=True) == Requeue(3 * HOUR, at(1))
     assert step(FAILED, 90, since=None) == Requeue(2.5 * HOUR, at(1.5))
     assert step(FAILED, 300) == Requeue(3 * HOUR, at(1))  # the pool was down when its end came
+    assert step(FAILED, 90, replace(HELD, taken_unused=True)) == Requeue(4 * HOUR, at(0))
 
 
 def test_a_lease_on_a_silent_machine_is_given_up_after_the_restart_time():

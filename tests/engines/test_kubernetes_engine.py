@@ -178,6 +178,21 @@ async def test_node_without_room_gives_nothing_out_until_later(cluster: ClusterI
     assert await withheld(engine) == {"n1/a100/0": REASON, "n1/a100/1": REASON}
 
 
+async def test_node_that_cannot_be_read_loses_no_lease_and_offers_nothing_else(
+    cluster: ClusterInMemory, engine: KubernetesEngine
+):
+    cluster.nodes = [{**node("n3"), "status": {"allocatable": {GPU: "2", "cpu": "a lot"}}}]
+    held = lease("t1", "n3/a100/0")
+
+    async def listed() -> None:
+        while {each.node for each in (await engine.inventory([held])).devices} != {"n3"}:
+            await asyncio.sleep(0.005)
+
+    await asyncio.wait_for(listed(), 10)
+    inventory = await engine.inventory([held])
+    assert (inventory.lost, [device.id for device in inventory.devices]) == ({}, ["n3/a100/0"])
+
+
 async def test_node_that_vanishes_is_known_as_failed_since_then(cluster: ClusterInMemory, engine: KubernetesEngine):
     held = lease("t1", "n1/a100/0")
     assert (await engine.inventory([held])).lost == {}

@@ -66,8 +66,11 @@ class LittlePool:
         self.world = replace(self.world, verdicts=self.line.verdicts)
         decided = plan_admitted(self.world, self.line.verdicts, _now())
         self.world = follow(self.world, decided, _now())
-        await self.line.keep(self.world)
+        await self.line.keep(self._look)
         self.world = replace(self.world, verdicts=self.line.verdicts)
+
+    async def _look(self) -> World:
+        return self.world
 
     async def next_second(self) -> None:
         """Let later Workloads be later: their places are counted by whole seconds."""
@@ -97,6 +100,12 @@ class LittlePool:
         """Why it waits."""
         wait = why_waiting(self.ticket(name), self.world, _now())
         return wait.reason if wait else None
+
+    def change_profile(self, name: str, cpu: float) -> None:
+        """Let pool.yaml say something else of a profile."""
+        rules = self.world.catalogue
+        profiles = {**rules.profiles, name: replace(rules.profiles[name], cpu=cpu)}
+        self.world = replace(self.world, catalogue=replace(rules, profiles=profiles))
 
     def use(self, name: str) -> None:
         """Let the server be up, and its user use it."""
@@ -151,7 +160,7 @@ async def _play(queues: Queues, story: Callable[[LittlePool], Awaitable[None]], 
 
 @asynccontextmanager
 async def _line(api: ClusterApi, file: PoolFile) -> AsyncIterator[Line]:
-    line = Line(api, lambda: (file.cluster, file.kueue), _now)
+    line = Line(api, "the-pool", lambda: (file.cluster, file.kueue), _now)
     line.begin()
     try:
         yield line

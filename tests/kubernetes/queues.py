@@ -120,6 +120,11 @@ class Queues:
         """Give back what Workloads hold."""
         self.cluster.kubectl("delete", "workload", *names, f"--namespace={self.namespace}")
 
+    def deactivate(self, name: str) -> None:
+        """Let Kueue ask for what a Workload holds."""
+        named = ("workload", name, f"--namespace={self.namespace}")
+        self.cluster.kubectl("patch", *named, "--type=merge", '--patch={"spec":{"active":false}}')
+
     def patch(self, queue: str, spec: Mapping[str, object], manager: str) -> None:
         """Let somebody else change a project's ClusterQueue."""
         self.cluster.api.patch(

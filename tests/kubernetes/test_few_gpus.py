@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.crowd import GPUS, PEOPLE, Crowd, pool_yaml
-from tests.kubernetes.kube_lab import HUB, servers_namespace
-from tests.kubernetes.queues import Queues
+from tests.kubernetes.engine_labs import lab_that_leaves_nothing
 from tests.real_hub import wait_until
-from tests.running_lab import RunningLab, running_lab
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
-
-
-@contextmanager
-def lab_of(cluster: Cluster, engine: str, folder: Path) -> Iterator[RunningLab]:
-    """A lab with this engine, and nothing of it left in the cluster afterwards."""
-    namespace = f"few-{engine}"
-    rules = pool_yaml(engine, namespace)
-    environ = {"KUBECONFIG": str(cluster.kubeconfig)}
-    with servers_namespace(cluster, namespace):
-        hub = HUB.format(namespace=namespace)
-        with running_lab(folder / "lab", pool_yaml=rules, hub_config=hub, environ=environ) as lab:
-            lab.signed_in("admin")
-            for user in PEOPLE:
-                lab.api("POST", f"/users/{user}").raise_for_status()
-            yield lab
-        pods = json.loads(cluster.kubectl("get", "pods", f"--namespace={namespace}", "--output=json"))["items"]
-        assert pods == []
-        if engine == "kueue":
-            left = cluster.kubectl("get", "workloads", f"--namespace={namespace}", "--output=name")
-            assert left.strip() == ""
-            queues = Queues(cluster, namespace, folder)
-            queues.write({})
-            wait_until(lambda: queues.run("--force").exit_code == 0, "the end of the queues")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +28,8 @@ def lab_of(cluster: Cluster, engine: str, folder: Path) -> Iterator[RunningLab]:
 def test_five_people_share_four_gpus_for_hours_on_end(
     cluster: Cluster, tmp_path: Path, engine: str, minutes: float, seconds: tuple[float, float]
 ):
-    with lab_of(cluster, engine, tmp_path) as lab:
+    namespace = f"few-{engine}"
+    with lab_that_leaves_nothing(cluster, namespace, pool_yaml(engine, namespace), PEOPLE, tmp_path) as lab:
         crowd = Crowd(lab, seconds)
         until = time.monotonic() + 60 * minutes
 

@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from labpool.cluster.quantities import thousandths
 from labpool.domain.explain import place
 from labpool.domain.reasons import WaitReason
 from labpool.domain.tickets import State
@@ -26,6 +27,12 @@ def names_of(queues: Queues) -> set[str]:
     return {each["metadata"]["name"] for each in items}
 
 
+def cpu_of(queues: Queues, name: str) -> float:
+    """How many cores a Workload asks for."""
+    (pod_set,) = queues.workload(name)["spec"]["podSets"]
+    return thousandths(pod_set["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"]) / 1000
+
+
 def test_turns_machines_places_and_the_next_ones_turn(queues: Queues):
     async def story(pool: LittlePool) -> None:
         first = [pool.ask("ada"), pool.ask("bert"), pool.ask("cleo"), pool.ask("dora")]
@@ -36,10 +43,15 @@ def test_turns_machines_places_and_the_next_ones_turn(queues: Queues):
         await pool.until(lambda: place(pool.ticket(third), pool.world) == 2, "a place")
         assert place(pool.ticket(second), pool.world) == 1
         assert pool.why(third) in (WaitReason.BEHIND_OTHERS, WaitReason.PROJECT_LIMIT)
+        made = queues.workload(f"ticket-{second}")["metadata"]
+        pool.change_profile("gpu-8", cpu=3)
+        await pool.until(lambda: cpu_of(queues, f"ticket-{second}") == 3, "what its profile says now")
         left = pool.node(first[1])
         pool.end(first[1])
         assert await pool.granted(second) == {left}
+        assert queues.workload(f"ticket-{second}")["metadata"]["uid"] == made["uid"]
         assert pool.lease(third) is None
+        assert cpu_of(queues, f"ticket-{first[0]}") == 2  # what has its turn stays as it is
         for name in [*first, second, third]:
             pool.end(name)
         await pool.until(lambda: names_of(queues) == set(), "the end of all Workloads")
@@ -146,13 +158,19 @@ def test_lost_attempt_gives_back_and_a_workload_without_ticket_goes(queues: Queu
     played(queues, story)
 
 
-def test_workload_that_somebody_deletes_takes_the_lease_back(queues: Queues):
+def test_workload_that_somebody_deletes_is_made_anew_and_one_that_is_deactivated_takes_the_lease_back(queues: Queues):
     async def story(pool: LittlePool) -> None:
-        first = pool.ask("ada")
-        await pool.granted(first)
-        pool.use(first)
-        queues.end(f"ticket-{first}")
-        await pool.until(lambda: _taken(pool) == [first], "the taking back")
+        held = [pool.ask(user) for user in ("ada", "bert", "cleo")]
+        await pool.granted(*held)
+        node, before = pool.node(held[1]), queues.workload(f"ticket-{held[1]}")["metadata"]["uid"]
+        queues.end(*(f"ticket-{name}" for name in held))
+        await pool.until(lambda: len(names_of(queues)) == 3, "Workloads for what is held")
+        await pool.until(lambda: all(pool.line.verdicts.of[name].node for name in held), "what they hold")
+        assert (pool.line.verdicts.of[held[1]].node, pool.node(held[1])) == (node, node)
+        assert queues.workload(f"ticket-{held[1]}")["metadata"]["uid"] != before
+        assert _taken(pool) == []
+        queues.deactivate(f"ticket-{held[1]}")
+        await pool.until(lambda: _taken(pool) == [held[1]], "the taking back")
 
     played(queues, story)
 

@@ -22,6 +22,7 @@ from tests.domain.lab import HOUR, NINE, catalogue, inventory, lease, running, t
 
 NAMES = ("one", "two", "three")
 ROUNDS = 6
+NOW = "as pool.yaml says now"
 CONDITIONS = ("QuotaReserved", "Admitted", "Evicted", "PodsReady", "Finished")
 Workloads = dict[str, Workload]
 
@@ -57,7 +58,7 @@ def left_behind(draw: st.DrawFn) -> Workloads:
                 conditions = tuple(Condition(each, "True", since="2026-03-02T09:00:00Z") for each in sorted(true))
                 full, attempt, active = f"ticket-{name}{suffix}", draw(st.integers(1, 2)), draw(st.booleans())
                 found[full] = Workload(
-                    full, "u", "1", "vision", 300, NINE, "lab", name, attempt, active, conditions=conditions
+                    full, "u", "1", "vision", 300, NINE, "p1", name, attempt, "", active, conditions=conditions
                 )
     return found
 
@@ -68,14 +69,16 @@ def after(there: Workloads, step: Step, held_off: set[str]) -> Workloads:
         case Remove(workload=workload):
             return {name: each for name, each in there.items() if name != workload.name}
         case Make(ticket=asked, active=active):
-            changed = Workload(name_of(asked), "u", "1", "vision", 300, NINE, "lab", asked.id, asked.attempt, active)
+            changed = Workload(
+                name_of(asked), "u", "1", "vision", 300, NINE, "p1", asked.id, asked.attempt, NOW, active
+            )
         case Activate(workload=workload, active=active):
             changed = _activated(workload, active)
         case HoldOff(workload=workload):
             held_off.add(workload.ticket)
             changed = _activated(workload, False)
-        case Rejoin(workload=workload, attempt=attempt, active=active):
-            changed = replace(_activated(workload, active), attempt=attempt)
+        case Rejoin(workload=workload, ticket=asked, active=active):
+            changed = replace(_activated(workload, active), attempt=asked.attempt, made_of=NOW)
         case GiveBack(workload=workload):
             changed = _without(workload, "QuotaReserved", "Admitted", "PodsReady")
         case NoteReady(workload=workload):
@@ -104,9 +107,9 @@ def test_steps_lead_to_what_should_be_and_end_there(found: tuple[list[Ticket], l
     world = World(inventory({"n1": 8}), catalogue(gpus=2), tuple(found[0]), tuple(found[1]))
     held_off: set[str] = set()
     for _ in range(ROUNDS):
-        for step in list(steps(world, there, held_off, NINE)):
+        for step in list(steps(world, there, lambda _: NOW, held_off, NINE)):
             there = after(there, step, held_off)
-    assert list(steps(world, there, held_off, NINE)) == []
+    assert list(steps(world, there, lambda _: NOW, held_off, NINE)) == []
     in_line = world.line()
     assert there.keys() <= {name_of(each) for each in wanted(world)}
     assert {name_of(each) for each in in_line} <= there.keys()
@@ -114,5 +117,6 @@ def test_steps_lead_to_what_should_be_and_end_there(found: tuple[list[Ticket], l
     for each in in_line:
         workload = there[name_of(each)]
         assert workload.attempt == each.attempt
+        assert workload.reserved or workload.made_of == NOW
         assert workload.active is (rules.may_wait_for_devices(each) and each.id not in held_off)
         assert not workload.asked_back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -24,7 +25,7 @@ PREEMPTED = (
 
 def seen(name: str, minute: int = 0, ours: bool = True, **said: object) -> Workload:
     """A Workload as the API server gives it; `said` are parts of its spec, and its conditions with their messages."""
-    labels = {"labpool/ticket": name, "labpool/cohort": "lab"} if ours else {}
+    labels = {"labpool/ticket": name, "labpool/pool": "p1" if ours else "p2"}
     created = (NINE + timedelta(minutes=minute)).isoformat()
     metadata = {"name": f"ticket-{name}", "uid": f"uid-{name}", "creationTimestamp": created, "labels": labels}
     spec = {"queueName": "vision", "active": said.pop("active", True), "priority": said.pop("priority", 300)}
@@ -48,7 +49,7 @@ def admission(host: str = "n1", gpus: str = "2") -> dict[str, object]:
 
 def told(*workloads: Workload, held_off: str = "", **places: int) -> Verdicts:
     named = {f"ticket-{name}": place for name, place in places.items()}
-    return verdicts_of(workloads, "lab", named, {held_off})
+    return verdicts_of(workloads, "p1", "lab", named, {held_off})
 
 
 def test_admitted_one_names_its_machine():
@@ -59,9 +60,19 @@ def test_admitted_one_names_its_machine():
     assert told(reserved).of["train"].node == ""
 
 
+def test_of_a_missed_turn_and_the_next_place_in_line_the_last_one_counts():
+    missed = seen("train", QuotaReserved=True, Admitted=True, admission=admission())
+    again = replace(seen("train", minute=9), name="ticket-train-1")
+    assert told(missed).of["train"].unclaimed == 0
+    for both in ((missed, again), (again, missed)):
+        verdict = told(*both).of["train"]
+        assert (verdict.unclaimed, verdict.node) == (1, "")
+
+
 def test_machine_is_told_by_its_name_where_its_host_name_is_another():
     admitted = seen("train", QuotaReserved=True, Admitted=True, admission=admission("gpu-3"))
-    verdicts = verdicts_of([admitted], "lab", {}, set(), {"gpu-3": "gpu-3.example.edu", "gpu-4": "gpu-4.example.edu"})
+    machines = {"gpu-3": "gpu-3.example.edu", "gpu-4": "gpu-4.example.edu"}
+    verdicts = verdicts_of([admitted], "p1", "lab", {}, set(), machines)
     assert verdicts.of["train"].node == "gpu-3.example.edu"
 
 

@@ -22,13 +22,25 @@ def workload(name: str = "train", *true: str, attempt: int = 1, active: bool = T
     conditions = tuple(Condition(each, "True", since=SINCE) for each in true)
     named = f"ticket-{name}{suffix}"
     return Workload(
-        named, "u1", "7", "vision", 300, NINE, "lab", name, attempt, active, node="n1", conditions=conditions
+        named,
+        "u1",
+        "7",
+        "vision",
+        300,
+        NINE,
+        "p1",
+        name,
+        attempt,
+        "as-now",
+        active,
+        node="n1",
+        conditions=conditions,
     )
 
 
 def due(world: World, *there: Workload, held_off: str = "", seconds: float = 0):
     now = NINE + timedelta(seconds=seconds)
-    return list(steps(world, {each.name: each for each in there}, {held_off}, now))
+    return list(steps(world, {each.name: each for each in there}, lambda _: "as-now", {held_off}, now))
 
 
 def waits(asked: Ticket | None = None, gpus: int = 4) -> World:
@@ -82,7 +94,16 @@ def test_new_attempt_gives_back_first_and_then_stands_where_it_stood():
     inactive = replace(old, active=False)
     assert due(again, inactive) == [GiveBack(inactive)]
     given_back = workload(active=False)
-    assert due(again, given_back) == [Rejoin(given_back, 2, active=True)]
+    assert due(again, given_back) == [Rejoin(given_back, again.tickets[0], active=True)]
+
+
+def test_waiting_workload_asks_for_what_its_ticket_asks_for_now():
+    older = replace(workload(), made_of="something else")
+    assert due(waits(), older) == [Rejoin(older, ticket("train"), active=True)]
+    its_turn = replace(workload("train", *ADMITTED), made_of="something else")
+    assert due(waits(), its_turn) == []
+    held = lease("train", "n1-0", user="ada")
+    assert due(World(TWO, catalogue(), (running(held),), (held,)), its_turn) == []
 
 
 def test_server_that_is_up_is_told_once():
@@ -93,6 +114,25 @@ def test_server_that_is_up_is_told_once():
     assert due(world, workload("train", *ADMITTED, "PodsReady")) == []
     starting = replace(world, leases=(replace(held, ready_at=None),))
     assert due(starting, admitted) == []
+
+
+def test_lease_whose_workload_is_gone_or_finished_gets_another_one_for_its_machine():
+    held = lease("train", "n1-0", user="ada")
+    world = World(TWO, catalogue(), (running(held),), (held,))
+    assert due(world) == [Make(running(held), active=True, node="n1")]
+    finished = workload("train", "Finished")
+    assert due(world, finished) == [Remove(finished)]
+    assert due(world, replace(finished, going=True)) == []
+    assert due(replace(world, tickets=(running(held).after(Event.RECLAIM, NINE),))) == []
+    assert due(replace(world, leases=(replace(held, stopping_since=NINE),))) == []
+
+
+def test_lease_that_kueue_does_not_let_in_again_stands_in_nobodys_way():
+    held = lease("train", "n1-0", user="ada")
+    world = World(TWO, catalogue(), (running(held),), (held,))
+    assert due(world, workload(), seconds=119) == []
+    assert due(world, workload(), seconds=121) == [Activate(workload(), active=False)]
+    assert due(world, workload(active=False), seconds=121) == []
 
 
 def test_workload_without_a_ticket_goes_once():

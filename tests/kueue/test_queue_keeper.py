@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
 
@@ -27,6 +28,7 @@ class SyncInMemory:
         self.shown: list[Catalogue] = []
         self.steps: tuple[Step, ...] = ()
         self.answers, self.now = True, 0.0
+        self.error: Exception = ClusterUnavailable("it gives no answer")
         monkeypatch.setattr(queue_keeper, "sync_queues", self.sync)
         monkeypatch.setattr(queue_keeper, "time", SimpleNamespace(monotonic=lambda: self.now))
 
@@ -34,7 +36,7 @@ class SyncInMemory:
         assert how == {"dry_run": False, "force": False}
         self.shown.append(rules)
         if not self.answers:
-            raise ClusterUnavailable("it gives no answer")
+            raise self.error
         return Synced("lab", "servers", False, self.steps)
 
 
@@ -63,9 +65,12 @@ def test_synced_at_the_start_with_each_change_of_the_rules_and_now_and_then(sync
     assert keeper.trouble is None
 
 
-def test_failed_sync_is_told_and_tried_again_soon(sync: SyncInMemory, keeper: QueueKeeper):
+@pytest.mark.parametrize("error", [ClusterUnavailable, ValueError])
+def test_failed_sync_is_told_and_tried_again_soon(
+    sync: SyncInMemory, keeper: QueueKeeper, error: Callable[[str], Exception]
+):
     async def story() -> None:
-        sync.answers = False
+        sync.answers, sync.error = False, error("it gives no answer")
         await keeper.keep(catalogue())
         assert "it gives no answer" in (keeper.trouble or "")
         await keeper.keep(catalogue())

@@ -15,7 +15,7 @@ CLUSTER = ClusterSettings(
     flavours={"gpu": FlavourOnNodes("nvidia.com/mig-1g.10gb", {"card": "a100"})},
     profiles={"gpu-2": PodOfProfile(ephemeral_gib=20)},
 )
-MADE = Workloads(catalogue(), CLUSTER, KueueSettings("lab", namespace="servers"))
+MADE = Workloads("p1", catalogue(), CLUSTER, KueueSettings("lab", namespace="servers"))
 
 
 def test_it_asks_for_what_the_pod_asks_for_on_one_machine_of_the_flavour():
@@ -25,8 +25,8 @@ def test_it_asks_for_what_the_pod_asks_for_on_one_machine_of_the_flavour():
     assert isinstance(spec, dict)
     assert isinstance(metadata, dict)
     assert (metadata["name"], metadata["namespace"]) == ("ticket-train", "servers")
-    assert metadata["labels"]["labpool/ticket"] == "train"
-    assert metadata["annotations"] == {"labpool/attempt": "3"}
+    assert metadata["labels"].items() >= {"labpool/ticket": "train", "labpool/pool": "p1"}.items()
+    assert metadata["annotations"] == {"labpool/attempt": "3", "labpool/made-of": MADE.made_of(asked)}
     assert (spec["queueName"], spec["active"], spec["priority"]) == ("vision", False, 200)
     assert spec["priorityClassRef"]["name"] == "lab-batch"
     (pod_set,) = spec["podSets"]
@@ -39,6 +39,24 @@ def test_it_asks_for_what_the_pod_asks_for_on_one_machine_of_the_flavour():
         "ephemeral-storage": "20480Mi",
         "nvidia.com/mig-1g.10gb": "2",
     }
+
+
+def test_what_it_is_made_of_differs_with_what_pool_yaml_says_and_not_with_the_attempt():
+    asked = ticket("train", gpus=2)
+    first, other_labels = MADE.made_of(asked), {"gpu": FlavourOnNodes("nvidia.com/mig-1g.10gb", {"card": "h100"})}
+    assert replace(MADE, cluster=replace(CLUSTER, flavours=other_labels), _hashes={}).made_of(asked) != first
+    assert MADE.made_of(replace(asked, attempt=2)) == first
+    assert MADE.manifest(asked, True, host="n1")["metadata"]["annotations"]["labpool/made-of"] != first  # type: ignore[index]
+    change = MADE.rejoined(replace(asked, attempt=2), active=True)
+    assert change["metadata"] == {"annotations": {"labpool/attempt": "2", "labpool/made-of": first}}
+    assert change["spec"] == MADE.manifest(asked, active=True)["spec"]
+
+
+def test_that_of_a_lease_comes_before_all_who_wait_and_fits_its_machine_alone():
+    spec = MADE.manifest(ticket("train", gpus=2), active=True, host="gpu-3")["spec"]
+    assert spec["priority"] == 400  # type: ignore[index]
+    (pod_set,) = spec["podSets"]  # type: ignore[index]
+    assert pod_set["template"]["spec"]["nodeSelector"] == {"card": "a100", "kubernetes.io/hostname": "gpu-3"}
 
 
 def test_profile_that_is_gone_still_has_the_least():
@@ -58,7 +76,6 @@ def test_giving_back_clears_the_admission_and_keeps_what_else_was_said():
     change = given_back(workload, NINE)
     status = change["status"]
     assert isinstance(status, dict)
-    assert change["metadata"] == {"resourceVersion": "7"}
     assert status["admission"] is None
     told = {each["type"]: each["status"] for each in status["conditions"]}
     assert told == {"Evicted": "True", "QuotaReserved": "False", "Admitted": "False", "Requeued": "True"}
@@ -69,6 +86,7 @@ def test_giving_back_clears_the_admission_and_keeps_what_else_was_said():
 def test_what_we_say_is_true_since_now():
     workload = Workload("ticket-train", "u1", "7", "vision", 300, NINE)
     said = said_of(workload, {"PodsReady": "Started"}, NINE)
+    assert said["metadata"] == {"name": "ticket-train", "uid": "u1", "resourceVersion": "7"}
     assert said["status"] == {
         "conditions": [
             {

@@ -115,40 +115,40 @@ class Happenings(PoolHistory):
 
     async def _use(self, one: int, _: int) -> None:
         started = [ticket for ticket in await self._tickets(State.GRANTED) if ticket.id in self.room.running]
-        if ticket := _pick(started, one):
+        if ticket := pick(started, one):
             await self.desk.claim(ticket.id)
 
     async def _extend(self, one: int, other: int) -> None:
-        if ticket := _pick(await self._tickets(State.RUNNING), one):
+        if ticket := pick(await self._tickets(State.RUNNING), one):
             await extend_lease(self.desk, ticket.id, (1 + other) * 15 * MINUTE, ticket.user)
 
     async def _stop(self, one: int, _: int) -> None:
-        if (server := _pick(self.hub.running(), one)) and self.hub.answers:
+        if (server := pick(self.hub.running(), one)) and self.hub.answers:
             await self.hub.stop(*server)
 
     async def _cancel(self, one: int, _: int) -> None:
-        if ticket := _pick(await self._tickets(State.QUEUED), one):
+        if ticket := pick(await self._tickets(State.QUEUED), one):
             await leave_line(self.desk, ticket.id, ticket.user)
 
     async def _ready(self, one: int, _: int) -> None:
-        if ticket := _pick([each for each in await self._tickets(State.QUEUED) if not each.ready], one):
+        if ticket := pick([each for each in await self._tickets(State.QUEUED) if not each.ready], one):
             await say_ready(self.desk, ticket.id, ticket.user)
 
     async def _reorder(self, one: int, other: int) -> None:
         waiting = await self._tickets(State.QUEUED)
-        if ticket := _pick(waiting, one):
-            behind = _pick([each for each in waiting if each.user == ticket.user and each is not ticket], other)
+        if ticket := pick(waiting, one):
+            behind = pick([each for each in waiting if each.user == ticket.user and each is not ticket], other)
             if behind:
                 await step_behind(self.desk, ticket.id, behind.id, ticket.user)
 
     async def _instead(self, one: int, other: int) -> None:
-        if ticket := _pick(await self._tickets(State.QUEUED), one):
+        if ticket := pick(await self._tickets(State.QUEUED), one):
             offers = await self.desk.view(lambda view: sooner(ticket, self.desk.world(view), self.now))
-            if offer := _pick(list(offers), other):
+            if offer := pick(list(offers), other):
                 await take_instead(self.desk, ticket.id, offer.profile.name, offer.duration, ticket.user)
 
     async def _start_no_more(self, one: int, _: int) -> None:
-        if ticket := _pick(await self._tickets(*OPEN), one):
+        if ticket := pick(await self._tickets(*OPEN), one):
             await wish_to_start_again(self.desk, ticket.id, not ticket.starts_again, ticket.user)
 
     async def _reserve(self, one: int, other: int, confirm: Confirmation | None = None) -> None:
@@ -195,7 +195,7 @@ class Happenings(PoolHistory):
                 break
 
     async def _end_by_admin(self, one: int, _: int) -> None:
-        ticket = _pick(await self._tickets(*OPEN), one)
+        ticket = pick(await self._tickets(*OPEN), one)
         if ticket is not None and ticket.state is State.QUEUED:
             await leave_line(self.desk, ticket.id, ROOT.name)
         elif ticket is not None:
@@ -212,14 +212,14 @@ class Happenings(PoolHistory):
 
     async def _undrain(self, one: int, _: int) -> None:
         acts = await self.desk.view(lambda view: view.acts())
-        if drained := _pick([each for each in acts.withdrawals if each.act is Act.DRAIN], one):
+        if drained := pick([each for each in acts.withdrawals if each.act is Act.DRAIN], one):
             await undrain(self.desk, drained.id, ROOT)
 
     async def _fence(self, one: int, _: int) -> None:
         """Somebody saw that a silent machine is off."""
         self.told.causes.add(BreakCause.NODE_UNAVAILABLE)
         silent = [node.name for node in self.room.machines.nodes.values() if node.condition is Condition.SILENT]
-        if node := _pick(silent, one):
+        if node := pick(silent, one):
             await fence(self.desk, FenceAsked(node=node, why="unplugged"), ROOT)
 
     async def _override(self, one: int, other: int) -> None:
@@ -235,7 +235,7 @@ class Happenings(PoolHistory):
     async def _end_override(self, one: int, _: int) -> None:
         self.told.causes.add(BreakCause.ADMIN_CHANGE)
         acts = await self.desk.view(lambda view: view.acts())
-        if made := _pick(list(acts.overrides), one):
+        if made := pick(list(acts.overrides), one):
             await self._confirmed(lambda said: end_override(self.desk, made.id, said.broken if said else 0, ROOT))
 
     async def _reserve_anyhow(self, one: int, other: int) -> None:
@@ -244,11 +244,11 @@ class Happenings(PoolHistory):
 
     async def _give_up_reservation(self, one: int, _: int) -> None:
         self.told.causes.add(BreakCause.ADMIN_CHANGE)
-        if made := _pick(list(await self.desk.view(lambda view: view.reservations())), one):
+        if made := pick(list(await self.desk.view(lambda view: view.reservations())), one):
             await cancel(self.desk, made.id, ROOT)
 
     async def _die(self, one: int, _: int) -> None:
-        if ticket := _pick(sorted(self.room.running), one):
+        if ticket := pick(sorted(self.room.running), one):
             del self.room.running[ticket]
 
     async def _fail_node(self, one: int, other: int) -> None:
@@ -263,16 +263,16 @@ class Happenings(PoolHistory):
         self.room.broken.add(DEVICES[one % len(DEVICES)].id)
 
     async def _return_device(self, one: int, _: int) -> None:
-        self.room.broken.discard(_pick(sorted(self.room.broken), one) or "")
+        self.room.broken.discard(pick(sorted(self.room.broken), one) or "")
 
     async def _overrun(self, one: int, other: int) -> None:
         """A server ends for no signal."""
         self.told.causes.add(BreakCause.OVERRUN)
-        if ticket := _pick(sorted(self.room.running), one):
+        if ticket := pick(sorted(self.room.running), one):
             self.room.stuck.add(ticket)
 
     async def _settle(self, one: int, _: int) -> None:
-        self.room.stuck.discard(_pick(sorted(self.room.stuck), one) or "")
+        self.room.stuck.discard(pick(sorted(self.room.stuck), one) or "")
 
     async def _hub_down(self, one: int, other: int) -> None:
         """The hub is away, and nothing is granted meanwhile."""
@@ -295,5 +295,6 @@ class Happenings(PoolHistory):
         return await self.desk.view(lambda view: [each for each in view.open_tickets() if each.state in states])
 
 
-def _pick(found: list[Found], number: int) -> Found | None:
+def pick(found: list[Found], number: int) -> Found | None:
+    """One of them; None where there is none."""
     return found[number % len(found)] if found else None

@@ -70,13 +70,17 @@ class PoolHistory:
     """One pool from its first start on, and what may happen around it."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine, self.now = engine, NINE
-        self.told = StoredPool(plan)
-        self.rules = self.told.world.catalogue
-        self.room, self.hub = MachineRoom(), HubInMemory(self)
+        self.engine = engine
+        self.furnish()
         self._seen: list[Seen] = []
         self._rows = 0
         self.start()
+
+    def furnish(self) -> None:
+        """Begin at nine, with machines and a hub in memory."""
+        self.now, self.told = NINE, StoredPool(plan)
+        self.rules = self.told.world.catalogue
+        self.room, self.hub = MachineRoom(), HubInMemory(self)
 
     def start(self) -> None:
         """Start the pool on what its store has."""
@@ -122,6 +126,10 @@ class PoolHistory:
             await self.look()
         leaked = {lease.ticket for lease in self.told.world.leases} - self.room.running.keys()
         must(not leaked, f"5: {leaked} keep devices although nothing of them runs")
+        self.check_chain()
+
+    def check_chain(self) -> None:
+        """8: of the audit trail nothing was changed or taken away."""
         with Session(self.engine) as session:
             records = session.execute(select(*COLUMNS).order_by(AuditRow.id)).all()
         broken = verify((AuditRecord(*row) for row in records), ()).broken

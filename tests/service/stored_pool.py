@@ -102,7 +102,11 @@ class StoredPool(LivingPool):
             self.check(before, decided)
         self._show(seen.world)
         if seen.decided:
-            rules.check_settled(self)
+            self.check_settled()
+
+    def check_settled(self) -> None:
+        """A decision left nothing to decide."""
+        rules.check_settled(self)
 
     def most_of(self, user: str) -> int:
         """By the rules in force."""
@@ -120,7 +124,7 @@ class StoredPool(LivingPool):
         self.world = world
         self.tickets = {ticket.id: ticket for ticket in world.tickets}
         self.machines.nodes = {node.name: node for node in world.inventory.nodes}
-        self.lost = {device for device, _ in world.inventory.withheld}
+        self.devices, self.lost = world.inventory.devices, {device for device, _ in world.inventory.withheld}
         projects = world.catalogue.projects.values()
         self.shares = {each.name: (each.nominal["big"], each.borrow["big"]) for each in projects}
         self.lend = {each.name: each.lend["big"] for each in projects}

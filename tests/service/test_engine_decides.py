@@ -6,7 +6,7 @@ The queue is a stand-in in memory for Kueue's, which tests/kubernetes has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,8 @@ class QueueInMemory:
         self.changed: Callable[[], None] = lambda: None
         self.shown: tuple[str, ...] = ()
 
-    async def keep(self, world: World) -> None:
-        self.shown = tuple(ticket.id for ticket in world.line())
+    async def keep(self, look: Callable[[], Awaitable[World]]) -> None:
+        self.shown = tuple(ticket.id for ticket in (await look()).line())
 
     def say(self, *verdicts: Verdict) -> None:
         self.verdicts = Verdicts({verdict.ticket: verdict for verdict in verdicts})
@@ -102,6 +102,23 @@ def test_what_the_engine_wants_back_is_taken_back_with_a_notice(kept: KeptDesk):
         told = await kept.desk.view(lambda view: view.last_notice_of(ticket))
         assert told is not None
         assert "The cluster takes these GPUs back" in told.message
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_what_is_taken_back_is_known_as_used_or_not(kept: KeptDesk, used: bool):
+    async def story() -> None:
+        ticket = await kept.ask()
+        kept.queue.say(Verdict(ticket, node="n1"))
+        await kept.keeper.turn()
+        if used:
+            await kept.desk.claim(ticket)
+        kept.queue.say(Verdict(ticket, node="n1", goes_back=True))
+        await kept.keeper.turn()
+        lease = await kept.desk.find_lease(ticket)
+        assert lease is not None
+        assert lease.taken_unused is not used
 
     asyncio.run(story())
 

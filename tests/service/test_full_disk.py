@@ -15,7 +15,7 @@ from tests.real_hub import is_healthy, wait_until
 from tests.service.full_disk import SmallDisk, small_disk
 from tests.service.pool_process import PoolProcess
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.once]
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tests.service.pool_process import PoolProcess
 from tests.service.test_leading import Two, leases_in, two
 
 __all__ = ["two"]
+pytestmark = pytest.mark.once
 NewUser = Callable[[], str]
 ASKED = '{"project": "vision", "profile": "gpu-1", "hours": 1}'
 MAY = frozenset({"custom:labpool:write", "custom:labpool:read", "access:services"})

@@ -46,11 +46,13 @@ def looked_at(store: Store) -> tuple[object, ...]:
 
 def test_what_was_saved_comes_back_equal(store: Store):
     slot = Slot("t1", "demo", NOW, NOW + timedelta(hours=1))
+    taken = replace(LEASE, taken_unused=True)
     with store.transaction() as change:
         change.save_ticket(TICKET)
         change.save_lease(LEASE)
+        change.save_lease(taken)
         change.replace_slots([slot])
-    assert looked_at(store) == ((TICKET,), (LEASE,), (slot,), [], ())
+    assert looked_at(store) == ((TICKET,), (taken,), (slot,), [], ())
 
 
 def test_reservations_are_the_same_until_one_is_made_or_cancelled(store: Store):

@@ -10,17 +10,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 import yaml
-from kubernetes_asyncio import config
-from kubernetes_asyncio.client import ApiClient, Configuration
 
 from labpool.cluster.answers import ClusterUnavailable, FieldsTaken, holders_in, make_sure
+from labpool.cluster.credentials import Credentials
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client import ApiClient
 
 FIELD_MANAGER = "labpool"
 """Whose the fields are that we set."""
 _PATIENCE = 30
+_PAGE = 200
+"""Objects in one answer: tens of thousands at once would keep everything else waiting while they are read."""
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _JSON, _APPLY = "application/json", "application/apply-patch+yaml"
 _NO_ANSWER = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
@@ -30,10 +35,14 @@ Object = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class ClusterApi:
-    """A connection. `namespace` is our own: the pod's, or that of the kubeconfig's context."""
+    """A connection. `namespace` is our own: the pod's, or that of the kubeconfig's context.
+
+    `credentials` are renewed once the API server doesn't know them any more; None where they see to that themselves.
+    """
 
     client: ApiClient
     namespace: str
+    credentials: Credentials | None = None
 
     async def serves(self, group_version: str) -> bool:
         """Whether the API server knows a group of kinds in this version, as `kueue.x-k8s.io/v1beta2`."""
@@ -57,11 +66,20 @@ class ClusterApi:
             ClusterUnavailable: no answer.
             ClusterRefused: we may not.
         """
-        status, answer = await self.ask("GET", path, chosen)
-        make_sure(status, answer, f"list {path.rsplit('/', 1)[-1]}")
-        items, metadata = answer.get("items"), answer.get("metadata")
-        version = metadata.get("resourceVersion", "") if isinstance(metadata, dict) else ""
-        return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else [], str(version)
+        found: list[Object] = []
+        page = {"limit": str(_PAGE)}
+        while True:
+            status, answer = await self.ask("GET", path, {**chosen, **page})
+            if status == HTTPStatus.GONE and "continue" in page:  # it took too long: all at once, then
+                found, page = [], {}
+                continue
+            make_sure(status, answer, f"list {path.rsplit('/', 1)[-1]}")
+            items, metadata = answer.get("items"), answer.get("metadata")
+            said = metadata if isinstance(metadata, dict) else {}
+            found += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+            if not said.get("continue"):
+                return found, str(said.get("resourceVersion", ""))
+            page = {"limit": str(_PAGE), "continue": str(said["continue"])}
 
     async def watch(self, path: str, parameters: Mapping[str, str], seconds: float) -> AsyncIterator[Object]:
         """What happens to the objects at a path, as the API server's events, until it ends that after `seconds`.
@@ -156,6 +174,23 @@ class ClusterApi:
         content_type: str,
         patience: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
+        asked = (method, path, parameters, body, content_type, patience)
+        token = self.credentials.token if self.credentials else ""
+        response = await self._send_once(*asked)
+        if response.status == HTTPStatus.UNAUTHORIZED and self.credentials and await self.credentials.renewed(token):
+            response.close()
+            return await self._send_once(*asked)
+        return response
+
+    async def _send_once(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str],
+        body: object,
+        content_type: str,
+        patience: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
         response: aiohttp.ClientResponse = await self.client.call_api(
             path,
             method,
@@ -184,15 +219,20 @@ async def connected(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Cl
     Raises:
         ClusterUnavailable: nothing says where it is.
     """
+    # loaded here, for it takes most of a second, and a pool on one machine needs none of it
+    from kubernetes_asyncio import config  # noqa: PLC0415
+    from kubernetes_asyncio.client import ApiClient, Configuration  # noqa: PLC0415
+
     settings = Configuration()
     inside = "KUBECONFIG" not in environ and (_ACCOUNT / "token").exists()
-    file = environ.get("KUBECONFIG") or "~/.kube/config"
+    file, credentials = environ.get("KUBECONFIG") or "~/.kube/config", None
     try:
         if inside:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
             namespace = (_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
         else:
-            await config.load_kube_config(config_file=file, client_configuration=settings)
+            credentials = Credentials(settings, file)
+            await credentials.load()
             _, current = config.list_kube_config_contexts(config_file=file)
             namespace = (current or {"context": {}})["context"].get("namespace") or "default"
     except (config.ConfigException, OSError, yaml.YAMLError) as error:
@@ -201,7 +241,7 @@ async def connected(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Cl
             "in the pool's pod."
         ) from error
     async with ApiClient(configuration=settings) as client:
-        yield ClusterApi(client, namespace)
+        yield ClusterApi(client, namespace, credentials)
 
 
 def _dry(dry_run: bool) -> dict[str, str]:

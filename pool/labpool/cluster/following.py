@@ -21,6 +21,7 @@ _WATCH_SECONDS = 60.0
 _FIRST_WATCH_SECONDS = 1.0
 """So long the first one after a break: where nothing happens, only its end shows that the API server is back."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_AT_A_TIME = 100
 _TROUBLE_SECONDS = 5.0
 """An API server that is only restarted is no trouble yet."""
 
@@ -34,12 +35,14 @@ class Kind(Generic[_Seen]):
         path: Of all of them in the API, such as /api/v1/nodes.
         read: Takes what is of interest from an object as the API server gives it; None where it is of none.
         chosen: Selectors, by the names of the API's parameters. What they don't choose any more is gone here.
+        unread: What to take for one that can't be read, and never could be.
     """
 
     words: str
     path: str
     read: Callable[[_Object], _Seen | None]
     chosen: tuple[tuple[str, str], ...] = ()
+    unread: Callable[[_Object], _Seen | None] = lambda _: None
 
 
 class Source(Protocol):
@@ -138,8 +141,14 @@ class Followed(Generic[_Seen]):
 
     async def _list(self) -> None:
         items, version = await self._source.list_as_of(self._kind.path, dict(self._kind.chosen))
-        seen = ((_named(item), self._read(item)) for item in items)
-        self._objects = {named: each for named, each in seen if each is not None}
+        found: dict[tuple[str, str], _Seen] = {}
+        for number, item in enumerate(items):
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)  # whoever else has something to do does it now
+            each = self._read(item)
+            if each is not None:
+                found[_named(item)] = each
+        self._objects = found
         self._version = version
         self._listed.set()
         self._heard()
@@ -177,12 +186,14 @@ class Followed(Generic[_Seen]):
         self._tell()
 
     def _read(self, item: _Object) -> _Seen | None:
+        """What is of interest of an object; where that can't be read, what was before, for it is not gone."""
         try:
             return self._kind.read(item)
         except ValueError as error:
             # one object that nobody expected must not blind us for all others
             _log.warning("%s of the cluster's %s can't be read: %s", _named(item), self._kind.words, error)
-            return None
+            before = self._objects.get(_named(item))
+            return before if before is not None else self._kind.unread(item)
 
     def _heard(self) -> None:
         self._lost_at, self._pause = None, _FIRST_PAUSE

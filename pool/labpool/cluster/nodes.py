@@ -100,6 +100,13 @@ def node_of(item: Mapping[str, object]) -> NodeOffer:
     )
 
 
+def unread_node(item: Mapping[str, object]) -> NodeOffer | None:
+    """A node of which nothing else can be read: it is there, so what is leased on it isn't lost, and offers no more."""
+    metadata = item.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return NodeOffer(str(name)) if name else None
+
+
 class _Metadata(BaseModel):
     name: str
     labels: dict[str, str] = {}

@@ -17,6 +17,8 @@ TICKET_ANNOTATION = "labpool/ticket"
 """Names the ticket whose lease it has."""
 UNENDED = (("fieldSelector", "status.phase!=Succeeded,status.phase!=Failed"),)
 """Selects the pods that may still use something."""
+PLACED = (("fieldSelector", f"{UNENDED[0][1]},spec.nodeName!="),)
+"""Selects those that do: what has no node yet uses none, and of those there can be many."""
 _STORAGE = re.compile("persistentvolumeclaim|unbound|volume|free storage", re.IGNORECASE)
 """Storage that is missing is no lack of room."""
 _LASTING_OWNERS = frozenset({"DaemonSet", "Node"})

@@ -58,9 +58,10 @@ def _taken(world: World, verdicts: Verdicts, now: datetime) -> Iterator[Taken]:
 
 
 def _stands(world: World, lease: Lease, ticket: Ticket, verdict: Verdict | None) -> bool:
-    return (
-        verdict is not None and verdict.gives(ticket) and world.inventory.machines_of(lease.devices) <= {verdict.node}
-    )
+    """Whether the engine lets it be. Of what it knows nothing, or has not chosen again yet, it wants nothing back."""
+    if verdict is None or not verdict.is_on(ticket) or not (verdict.node or verdict.goes_back):
+        return True
+    return verdict.gives(ticket) and world.inventory.machines_of(lease.devices) <= {verdict.node}
 
 
 def _ends(world: World, lease: Lease, ticket: Ticket, now: datetime) -> datetime:

@@ -187,6 +187,8 @@ def _over(lease: Lease, ticket: Ticket, rules: QueueRules) -> Requeue | End:
     """How a lease ends whose time is over: for good, or because it was borrowed and goes back."""
     if ticket.state is not State.RECLAIMING:
         return End(EndReason.TIME_LIMIT)
+    if lease.taken_unused:
+        return Requeue(ticket.duration)  # its user had nothing of it yet: that is not a start "again"
     left = ticket.duration - (lease.ends - lease.starts)
     return Requeue(left) if ticket.starts_again and left >= rules.shortest else End(EndReason.PREEMPTED)
 
@@ -197,7 +199,7 @@ def _while_lost(lease: Lease, ticket: Ticket, rules: QueueRules, now: datetime, 
     settles = min(lost_at + rules.restart, stop_at(lease, rules))
     if node.condition is Condition.SILENT and now < settles:
         return Nothing() if lease.absent_since else NoteAbsent()
-    if ticket.state is State.GRANTED:
+    if ticket.state is State.GRANTED or lease.taken_unused:
         return Requeue(ticket.duration, lease.starts)  # its user had nothing of it yet: that is not a start "again"
     left = ticket.duration - (lost_at - lease.starts)
     again = ticket.starts_again and left >= rules.shortest

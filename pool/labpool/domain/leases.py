@@ -16,7 +16,8 @@ class Lease:
 
     The devices are this ticket's from `starts` to `ends`, however its server fares in between. `absent_since` is when
     nothing of it was found running; `ready_at` when its server first answered. `charge` is that of its flavour when it
-    began, and stays so: GPU-hours booked for one hour of one device.
+    began, and stays so: GPU-hours booked for one hour of one device. `taken_unused`: it goes back before anybody has
+    used it.
     """
 
     ticket: str
@@ -33,6 +34,7 @@ class Lease:
     stopping_since: datetime | None = None
     stopping_for: EndReason | None = None
     charge: float = 1.0
+    taken_unused: bool = False
 
     @property
     def rate(self) -> int:

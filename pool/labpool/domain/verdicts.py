@@ -18,22 +18,28 @@ from labpool.domain.tickets import Ticket
 class Verdict:
     """What the engine decided on one ticket.
 
-    `attempt` is the one that it was shown for. `node` is where it has its turn, empty while it has none. `goes_back`:
-    the engine wants what it gave to be given back, `taken_for` the ticket of this pool that gets it, empty for somebody
-    else. `place` is that in its project's line, 1 is next, and `why` is why it waits, where the engine says so.
+    `attempt` and `unclaimed` are those of the ticket when it was shown. `node` is where it has its turn, empty while it
+    has none. `goes_back`: the engine wants what it gave to be given back, `taken_for` the ticket of this pool that gets
+    it, empty for somebody else. `place` is that in its project's line, 1 is next, and `why` is why it waits, where the
+    engine says so.
     """
 
     ticket: str
     attempt: int = 1
+    unclaimed: int = 0
     node: str = ""
     goes_back: bool = False
     taken_for: str = ""
     place: int | None = None
     why: WaitReason | None = None
 
+    def is_on(self, ticket: Ticket) -> bool:
+        """Whether it is on a ticket as it is now, and not as it stood in line before it missed a turn, say."""
+        return (self.attempt, self.unclaimed) == (ticket.attempt, ticket.unclaimed)
+
     def gives(self, ticket: Ticket) -> bool:
         """Whether it is the turn of a ticket now."""
-        return bool(self.node) and not self.goes_back and self.attempt == ticket.attempt
+        return bool(self.node) and not self.goes_back and self.is_on(ticket)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -52,8 +52,11 @@ class EngineLine(Protocol):
     changed: Callable[[], None]
     """Called when that has changed; whoever carries it out sets it."""
 
-    async def keep(self, world: World) -> None:
-        """Let those stand in it who wait, and nobody else; what can't be done now is done the next time."""
+    async def keep(self, look: Callable[[], Awaitable[World]]) -> None:
+        """Let those stand in it who wait, and nobody else; what can't be done now is done the next time.
+
+        `look` gives the world as it is then; it is asked again before anything is taken away from anybody.
+        """
 
 
 class Engine(ABC):

@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timezone
 
 from labpool.cluster import ClusterApi, Followed, Kind, connected
-from labpool.cluster.nodes import node_of
-from labpool.cluster.pods import UNENDED, SeenPod, pod_of
+from labpool.cluster.nodes import node_of, nodes_with, unread_node
+from labpool.cluster.pods import PLACED, SeenPod, pod_of
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.engines.cluster.devices import ClusterView, inventory_of, trespassers_of
 from labpool.engines.cluster.servers import ServerPods
-from labpool.engines.cluster.trials import Trials
+from labpool.engines.cluster.trials import Trials, asks_of
 from labpool.engines.engine import Capabilities, Engine, Trespasser
 from labpool.settings import PoolFile
 
@@ -39,8 +39,8 @@ class KubernetesEngine(Engine):
     def __init__(self, api: ClusterApi, pool_file: Callable[[], PoolFile], pool_id: str) -> None:
         self._pool_file, self._pool_id = pool_file, pool_id
         self._namespace = pool_file().cluster.namespace or api.namespace
-        self._nodes = Followed(api, Kind("nodes", "/api/v1/nodes", node_of), self._tell)
-        self._pods = Followed(api, Kind("pods", "/api/v1/pods", pod_of, UNENDED))
+        self._nodes = Followed(api, Kind("nodes", "/api/v1/nodes", node_of, unread=unread_node), self._tell)
+        self._pods = Followed(api, Kind("pods", "/api/v1/pods", pod_of, PLACED))
         self.servers = ServerPods(api, self._namespace, pool_id, self._nodes, self._tell)
         self._followed = (self._nodes, self._pods, self.servers.followed)
         self._trials = Trials()
@@ -98,10 +98,10 @@ class KubernetesEngine(Engine):
 
     async def give_up(self, lease: Lease) -> tuple[str, ...]:
         """End the pod that finds no room, and offer nothing of its node for a while. Returns what won't go."""
+        asks = next((asks_of(pod) for pod in self._own() if pod.ticket == lease.ticket), frozenset())
         left = await self.servers.kill(lease.ticket)
-        nodes = {id_.partition("/")[0] for id_ in lease.devices}
-        for node in nodes:
-            self._trials.refused(node, self._own(), time.monotonic())
+        for node in {id_.partition("/")[0] for id_ in lease.devices}:
+            self._trials.refused(node, asks, self._own(), time.monotonic(), self._count_like(node, lease.flavour))
         return left
 
     async def forget(self, ticket: str) -> None:
@@ -154,6 +154,11 @@ class KubernetesEngine(Engine):
         if self._blind_since is not None and now - self._blind_since >= _SILENCE_SECONDS:
             return dict.fromkeys((name for _, name in self._nodes.objects), "The cluster gives no answer.")
         return self._trials.kept_free(self._own(), now)
+
+    def _count_like(self, name: str, flavour: str) -> int:
+        """How many nodes have a flavour, with this one."""
+        there = nodes_with(self._pool_file().cluster.flavour(flavour), self._nodes.objects.values())
+        return len({node.name for node in there} | {name})
 
     def _own(self) -> tuple[SeenPod, ...]:
         return tuple(self.servers.followed.objects.values())

@@ -22,7 +22,7 @@ class KueueEngine(KubernetesEngine):
 
     def __init__(self, api: ClusterApi, pool_file: Callable[[], PoolFile], pool_id: str) -> None:
         super().__init__(api, pool_file, pool_id)
-        self._line = Line(api, self._settings, _utc_now, self._machines)
+        self._line = Line(api, pool_id, self._settings, _utc_now, self._machines)
         self.line = self._line
 
     @property

@@ -22,28 +22,30 @@ _STOPPED = re.compile(r"\b(?:Local|Cluster)Queue \S+ (?:doesn't exist|is inactiv
 
 def verdicts_of(
     workloads: Iterable[Workload],
+    pool: str,
     cohort: str,
     places: Mapping[str, int],
     held_off: Collection[str],
     machines: Mapping[str, str] = MappingProxyType({}),
 ) -> Verdicts:
-    """Verdicts on the tickets of a cohort's pool, and what others hold.
+    """Verdicts on the tickets of a pool, and what others hold.
 
     Args:
         workloads: All in the namespace where servers run.
-        cohort: The pool's.
+        pool: The id of the pool.
+        cohort: That of its queues, with which names of its flavours begin.
         places: Those in their LocalQueues that Kueue tells, by name, from 1.
-        held_off: Tickets whose turn came to nothing lately.
+        held_off: Tickets whose turn came to nothing lately, and counts no more.
         machines: Names of nodes by their host names, which are what Kueue tells, where those are others.
     """
     known = [each for each in workloads if not each.going and not each.is_true("Finished")]
-    ours = [each for each in known if each.cohort == cohort]
+    ours = sorted((each for each in known if each.pool == pool), key=lambda each: each.unclaimed)
     tickets = {each.uid: each.ticket for each in ours}
     lines = _Lines(known, places)
-    of = {each.ticket: _verdict(each, tickets, lines, held_off, machines) for each in ours}
+    of = {each.ticket: _verdict(each, tickets, lines, held_off, machines) for each in ours}  # the last one counts
     for owner in {verdict.taken_for for verdict in of.values()} & of.keys():  # it may be told later, or never
         of[owner] = replace(of[owner], why=WaitReason.COMING_BACK)
-    return Verdicts(of, _others(known, cohort))
+    return Verdicts(of, _others((each for each in known if each.pool != pool), cohort))
 
 
 def _verdict(
@@ -54,11 +56,13 @@ def _verdict(
     machines: Mapping[str, str],
 ) -> Verdict:
     evicted = workload.says("Evicted")
+    has_turn = workload.admitted and workload.ticket not in held_off
     preemptor = _PREEMPTOR.search(evicted.message) if evicted and workload.asked_back else None
     return Verdict(
         ticket=workload.ticket,
         attempt=workload.attempt,
-        node=machines.get(workload.node, workload.node) if workload.admitted else "",
+        unclaimed=workload.unclaimed,
+        node=machines.get(workload.node, workload.node) if has_turn else "",
         goes_back=workload.asked_back,
         taken_for=tickets.get(preemptor.group(1), "") if preemptor else "",
         place=lines.place(workload) if workload.pending else None,
@@ -109,8 +113,8 @@ class _Lines:
 def _others(workloads: Iterable[Workload], cohort: str) -> Mapping[str, int]:
     """Devices of our flavours that Workloads of nobody in this pool hold."""
     held: Counter[str] = Counter()
-    foreign = (each for each in workloads if each.cohort != cohort and each.reserved)
-    for resource, (name, amount) in (each for workload in foreign for each in workload.holds.items()):
+    holding = (each for each in workloads if each.reserved)
+    for resource, (name, amount) in (each for workload in holding for each in workload.holds.items()):
         if _is_device(resource) and name.startswith(f"{cohort}-"):
             held[name.removeprefix(f"{cohort}-").rpartition("-")[0]] += amount // 1000
     return held

@@ -34,22 +34,34 @@ class QueueKeeper:
         self._next = float("-inf")
         self.trouble: str | None = None
 
-    async def keep(self, catalogue: Catalogue) -> None:
-        """Sync if that is due; what goes wrong is `trouble`, and tried again soon."""
+    def look_soon(self) -> None:
+        """Sync the next time: somebody may have changed the queues."""
+        self._next = float("-inf")
+
+    async def keep(self, catalogue: Catalogue) -> bool:
+        """Sync if that is due, and say whether it was; what goes wrong is `trouble`, and tried again soon."""
         wanted = (catalogue, *self._settings())
         if wanted == self._tried and time.monotonic() < self._next:
-            return
+            return False
         self._tried = wanted
         try:
             done = await sync_queues(self._api, *wanted, dry_run=False, force=False)
         except (ClusterRefused, ClusterUnavailable, FieldsTaken, UnusableFlavours) as error:
-            self._say(f"The cluster's queues can't be set: {error}")
-            self._next = time.monotonic() + _SOON_SECONDS
-            return
+            self._failed(str(error))
+            return True
+        except Exception as error:  # an object that nobody expected, say: who waits must go on standing in line
+            _LOG.exception("syncing the queues broke off")
+            self._failed(f"{type(error).__name__}: {error}. The pool's log says more.")
+            return True
         self._next = time.monotonic() + _AGAIN_SECONDS
         self._say(_in_words(done))
         for step in done.steps:
             _LOG.info("queue synced", extra={"act": step.act.value, "object": str(step.named)})
+        return True
+
+    def _failed(self, why: str) -> None:
+        self._say(f"The cluster's queues can't be set: {why}")
+        self._next = time.monotonic() + _SOON_SECONDS
 
     def _say(self, trouble: str | None) -> None:
         if trouble and trouble != self.trouble:

@@ -8,11 +8,12 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from labpool.cluster.pods import POOL_LABEL
 from labpool.cluster.quantities import thousandths
-from labpool.kueue.manifests import COHORT
 
-TICKET, ATTEMPT = "labpool/ticket", "labpool/attempt"
-"""A label and an annotation: for which ticket it stands in line, and for which attempt of it."""
+TICKET, ATTEMPT, MADE_OF = "labpool/ticket", "labpool/attempt", "labpool/made-of"
+"""A label and two annotations: for which ticket it stands in line, for which attempt of it, and a hash of what it asks
+for, since the API server adds to that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,10 @@ class Workload:
         queue: Its LocalQueue.
         priority: The higher is first.
         created: What its place is counted by.
-        cohort: That of the pool that made it; empty for others.
+        pool: The id of the pool that made it for a ticket; empty for others.
         ticket: Whose it is; empty for others.
         attempt: That of the ticket.
+        made_of: The hash of what it asks for.
         active: Whether Kueue may choose it.
         going: Whether it is being deleted.
         node: Where Kueue wants it, once it has chosen.
@@ -58,14 +60,21 @@ class Workload:
     queue: str
     priority: int
     created: datetime
-    cohort: str = ""
+    pool: str = ""
     ticket: str = ""
     attempt: int = 1
+    made_of: str = ""
     active: bool = True
     going: bool = False
     node: str = ""
     holds: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
+
+    @property
+    def unclaimed(self) -> int:
+        """How many turns of its ticket had gone unclaimed when it joined the line."""
+        _, _, times = self.name.removeprefix(f"ticket-{self.ticket}").partition("-")
+        return int(times) if times.isdigit() else 0
 
     def says(self, kind: str) -> Condition | None:
         """A condition by its type."""
@@ -113,7 +122,8 @@ def workload_of(item: Mapping[str, object]) -> Workload:
     """
     seen = _Workload.model_validate(item)
     labels, admission = seen.metadata.labels, seen.status.admission or _Admission()
-    attempt = seen.metadata.annotations.get(ATTEMPT, "")
+    annotations = seen.metadata.annotations
+    attempt = annotations.get(ATTEMPT, "")
     return Workload(
         name=seen.metadata.name,
         uid=seen.metadata.uid,
@@ -121,9 +131,10 @@ def workload_of(item: Mapping[str, object]) -> Workload:
         queue=seen.spec.queue,
         priority=seen.spec.priority or 0,
         created=seen.metadata.created,
-        cohort=labels.get(COHORT, "") if TICKET in labels else "",
+        pool=labels.get(POOL_LABEL, "") if TICKET in labels else "",
         ticket=labels.get(TICKET, ""),
         attempt=int(attempt) if attempt.isdigit() else 1,
+        made_of=annotations.get(MADE_OF, ""),
         active=seen.spec.active,
         going=seen.metadata.deleted is not None,
         node=next(_hosts(admission), ""),

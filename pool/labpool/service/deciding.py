@@ -10,7 +10,7 @@ from labpool.domain.leases import Lease
 from labpool.domain.notices import NoticeKind
 from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
 from labpool.domain.sentences import TAKEN_BACK, broken_sentence
-from labpool.domain.tickets import Event
+from labpool.domain.tickets import Event, State
 from labpool.domain.turn_sentences import TAKEN_ELSEWHERE
 from labpool.domain.words import clock, count
 from labpool.service.telling import tell
@@ -68,7 +68,7 @@ def _take_back(change: Transaction, taken: Taken, now: datetime) -> None:
     if ticket is None or lease is None:
         return
     change.save_ticket(ticket.after(Event.RECLAIM, now))
-    change.save_lease(replace(lease, ends=taken.ends))
+    change.save_lease(replace(lease, ends=taken.ends, taken_unused=ticket.state is State.GRANTED))
     taker = f"for {owner.id} of {owner.project}" if owner else "for the engine's queue"
     detail = f"{taker}, at {taken.ends.isoformat()}"
     note(change, now, Part.PLANNER, "taken_back", ticket.id, detail)

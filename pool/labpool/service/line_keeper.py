@@ -49,7 +49,7 @@ class LineKeeper:
             self._carried_out = verdicts
             if await self._desk.view(_held) != before:
                 self._look_soon()
-        await self._line.keep(await self._desk.view(self._desk.world))
+        await self._line.keep(lambda: self._desk.view(self._desk.world))
 
     async def _until_something_changed(self, count: int) -> None:
         changed = asyncio.ensure_future(self._desk.changes.after(count, _IDLE))

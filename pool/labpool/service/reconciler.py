@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from labpool.domain.ends import (
     Kill,
     NoteAbsent,
     NotePresent,
+    Nothing,
     Requeue,
     Start,
     Stop,
@@ -36,7 +37,8 @@ from labpool.service.pace import SOON, Held, all_held, breath, seconds_to_next
 from labpool.service.setting import Setting
 from labpool.service.sightings import Sighting, still_unlisted
 from labpool.service.starter import Starter
-from labpool.service.trespassing import note_trespassers
+from labpool.service.stopping import Stopping
+from labpool.service.trespassing import note_new
 from labpool.service.uncovered import end_uncovered, end_unless_changed
 from labpool.service.unplaced import give_up_unplaced
 from labpool.store import Part, Transaction
@@ -65,7 +67,7 @@ class Reconciler:
         self._desk, self._engine, self._hub = desk, engine, hub
         self._interval, self.capabilities = interval, engine.capabilities
         self._starter = Starter(hub)
-        self._clearing_away = ClearingAway(desk, engine, hub)
+        self._clearing_away, self._stopping = ClearingAway(desk, engine, hub), Stopping(desk, engine)
         self._wake = asyncio.Event()
         engine.changed = self.look_soon
         self._one_look = asyncio.Lock()
@@ -130,7 +132,9 @@ class Reconciler:
         if given_up:
             # what has no room must not be granted to the next one
             await self._see_devices([lease for lease in leases if lease.ticket not in given_up])
-        to_record = [(it, step) for it in held if (step := given_up.get(it[0].id) or await self._carry_out(*it))]
+        steps = [(it, step) for it in held if (step := given_up.get(it[0].id) or await self._carry_out(*it))]
+        await end_unless_changed(self._desk, self._engine, (it for it, step in steps if isinstance(step, Kill)))
+        to_record = [(it, step) for it, step in steps if not isinstance(step, Kill)]
         await self._desk.change(lambda change: self._record_all(change, to_record))
         for (ticket, _), action in to_record:
             await self._clearing_away.after(action, ticket, self.sighting)
@@ -187,7 +191,7 @@ class Reconciler:
             raise NotNow("This ticket holds no GPU to give back (any more).")
         if self.sighting.listed(ticket):
             await self._clearing_away.tell_hub(ticket)
-        await self._engine.terminate(ticket.id)
+        await self._stopping.ask(ticket.id)
         self.look_soon()
 
     async def _stop_at_hub(self, ticket: Ticket) -> None:
@@ -213,7 +217,7 @@ class Reconciler:
         self.sighting = replace(seen, unlisted=still_unlisted(self.sighting, seen, tickets))
 
     async def _carry_out(self, ticket: Ticket, lease: Lease) -> Action | None:
-        """Do what is due to the ticket's server; give back what only has to be written down."""
+        """Do what is due to the ticket's server; give back what is left: to end it, or to write something down."""
         now, rules = self._desk.clock(), self._desk.catalogue.queue
         lost_with = self._desk.inventory.lost_node(lease.devices)
         by_processes = lost_with is not None or now >= stop_at(lease, rules)
@@ -221,13 +225,16 @@ class Reconciler:
         action = due(lease, ticket, rules, now, alive, lost_with)
         match action:
             case Stop():
-                await self._stop(ticket, lease)
+                await self._stopping.begin(ticket, lease)
+            case Nothing() if lease.stopping_since is not None:
+                await self._stopping.remind(ticket.id)
+                return action
             case Kill():
                 _LOG.warning("ending a server that did not stop in time", extra={"ticket": ticket.id})
-                await end_unless_changed(self._desk, self._engine, ticket, lease)
+                return action
             case Start() | TakeBack() | Requeue() | End() if self.sighting.runs(ticket.id):
-                await end_unless_changed(self._desk, self._engine, ticket, lease)
                 self.look_soon()
+                return Kill()
             case Start() if self.sighting.in_the_way(ticket, self._desk.catalogue.limits):
                 return action
             case Start():
@@ -235,11 +242,6 @@ class Reconciler:
             case _:
                 return action
         return None
-
-    async def _stop(self, ticket: Ticket, lease: Lease) -> None:
-        if await self._desk.stopping(ticket.id, Part.POOL, seen=(ticket.state, lease.ends)):
-            _LOG.info("asking a server to stop", extra={"ticket": ticket.id, "ends": lease.ends.isoformat()})
-            await self._engine.terminate(ticket.id)
 
     def _start(self, ticket: Ticket) -> None:
         if self.sighting.servers is None:
@@ -278,7 +280,7 @@ class Reconciler:
         if before_end is not None:
             tell_of_end(change, ticket, lease, before_end, now)
 
-    def _record_all(self, change: Transaction, actions: list[tuple[Held, Action]]) -> None:
+    def _record_all(self, change: Transaction, actions: Sequence[tuple[Held, Action]]) -> None:
         for seen, action in actions:
             self._record(change, seen, action)
         self._tidy_queue(change)
@@ -292,8 +294,4 @@ class Reconciler:
                 self._desk.finish(change, ticket, Event.END, action.reason, Part.POOL)
 
     async def _note_trespassers(self, leases: list[Lease]) -> None:
-        """Audit each process that uses a device leased to somebody else, once."""
-        seen = frozenset(each for each in await self._engine.trespassers(leases) if each.holder is not None)
-        if new := seen - self.trespassers:
-            await self._desk.change(lambda change: note_trespassers(change, new, self._desk.clock()), replan=False)
-        self.trespassers = seen
+        self.trespassers = await note_new(self._desk, await self._engine.trespassers(leases), self.trespassers)

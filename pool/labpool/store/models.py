@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from sqlalchemy import JSON, BigInteger, DateTime, Double, ForeignKey, Index, Integer, String, Text, text, true
+from sqlalchemy import JSON, BigInteger, DateTime, Double, ForeignKey, Index, Integer, String, Text, false, text, true
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -111,6 +111,7 @@ class LeaseRow(Base):
     start_tries: Mapped[int]
     stopping_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     stopping_for: Mapped[str | None] = mapped_column(String(32))
+    taken_unused: Mapped[bool] = mapped_column(server_default=false())
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     devices: Mapped[list[LeasedDeviceRow]] = relationship(
         cascade="all, delete-orphan", order_by="LeasedDeviceRow.position", lazy="selectin"

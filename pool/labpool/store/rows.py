@@ -102,6 +102,7 @@ def changing_lease_columns(lease: Lease) -> Columns:
         "start_tries": lease.start_tries,
         "stopping_since": lease.stopping_since,
         "stopping_for": lease.stopping_for.value if lease.stopping_for else None,
+        "taken_unused": lease.taken_unused,
     }
 
 
@@ -130,6 +131,7 @@ def lease_from(row: LeaseRow) -> Lease:
         stopping_since=row.stopping_since,
         stopping_for=EndReason(row.stopping_for) if row.stopping_for else None,
         charge=row.charge,
+        taken_unused=row.taken_unused,
     )
 
 
