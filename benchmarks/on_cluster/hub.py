@@ -59,12 +59,12 @@ class PodHub:
         """Users and names of the servers that are up, by ticket."""
         return {lease.ticket: key for key, lease in self._leases.items()}
 
-    def until_started(self, number: int, seconds: float) -> None:
-        """Wait until so many servers were started in all."""
+    def until_up(self, number: int, seconds: float) -> None:
+        """Wait until so many servers are up at once."""
         try:
-            wait_until(lambda: len(self.started) >= number, f"start number {number}", seconds)
+            wait_until(lambda: len(self._leases) >= number, f"{number} servers that are up", seconds)
         except AssertionError as late:
-            message = f"{late}; {len(self.started)} were, and the pool's last refusal: {self._refusal or 'none'}"
+            message = f"{late}; {len(self._leases)} are, and the pool's last refusal: {self._refusal or 'none'}"
             raise RuntimeError(message) from late
 
     def release(self, ticket: str) -> float:
@@ -79,6 +79,11 @@ class PodHub:
             spawner.post(f"{pool.url}/api/v1/spawns/stopped", json=told, timeout=60).raise_for_status()
         del self._leases[key], self._options[key]
         return at
+
+    def forget(self, user: str, name: str) -> None:
+        """The pool itself has ended a server, as one for which a machine had no room, and its pod with it."""
+        self._options.pop((user, name), None)
+        self._leases.pop((user, name), None)
 
     def start(self, user: str, name: str, options: dict[str, object]) -> None:
         """Begin to start a server, and return at once as a hub does."""
@@ -161,6 +166,10 @@ def _app(hub: PodHub) -> FastAPI:
     @app.post("/hub/api/users/{user}/servers/{name}", status_code=202)
     async def start(user: str, name: str, request: Request) -> None:
         hub.start(user, name, (await request.json())["user_options"])
+
+    @app.delete("/hub/api/users/{user}/servers/{name}", status_code=204)
+    async def stop(user: str, name: str) -> None:
+        hub.forget(user, name)
 
     return app
 

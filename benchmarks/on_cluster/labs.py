@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.kubernetes.accounts import pool_account
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
 from tests.kubernetes.kube_lab import HUB, servers_namespace
-from tests.real_hub import is_healthy, wait_until
+from tests.real_hub import wait_until
 from tests.running_lab import RunningLab, running_lab
 
 STOCK, ENGINES = "stock", ("kubernetes", "kueue")
@@ -147,8 +147,11 @@ def alone(measured: ClusterLab, labs: Sequence[ClusterLab]) -> Iterator[None]:
     with _asleep(others, "pool"):
         yield
     for lab in others:
-        wait_until(lambda lab=lab: is_healthy(f"{lab.ports.pool_url}/healthz"), "a pool's answer")  # type: ignore[misc]
-    time.sleep(1)  # and let it see what happened meanwhile
+        wait_until(partial(_sees_all_free, lab), "a pool that has seen the end of others' pods", _PATIENCE)
+
+
+def _sees_all_free(lab: RunningLab) -> bool:
+    return all(flavour.free == flavour.total for flavour in lab.home("admin").pool.flavours)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -104,10 +103,12 @@ async def measure_starts(folder: Path, rounds: int, starts_of_one: int, at_once:
                 await _all_at_once(starter, people)
         asked_of = AskedOf(cluster.layout.audit_log)
         found = [await _in_turns(starters, people[:starts_of_one], asked_of) for _ in range(rounds)]
+        _tell("from POST to ready", "s", [seconds for seconds, _ in found], AIM_TIME, at_most=True)
+        _tell("API requests of hub and pool for a start and its stop", "requests", [requests for _, requests in found])
         rates = [await _rates(starters, people) for _ in range(rounds)]
+        _tell(f"starts a second, {at_once} people at once", "1/s", rates, AIM_RATE)
         for starter in starters:
             await starter.close()
-    _tell([each for each, _ in found], [each for _, each in found], rates, at_once)
 
 
 async def _in_turns(starters: list[Starter], people: list[str], asked_of: AskedOf) -> tuple[Measured, Measured]:
@@ -141,19 +142,10 @@ async def _all_at_once(starter: Starter, people: list[str]) -> float:
     return len(people) / seconds
 
 
-def _tell(seconds: list[Measured], requests: list[Measured], rates: list[Measured], at_once: int) -> None:
+def _tell(what: str, unit: str, rounds: list[Measured], aim: float | None = None, at_most: bool = False) -> None:
     for engine in ENGINES:
-        ours = f"engine {engine}, against KubeSpawner"
-        tell = partial(_tell_one, engine)
-        tell(f"kubernetes: from POST to ready, {ours}", "s", seconds, AIM_TIME, at_most=True)
-        tell(f"kubernetes: starts a second, {at_once} people at once, {ours}", "1/s", rates, AIM_RATE)
-        tell(f"kubernetes: API requests of hub and pool for a start and its stop, {ours}", "requests", requests)
-
-
-def _tell_one(
-    engine: str, name: str, unit: str, rounds: list[Measured], aim: float | None = None, at_most: bool = False
-) -> None:
-    tell_ratio(name, unit, _all(rounds, engine), _all(rounds, STOCK), aim, at_most=at_most)
+        name = f"kubernetes: {what}, engine {engine}, against KubeSpawner"
+        tell_ratio(name, unit, _all(rounds, engine), _all(rounds, STOCK), aim, at_most=at_most)
 
 
 def _all(rounds: list[Measured], kind: str) -> list[float]:
