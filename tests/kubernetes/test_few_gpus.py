@@ -13,7 +13,7 @@ from tests.kubernetes.crowd import GPUS, PEOPLE, Crowd, pool_yaml
 from tests.kubernetes.engine_labs import lab_that_leaves_nothing
 from tests.real_hub import wait_until
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.hub, pytest.mark.long]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 
 
 @pytest.mark.parametrize(
