@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kubernetes.cluster import Cluster, running_cluster
+from tests.kubernetes.namespaces import wait_for_account
 from tests.kubernetes.queues import Queues
 
 _numbers = count(1)
@@ -26,6 +27,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.apply(
         [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"labpool": "true"}}}]
     )
+    wait_for_account(cluster, name)
     yield name
     cluster.kubectl("delete", "pods", "--all", f"--namespace={name}", "--grace-period=1")
     cluster.kubectl("delete", "namespace", name, "--wait=false")

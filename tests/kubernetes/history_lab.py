@@ -13,6 +13,7 @@ from labpool.settings import PoolFile, load_pool_file
 from tests.kubernetes.agreement import InCluster
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import FLAVOUR_LABEL, FOREIGN
+from tests.kubernetes.namespaces import wait_for_account
 from tests.kubernetes.queues import Queues
 
 _GPUS = (3, 2)
@@ -92,6 +93,8 @@ def lab_of(cluster: Cluster, engine: str, namespace: str, folder: Path) -> Itera
     cluster.apply(
         [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in (namespace, FOREIGN)]
     )
+    for name in (namespace, FOREIGN):
+        wait_for_account(cluster, name)
     lab.add_nodes()
     yield lab
     if engine == "kueue":

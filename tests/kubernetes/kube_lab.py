@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from labpool.api_models import TicketView
 
+from tests.kubernetes.namespaces import wait_for_account
 from tests.running_lab import RunningLab
 
 CLAIMS = ("projects", "datasets", "logs")
@@ -86,5 +87,6 @@ def servers_namespace(cluster: Cluster, namespace: str) -> Iterator[None]:
     ]
     everything = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     cluster.kubectl("apply", "--server-side", "--filename=-", stdin=everything)
+    wait_for_account(cluster, namespace)
     yield
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
