@@ -79,6 +79,8 @@ class FakeNodes:
         """Let a foreign pod take GPUs of a node, past every queue."""
         if self.api.get(f"/api/v1/namespaces/{FOREIGN}").status_code == 404:
             self._post("namespaces", {"metadata": {"name": FOREIGN}}).raise_for_status()
+        account = f"/api/v1/namespaces/{FOREIGN}/serviceaccounts/default"
+        wait_until(lambda: self.api.get(account).status_code == 200, "the account of foreign pods", LONGEST)
         self._post(f"namespaces/{FOREIGN}/pods", _foreign_pod(node, gpus)).raise_for_status()
 
     def cordon(self, node: str, closed: bool = True) -> None:
