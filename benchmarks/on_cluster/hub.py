@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from labpool.api_models import LeaseToApply, ServerStopped, SpawnAsked
 from labpool.cluster.pods import POOL_LABEL, TICKET_ANNOTATION
+from starlette.middleware.base import RequestResponseEndpoint
 
 from tests.kubernetes.client import Administrator
 from tests.kubernetes.fake_nodes import GPU
@@ -150,8 +151,8 @@ def _app(hub: PodHub) -> FastAPI:
     app = FastAPI()
 
     @app.middleware("http")
-    async def say_version(request: Request, call_next: object) -> Response:
-        response: Response = await call_next(request)  # type: ignore[operator]
+    async def say_version(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = await call_next(request)
         response.headers["X-JupyterHub-Version"] = _VERSION
         return response
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from tests.kubernetes.accounts import pool_account
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
-from tests.kubernetes.kube_lab import HUB, servers_namespace
+from tests.kubernetes.kube_lab import HUB, pool_yaml_of, servers_namespace
 from tests.real_hub import wait_until
 from tests.running_lab import RunningLab, running_lab
 
@@ -94,15 +93,12 @@ def pool_yaml(engine: str, namespace: str, gpus: int) -> str:
     """A project of all GPUs, of which everybody is a member; everything else is as by default."""
     sizes = {"flavour": "a100", "gpus": 1, "cpu": 1, "memory_gib": 1, "max_hours": 8}
     everybody = {"title": "Everybody", "members": {"everyone": True}, "nominal": {"a100": gpus}, "profiles": ["gpu-1"]}
-    return json.dumps(
-        {
-            "engine": engine,
-            "kubernetes": {"namespace": namespace},
-            "kueue": {"cohort": namespace},
-            "flavours": {"a100": {"title": "A100", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: A100}}},
-            "profiles": {"gpu-1": {"title": "One GPU", **sizes}},
-            "projects": {"everybody": everybody},
-        }
+    return pool_yaml_of(
+        engine,
+        namespace,
+        flavours={"a100": {"title": "A100", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: A100}}},
+        profiles={"gpu-1": {"title": "One GPU", **sizes}},
+        projects={"everybody": everybody},
     )
 
 

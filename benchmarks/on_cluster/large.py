@@ -7,7 +7,6 @@ written into the pool's store before it starts; from there on everything goes it
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from benchmarks.serving.places import started
 from tests.kubernetes.client import Administrator
 from tests.kubernetes.cluster import Cluster, running_cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL
+from tests.kubernetes.kube_lab import pool_yaml_of
 from tests.ports import free_ports
 from tests.real_hub import wait_until
 from tests.service.pool_process import PoolProcess
@@ -132,17 +132,14 @@ def _write_tickets(url: str, tickets: int) -> None:
 def _pool_yaml(engine: str, namespace: str, nodes: int) -> str:
     whole = {"flavour": "a100", "gpus": GPUS, "cpu": 1, "memory_gib": 1, "max_hours": 8}
     project = {"members": {"everyone": True}, "nominal": {"a100": nodes * GPUS // PROJECTS}, "profiles": ["whole"]}
-    return json.dumps(
-        {
-            "engine": engine,
-            "kubernetes": {"namespace": namespace},
-            "kueue": {"cohort": namespace},
-            "flavours": {"a100": {"title": "A100", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: A100}}},
-            "limits": {"user": {"gpus": 1024, "servers": 100, "queued": 1000}},
-            "profiles": {"whole": {"title": "A whole node", **whole}},
-            "projects": {f"p{number}": {"title": f"Project {number}", **project} for number in range(PROJECTS)},
-            "queue": {"claim_minutes": 600},  # nobody uses these servers, and none is taken back
-        }
+    return pool_yaml_of(
+        engine,
+        namespace,
+        flavours={"a100": {"title": "A100", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: A100}}},
+        limits={"user": {"gpus": 1024, "servers": 100, "queued": 1000}},
+        profiles={"whole": {"title": "A whole node", **whole}},
+        projects={f"p{number}": {"title": f"Project {number}", **project} for number in range(PROJECTS)},
+        queue={"claim_minutes": 600},  # nobody uses these servers, and none is taken back
     )
 
 

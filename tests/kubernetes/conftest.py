@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kubernetes.cluster import Cluster, running_cluster
-from tests.kubernetes.namespaces import wait_for_account
+from tests.kubernetes.kube_lab import wait_for_account
 from tests.kubernetes.queues import Queues
 
 _numbers = count(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from labpool.client import SyncPoolClient
 from labpool.domain.tickets import HOLDING
 
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL
+from tests.kubernetes.kube_lab import pool_yaml_of
 from tests.real_hub import wait_until
 from tests.running_lab import RunningLab
 
@@ -70,31 +70,28 @@ class Crowd:
 def pool_yaml(engine: str, namespace: str) -> str:
     """A project of four GPUs, whose members may have servers without any too."""
     beside = {"cpu": 1, "memory_gib": 1, "max_hours": 8}
-    return json.dumps(
-        {
-            "engine": engine,
-            "kubernetes": {"namespace": namespace},
-            "kueue": {"cohort": namespace},
-            "flavours": {"a100": {"title": "A100", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: A100}}},
-            "limits": {"user": {"gpus": 1, "servers": 2, "queued": 3}},
-            "profiles": {
-                "cpu": {"title": "CPU only", **beside},
-                "gpu-1": {"title": "One GPU", "flavour": "a100", "gpus": 1, **beside},
-            },
-            "projects": {
-                "vision": {
-                    "title": "Vision group",
-                    "members": {"everyone": True},
-                    "nominal": {"a100": GPUS},
-                    "profiles": ["cpu", "gpu-1"],
-                }
-            },
-            "queue": {
-                "shortest_minutes": 0.001,
-                "restart_minutes": 0.1,
-                "turnover_minutes": 0,
-                "end_grace_minutes": 0.02,
-                "reconcile_seconds": 0.5,
-            },
-        }
+    return pool_yaml_of(
+        engine,
+        namespace,
+        flavours={"a100": {"title": "A100", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: A100}}},
+        limits={"user": {"gpus": 1, "servers": 2, "queued": 3}},
+        profiles={
+            "cpu": {"title": "CPU only", **beside},
+            "gpu-1": {"title": "One GPU", "flavour": "a100", "gpus": 1, **beside},
+        },
+        projects={
+            "vision": {
+                "title": "Vision group",
+                "members": {"everyone": True},
+                "nominal": {"a100": GPUS},
+                "profiles": ["cpu", "gpu-1"],
+            }
+        },
+        queue={
+            "shortest_minutes": 0.001,
+            "restart_minutes": 0.1,
+            "turnover_minutes": 0,
+            "end_grace_minutes": 0.02,
+            "reconcile_seconds": 0.5,
+        },
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from labpool.settings import PoolFile, load_pool_file
 from tests.kubernetes.agreement import InCluster
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import FLAVOUR_LABEL, FOREIGN
-from tests.kubernetes.namespaces import wait_for_account
+from tests.kubernetes.kube_lab import pool_yaml_of, wait_for_account
 from tests.kubernetes.queues import Queues
 
 _GPUS = (3, 2)
@@ -27,28 +26,25 @@ def pool_yaml(engine: str, namespace: str) -> str:
         for gpus in (1, 2, 3)
     }
     projects = {"vision": (2, 1), "speech": (2, 3)}
-    return json.dumps(
-        {
-            "engine": engine,
-            "kubernetes": {"namespace": namespace},
-            "kueue": {"cohort": namespace},
-            "flavours": {"big": {"title": "Big", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: namespace}}},
-            "limits": {"user": {"gpus": 3, "servers": 5, "queued": 8}},
-            "profiles": profiles,
-            "projects": {
-                name: {
-                    "title": name,
-                    "members": {"everyone": True},
-                    "nominal": {"big": own},
-                    "borrow": {"big": more},
-                    "lend": {"big": own},
-                    "profiles": [*profiles],
-                    **({"budget": {"gpu_hours": 12, "per": "day"}} if name == "speech" else {}),
-                }
-                for name, (own, more) in projects.items()
-            },
-            "queue": {"placement_minutes": 0.05},
-        }
+    return pool_yaml_of(
+        engine,
+        namespace,
+        flavours={"big": {"title": "Big", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: namespace}}},
+        limits={"user": {"gpus": 3, "servers": 5, "queued": 8}},
+        profiles=profiles,
+        projects={
+            name: {
+                "title": name,
+                "members": {"everyone": True},
+                "nominal": {"big": own},
+                "borrow": {"big": more},
+                "lend": {"big": own},
+                "profiles": [*profiles],
+                **({"budget": {"gpu_hours": 12, "per": "day"}} if name == "speech" else {}),
+            }
+            for name, (own, more) in projects.items()
+        },
+        queue={"placement_minutes": 0.05},
     )
 
 

@@ -13,15 +13,14 @@ from gpuspawner.pod_folders import PodStorage
 from gpuspawner.pod_plan import Started, plan_pod
 from gpuspawner.pod_shape import lay_over
 from kubernetes_asyncio.client.models import V1Container, V1ObjectMeta, V1Pod, V1PodSpec
-from labpool.api_models import LeasedDevice, LeaseToApply, SpawnAsked
+from labpool.api_models import LeasedDevice, LeaseToApply
 from labpool.cluster import ClusterApi
 from labpool.cluster.answers import make_sure
 from labpool.cluster.pods import POOL_LABEL, TICKET_ANNOTATION
 from labpool.domain.leases import Lease
-from labpool.domain.reasons import Refusal
 from labpool.domain.tickets import Ticket
 from labpool.hub_api import HubRefused, HubServer
-from labpool.service.asking import Holds, Waits
+from labpool.service.to_apply import to_apply
 
 from tests.service.machines_and_hub import HubInMemory
 
@@ -58,22 +57,8 @@ class HubOfPods(HubInMemory):
         self._up = {server: up for server, up in self._up.items() if _pod_name(*server) in alive}
         return {server: _seen(server, up, alive[_pod_name(*server)]) for server, up in self._up.items()}
 
-    async def spawn(self, asked: SpawnAsked) -> Holds | Waits | Refusal:
-        """What the spawner does when a server is to start."""
-        answered = await self._history.desk.ask(asked)
-        if isinstance(answered, Holds):
-            await self._history.reconciler.clear_leftovers(answered.ticket)
-            await self._make(answered.ticket, answered.lease)
-            self._up[asked.user, asked.name] = answered.ticket
-        return answered
-
-    async def stop(self, user: str, name: str) -> None:
-        """Stop a server; nothing happens where it doesn't run."""
-        self._check_answers()
-        up = self._up.pop((user, name), None)
-        if up is not None:
-            await self._end(_pod_name(user, name))
-            await self._history.reconciler.stopped(up.id, user)
+    async def _end(self, ticket: Ticket) -> None:
+        await self._end_pod(_pod_name(ticket.user, ticket.name))
 
     async def pods(self) -> dict[str, Manifest]:
         """All there are, by name."""
@@ -95,12 +80,12 @@ class HubOfPods(HubInMemory):
         status, answer = await self._api.ask("POST", self._path, {}, body)
         make_sure(status, answer, f"make the pod {name}")
 
-    async def _make(self, ticket: Ticket, lease: Lease) -> None:
+    async def _run(self, ticket: Ticket, lease: Lease) -> None:
         name = _pod_name(ticket.user, ticket.name)
         manifest = self._manifest(name, ticket, lease)
         status, answer = await self._api.ask("POST", self._path, {}, manifest)
         if status == HTTPStatus.CONFLICT:
-            await self._end(name)
+            await self._end_pod(name)
             status, answer = await self._api.ask("POST", self._path, {}, manifest)
         if status == HTTPStatus.CONFLICT:
             raise HubRefused(503, f"the pod {name} of an earlier start won't go", "server_is_lost")
@@ -134,22 +119,9 @@ class HubOfPods(HubInMemory):
             )
             for node, flavour, index in devices
         )
-        return LeaseToApply(
-            ticket=ticket.id,
-            ticket_token="a-token",
-            project=ticket.project,
-            profile=ticket.profile,
-            preset=profile.preset,
-            precision=profile.precision,
-            xla=profile.xla,
-            cpu=profile.cpu,
-            memory_gib=profile.memory_gib,
-            devices=tuple(leased),
-            starts=lease.starts,
-            ends=lease.ends,
-        )
+        return to_apply(ticket, lease, profile, tuple(leased), "a-token")
 
-    async def _end(self, name: str) -> None:
+    async def _end_pod(self, name: str) -> None:
         await self._delete(name)
         clock = asyncio.get_running_loop().time
         until = clock() + _LONGEST_END

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from labpool.api_models import TicketView
 
-from tests.kubernetes.namespaces import wait_for_account
 from tests.running_lab import RunningLab
 
 CLAIMS = ("projects", "datasets", "logs")
@@ -90,3 +89,14 @@ def servers_namespace(cluster: Cluster, namespace: str) -> Iterator[None]:
     wait_for_account(cluster, namespace)
     yield
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def wait_for_account(cluster: Cluster, namespace: str) -> None:
+    """Wait for the account of its pods, without which none is let in; the cluster makes it a moment after."""
+    cluster.kubectl("wait", "--for=create", "serviceaccount/default", f"--namespace={namespace}", "--timeout=60s")
+
+
+def pool_yaml_of(engine: str, namespace: str, **sections: object) -> str:
+    """A pool.yaml with these sections for a pool over a cluster; its cohort is called like the servers' namespace."""
+    where = {"engine": engine, "kubernetes": {"namespace": namespace}, "kueue": {"cohort": namespace}}
+    return json.dumps({**where, **sections})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from tests.kubernetes.agreement import InCluster, disagreements, stored_at
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.engine_labs import lab_that_leaves_nothing
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL
+from tests.kubernetes.kube_lab import pool_yaml_of
 from tests.real_hub import is_healthy, wait_until
 from tests.running_lab import RunningLab
 from tests.seeds import seed_of
@@ -54,31 +54,28 @@ def pool_yaml(engine: str, namespace: str) -> str:
     sizes = {"flavour": "demo-gpu", "cpu": 1, "memory_gib": 1, "max_hours": 8, "max_total_hours": 24}
     own = {"members": {"everyone": True}, "nominal": {"demo-gpu": 2}, "borrow": {"demo-gpu": 2}}
     own |= {"profiles": ["gpu-1", "gpu-2"]}
-    return json.dumps(
-        {
-            "engine": engine,
-            "kubernetes": {"namespace": namespace},
-            "kueue": {"cohort": namespace},
-            "flavours": {"demo-gpu": {"title": "A100", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: A100}}},
-            "limits": {"user": {"gpus": MOST_GPUS, "servers": 5, "queued": MOST_QUEUED}},
-            "profiles": {f"gpu-{gpus}": {"title": f"{gpus} GPUs", "gpus": gpus, **sizes} for gpus in (1, 2)},
-            "projects": {
-                "vision": {"title": "Vision group", **own, "budget": {"gpu_hours": 3000, "per": "month"}},
-                "speech": {"title": "Speech group", **own, "budget": {"gpu_hours": 3000, "per": "week"}},
-            },
-            "queue": {
-                "shortest_minutes": 0.001,
-                "restart_minutes": 0.1,
-                "turnover_minutes": 0,
-                "claim_minutes": 0.3,
-                "end_grace_minutes": 0.02,
-                "grace_minutes": 0.03,
-                "borrow_min_minutes": 0,
-                "wait_before_taking_minutes": 0.05,
-                "placement_minutes": 0.05,
-                "reconcile_seconds": 0.5,
-            },
-        }
+    return pool_yaml_of(
+        engine,
+        namespace,
+        flavours={"demo-gpu": {"title": "A100", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: A100}}},
+        limits={"user": {"gpus": MOST_GPUS, "servers": 5, "queued": MOST_QUEUED}},
+        profiles={f"gpu-{gpus}": {"title": f"{gpus} GPUs", "gpus": gpus, **sizes} for gpus in (1, 2)},
+        projects={
+            "vision": {"title": "Vision group", **own, "budget": {"gpu_hours": 3000, "per": "month"}},
+            "speech": {"title": "Speech group", **own, "budget": {"gpu_hours": 3000, "per": "week"}},
+        },
+        queue={
+            "shortest_minutes": 0.001,
+            "restart_minutes": 0.1,
+            "turnover_minutes": 0,
+            "claim_minutes": 0.3,
+            "end_grace_minutes": 0.02,
+            "grace_minutes": 0.03,
+            "borrow_min_minutes": 0,
+            "wait_before_taking_minutes": 0.05,
+            "placement_minutes": 0.05,
+            "reconcile_seconds": 0.5,
+        },
     )
 
 

@@ -108,7 +108,7 @@ class HubInMemory:
         answered = await self._history.desk.ask(asked)
         if isinstance(answered, Holds):
             await self._history.reconciler.clear_leftovers(answered.ticket)
-            self._history.room.run(answered.lease)
+            await self._run(answered.ticket, answered.lease)
             self._up[asked.user, asked.name] = answered.ticket
         return answered
 
@@ -117,8 +117,14 @@ class HubInMemory:
         self._check_answers()
         up = self._up.pop((user, name), None)
         if up is not None:
-            await self._history.room.terminate(up.id)
+            await self._end(up)
             await self._history.reconciler.stopped(up.id, user)
+
+    async def _run(self, ticket: Ticket, lease: Lease) -> None:
+        self._history.room.run(lease)
+
+    async def _end(self, ticket: Ticket) -> None:
+        await self._history.room.terminate(ticket.id)
 
     def _check_answers(self) -> None:
         if not self.answers:

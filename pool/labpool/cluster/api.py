@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
 import yaml
@@ -31,6 +31,15 @@ _JSON, _APPLY = "application/json", "application/apply-patch+yaml"
 _NO_ANSWER = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 Object = Mapping[str, object]
+
+
+class _Request(NamedTuple):
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    body: object
+    content_type: str
+    patience: aiohttp.ClientTimeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,7 @@ class ClusterApi:
         asked = {**parameters, "watch": "true", "timeoutSeconds": str(round(seconds))}
         patience = aiohttp.ClientTimeout(total=seconds + _PATIENCE, sock_connect=_PATIENCE)
         try:
-            async with await self._send("GET", path, asked, None, _JSON, patience) as response:
+            async with await self._send(_Request("GET", path, asked, None, _JSON, patience)) as response:
                 async for event in _events(response, path):
                     yield event
         except _NO_ANSWER as error:
@@ -160,47 +169,30 @@ class ClusterApi:
         """
         patience = aiohttp.ClientTimeout(total=_PATIENCE)
         try:
-            response = await self._send(method, path, parameters or {}, body, content_type, patience)
+            response = await self._send(_Request(method, path, parameters or {}, body, content_type, patience))
             return response.status, _as_object(await response.text())
         except _NO_ANSWER as error:
             raise self._gives_no_answer(error) from error
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        parameters: Mapping[str, str],
-        body: object,
-        content_type: str,
-        patience: aiohttp.ClientTimeout,
-    ) -> aiohttp.ClientResponse:
-        asked = (method, path, parameters, body, content_type, patience)
+    async def _send(self, request: _Request) -> aiohttp.ClientResponse:
         token = self.credentials.token if self.credentials else ""
-        response = await self._send_once(*asked)
+        response = await self._send_once(request)
         if response.status == HTTPStatus.UNAUTHORIZED and self.credentials and await self.credentials.renewed(token):
             response.close()
-            return await self._send_once(*asked)
+            return await self._send_once(request)
         return response
 
-    async def _send_once(
-        self,
-        method: str,
-        path: str,
-        parameters: Mapping[str, str],
-        body: object,
-        content_type: str,
-        patience: aiohttp.ClientTimeout,
-    ) -> aiohttp.ClientResponse:
+    async def _send_once(self, request: _Request) -> aiohttp.ClientResponse:
         response: aiohttp.ClientResponse = await self.client.call_api(
-            path,
-            method,
-            query_params=list(parameters.items()),
-            header_params={"Content-Type": content_type, "Accept": _JSON},
-            body=body,
+            request.path,
+            request.method,
+            query_params=list(request.parameters.items()),
+            header_params={"Content-Type": request.content_type, "Accept": _JSON},
+            body=request.body,
             auth_settings=["BearerToken"],
             _preload_content=False,
             _return_http_data_only=True,
-            _request_timeout=patience,
+            _request_timeout=request.patience,
         )
         return response
 
@@ -219,9 +211,8 @@ async def connected(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Cl
     Raises:
         ClusterUnavailable: nothing says where it is.
     """
-    # loaded here, for it takes most of a second, and a pool on one machine needs none of it
-    from kubernetes_asyncio import config  # noqa: PLC0415
-    from kubernetes_asyncio.client import ApiClient, Configuration  # noqa: PLC0415
+    from kubernetes_asyncio import config  # noqa: PLC0415 (takes most of a second, and a pool on one machine needs none)
+    from kubernetes_asyncio.client import ApiClient, Configuration  # noqa: PLC0415 (the same)
 
     settings = Configuration()
     inside = "KUBECONFIG" not in environ and (_ACCOUNT / "token").exists()

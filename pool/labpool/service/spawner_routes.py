@@ -21,6 +21,7 @@ from labpool.service.access import ThePool, only_the_spawner
 from labpool.service.asking import Holds, Waits
 from labpool.service.parts import Parts
 from labpool.service.problems import Rejected, as_problem
+from labpool.service.to_apply import to_apply
 
 routes = APIRouter(tags=["spawner"], dependencies=[Depends(only_the_spawner)], responses={401: {"model": Problem}})
 
@@ -40,20 +41,7 @@ async def ask(asked: SpawnAsked, response: Response, pool: ThePool) -> LeaseToAp
             if len(devices) < len(lease.devices):
                 raise Rejected(_device_gone())
             profile = pool.desk.catalogue.profile_of(ticket)
-            return LeaseToApply(
-                ticket=ticket.id,
-                ticket_token=pool.tokens.token(ticket),
-                project=ticket.project,
-                profile=ticket.profile,
-                preset=profile.preset,
-                precision=profile.precision,
-                xla=profile.xla,
-                cpu=profile.cpu,
-                memory_gib=profile.memory_gib,
-                devices=devices,
-                starts=lease.starts,
-                ends=lease.ends,
-            )
+            return to_apply(ticket, lease, profile, devices, pool.tokens.token(ticket))
         case Waits(ticket=ticket):
             response.status_code = status.HTTP_202_ACCEPTED
             return await _waiting(ticket.id, pool)
