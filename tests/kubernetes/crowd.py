@@ -21,6 +21,8 @@ GPUS = 4
 PEOPLE = ("anna", "boris", "chen", "dora", "emil")
 PATIENCE_SECONDS = 150
 """As long as anybody may wait for the end of a ticket: many times what all others ask for."""
+LOOKS_SECONDS = 0.3
+"""Between two looks: on a fast machine more would be more than the pool lets one person ask a minute."""
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Crowd:
                 self.ended.append(client.ticket(ticket.id))
 
     def _over(self, client: SyncPoolClient, ticket: str) -> bool:
+        time.sleep(LOOKS_SECONDS)
         seen = client.ticket(ticket)
         if seen.server_ready:
             self.started.add(ticket)
@@ -60,7 +63,7 @@ class Crowd:
         with SyncPoolClient(self.lab.ports.pool_url, self.lab.token_for("admin"), timeout=30) as admin:
             while goes_on() or self.leased(admin):
                 self.most_leased = max(self.most_leased, self.leased(admin))
-                time.sleep(0.3)
+                time.sleep(LOOKS_SECONDS)
 
     def leased(self, admin: SyncPoolClient) -> int:
         """So many GPUs are leased at this moment."""
