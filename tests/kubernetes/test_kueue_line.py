@@ -99,7 +99,7 @@ def test_owner_gets_back_what_was_borrowed_and_the_borrower_stands_where_it_stoo
         pool.requeue(taken)
         await pool.granted(owner)
         await pool.until(lambda: place(pool.ticket(taken), pool.world) == 1, "its place from before")
-        assert place(pool.ticket(waiting), pool.world) == 2
+        await pool.until(lambda: place(pool.ticket(waiting), pool.world) == 2, "the place behind it")
         pool.end(owner)
         await pool.granted(taken)
         assert pool.ticket(taken).attempt == 2
