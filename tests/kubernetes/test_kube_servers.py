@@ -14,7 +14,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.clearing import clear
-from tests.kubernetes.kube_lab import HUB, Cluster, KubeLab, servers_namespace
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.kube_lab import HUB, KubeLab, servers_namespace
 from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML, RunningLab, running_lab
 
