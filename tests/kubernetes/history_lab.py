@@ -92,9 +92,7 @@ def lab_of(cluster: Cluster, engine: str, namespace: str, folder: Path) -> Itera
     lab.add_nodes()
     yield lab
     if engine == "kueue":
-        queues.write({})
-        queues.sync("--force")
-        assert queues.sync()["steps"] == []
+        queues.remove()
     for node in lab.nodes:
         cluster.nodes.remove(node)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
