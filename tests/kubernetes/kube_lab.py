@@ -23,6 +23,7 @@ for trait in ("pool_url", "pool_token", "pool_id", "pool_file"):
     setattr(c.GPUKubeSpawner, trait, getattr(c.SimpleLocalGPUSpawner, trait))
 c.GPUKubeSpawner.namespace = {namespace!r}
 c.GPUKubeSpawner.start_timeout = 40
+c.GPUKubeSpawner.pool_timeout = c.Spawner.http_timeout = 30
 """
 
 
