@@ -51,7 +51,7 @@ POOL_YAML: dict[str, Any] = {
         "restart_minutes": 0.1,
         "turnover_minutes": 0,
         "end_grace_minutes": 0.02,
-        "grace_minutes": 0.2,
+        "grace_minutes": 0.5,
         "placement_minutes": 0.05,
         "reconcile_seconds": 0.5,
     },
@@ -185,7 +185,7 @@ def test_borrower_gives_back_with_notice_and_grace_and_starts_again(kueue: Kueue
 
 def _in_grace(kueue: KueueLab, names: dict[str, str]) -> list[TicketView]:
     """What is taken back, and whose server was still up when that was known."""
-    taken = [ticket for name in names if (ticket := kueue.ticket("ada", name)).state == "reclaiming"]
+    taken = [each for each in kueue.lab.home("ada").tickets if each.name in names and each.state == "reclaiming"]
     return [ticket for ticket in taken if kueue.lab.is_ready("ada", ticket.name)]
 
 
