@@ -11,10 +11,15 @@ def clear(lab: RunningLab) -> None:
     for user in PEOPLE:
         leave_queue(lab, user)  # or the end of one's server would start another's
         turn_down(lab, user)  # or the end of a CPU server would start the one that it keeps waiting
+    wait_until(lambda: _all_ended(lab), "the end of all leases")
+
+
+def _all_ended(lab: RunningLab) -> bool:
+    """End what runs now, among it what the pool has started again meanwhile; say whether that was all."""
     for user in PEOPLE:
         for name in lab.servers(user):
             _end(lab, user, name)
-    wait_until(lambda: not lab.leased(), "the end of all leases")
+    return not lab.leased()
 
 
 def leave_queue(lab: RunningLab, user: str) -> None:

@@ -79,7 +79,7 @@ class RunningPostgres:
         """Stop the server without waiting for who is connected."""
         if self._server is not None:
             self._server.send_signal(signal.SIGINT)  # its fast shutdown
-            self._server.wait(30)
+            self._server.wait(60)
             self._server = None
 
     def _listens(self) -> str:

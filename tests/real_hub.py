@@ -25,7 +25,7 @@ NAVIGATION = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "na
 FETCH = {"Accept": "application/json", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Poll until the condition holds; fail with `what` past the deadline."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -112,7 +112,7 @@ class RealHub:
         command = [sys.executable, "-m", "jupyterhub", "-f", str(config)]
         self._hub = self._spawn(command, "hub", dict(os.environ))
         wait_until(
-            lambda: is_healthy(f"{self.url}/hub/health"), f"the hub's first answer (log: {self.folder}/hub.log)", 60
+            lambda: is_healthy(f"{self.url}/hub/health"), f"the hub's first answer (log: {self.folder}/hub.log)", 120
         )
 
     def stop_hub(self) -> None:

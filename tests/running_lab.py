@@ -99,7 +99,7 @@ class RunningLab:
     def start(self) -> None:
         """Start everything and wait until it says that it runs."""
         self.launch()
-        wait_until(lambda: "labpool is running" in self.said() or self.ended(), f"start of {self.folder}", 60)
+        wait_until(lambda: "labpool is running" in self.said() or self.ended(), f"start of {self.folder}", 120)
         assert not self.ended(), self.said()
 
     def launch(self) -> None:
@@ -227,7 +227,7 @@ class RunningLab:
 
     def wait_ready(self, user: str, name: str = "") -> None:
         """Wait until a server takes requests."""
-        wait_until(lambda: self.is_ready(user, name), f"start of {user}'s server {name!r}", 40)
+        wait_until(lambda: self.is_ready(user, name), f"start of {user}'s server {name!r}", 90)
 
     def told(self, user: str, name: str = "") -> dict[str, str]:
         """The environment that a running tiny server was started with."""

@@ -28,6 +28,7 @@ from tests.kubernetes.client import Administrator
 from tests.kubernetes.cluster import Cluster, running_cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL
 from tests.kubernetes.kube_lab import pool_yaml_of
+from tests.kubernetes.namespaces import make_namespace
 from tests.ports import free_ports
 from tests.real_hub import wait_until
 from tests.service.pool_process import PoolProcess
@@ -56,7 +57,7 @@ async def measure_large(folder: Path, size: LargeSize, engines: tuple[str, ...] 
 
 def _measure(cluster: Cluster, folder: Path, size: LargeSize, engine: str) -> None:
     namespace, administrator = f"large-{engine}", Administrator(cluster.layout.url, cluster.layout.pki)
-    cluster.kubectl("create", "namespace", namespace)
+    make_namespace(cluster.api, namespace)
     hub, times = PodHub(administrator, namespace), WorkloadTimes()
     with ExitStack() as stack:
         stack.enter_context(hub.running())

@@ -31,7 +31,7 @@ class ForkedPool:
             self._vacate_seat()
         self._process = _FORKS.Process(target=serve, args=(self.pool.environment(), self.pool.log, failpoint))
         self._process.start()
-        wait_until(lambda: not self.lives() or self._answers(), f"the pool's answer (log: {self.pool.log})", 60)
+        wait_until(lambda: not self.lives() or self._answers(), f"the pool's answer (log: {self.pool.log})", 120)
         if not self.lives():
             assert failpoint is not None, f"the pool ended by itself (log: {self.pool.log})"
             self.start()

@@ -47,9 +47,9 @@ def test_stop_after_a_restart_of_the_hub_ends_the_lease_too(lab: RunningLab):
     lab.kill("hub")
     wait_until(lambda: lab.pids("hub") not in ([], [before]), "a new hub")
     wait_until(lambda: _answers(lab), "the hub's answer")
-    assert lab.is_ready("ada")
+    lab.wait_ready("ada")
     lab.stop_server("ada")
-    wait_until(lambda: not lab.leased(), "the end of the lease", 3)
+    wait_until(lambda: not lab.leased(), "the end of the lease")
 
 
 def test_cpu_server_ends_after_its_hours(lab: RunningLab):

@@ -65,11 +65,13 @@ class Cluster:
         self.processes[name].kill()
 
     def start(self, name: str) -> None:
-        """Start one process again and wait until it does its work."""
+        """Start one process again and wait until it does its work, and with etcd the API server that needs it."""
         self.processes[name].start()
+        if name == "etcd" and self.processes["kube-apiserver"].runs:
+            self.processes["kube-apiserver"].wait_until_ready()
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """Run kubectl, which has to work within a minute and a half, and return what it prints."""
+        """Run kubectl, which has to work within three minutes, and return what it prints."""
         command = [str(programs.folder() / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
         result = subprocess.run(
             command, input=stdin, capture_output=True, text=True, timeout=LONGEST_START, check=False

@@ -50,7 +50,7 @@ HAPPENS = (
     *("take_gpus", "give_gpus", "override", "end_override", "stray"),
 )
 HAPPENS_IN_QUEUES = ("foreign_workload", "foreign_workload_goes")
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 _ENGINES = {"kueue": KueueEngine, "kubernetes": KubernetesEngine}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kubernetes.cluster import Cluster, running_cluster
-from tests.kubernetes.kube_lab import wait_for_account
+from tests.kubernetes.namespaces import make_namespace
 from tests.kubernetes.queues import Queues
 
 _numbers = count(1)
@@ -24,10 +24,7 @@ def cluster() -> Iterator[Cluster]:
 def namespace(cluster: Cluster) -> Iterator[str]:
     """A namespace of the test's own, whose pods are gone when it ends."""
     name = f"test-{next(_numbers)}"
-    cluster.apply(
-        [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"labpool": "true"}}}]
-    )
-    wait_for_account(cluster, name)
+    make_namespace(cluster.api, name, {"labpool": "true"})
     yield name
     cluster.kubectl("delete", "pods", "--all", f"--namespace={name}", "--grace-period=1")
     cluster.kubectl("delete", "namespace", name, "--wait=false")
@@ -39,6 +36,4 @@ def queues(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Queues]
     made = Queues(cluster, namespace, tmp_path)
     yield made
     cluster.kubectl("delete", "workloads", "--all", f"--namespace={namespace}")
-    made.write({})
-    made.sync("--force")
-    assert made.sync()["steps"] == []
+    made.remove()

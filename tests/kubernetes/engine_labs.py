@@ -35,11 +35,11 @@ def lab_that_leaves_nothing(
             for user in people:
                 assert lab.api("POST", f"/users/{user}").status_code in {201, 409}  # the demo's are there already
             yield lab
-        pods = json.loads(cluster.kubectl("get", "pods", f"--namespace={namespace}", "--output=json"))["items"]
-        assert pods == []
-        left = cluster.kubectl("get", "workloads", f"--namespace={namespace}", "--output=name")
-        assert left.strip() == ""
+            wait_until(lambda: _left(cluster, namespace) == [], "the end of all pods and Workloads")
+        assert _left(cluster, namespace) == []
         if json.loads(rules)["engine"] == "kueue":
-            queues = Queues(cluster, namespace, folder)
-            queues.write({})
-            wait_until(lambda: queues.run("--force").exit_code == 0, "the end of the queues")
+            Queues(cluster, namespace, folder).remove()
+
+
+def _left(cluster: Cluster, namespace: str) -> list[str]:
+    return cluster.kubectl("get", "pods,workloads", f"--namespace={namespace}", "--output=name").split()

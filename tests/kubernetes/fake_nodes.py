@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from tests.kubernetes.control_plane import NODE_ANNOTATION
+from tests.kubernetes.namespaces import make_namespace
 from tests.real_hub import wait_until
 
 GPU = "nvidia.com/gpu"
@@ -77,10 +78,7 @@ class FakeNodes:
 
     def use(self, node: str, gpus: int) -> None:
         """Let a foreign pod take GPUs of a node, past every queue."""
-        if self.api.get(f"/api/v1/namespaces/{FOREIGN}").status_code == 404:
-            self._post("namespaces", {"metadata": {"name": FOREIGN}}).raise_for_status()
-        account = f"/api/v1/namespaces/{FOREIGN}/serviceaccounts/default"
-        wait_until(lambda: self.api.get(account).status_code == 200, "the account of foreign pods", LONGEST)
+        make_namespace(self.api, FOREIGN)
         self._post(f"namespaces/{FOREIGN}/pods", _foreign_pod(node, gpus)).raise_for_status()
 
     def cordon(self, node: str, closed: bool = True) -> None:

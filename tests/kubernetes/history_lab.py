@@ -12,7 +12,8 @@ from labpool.settings import PoolFile, load_pool_file
 from tests.kubernetes.agreement import InCluster
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import FLAVOUR_LABEL, FOREIGN
-from tests.kubernetes.kube_lab import pool_yaml_of, wait_for_account
+from tests.kubernetes.kube_lab import pool_yaml_of
+from tests.kubernetes.namespaces import make_namespace
 from tests.kubernetes.queues import Queues
 
 _GPUS = (3, 2)
@@ -86,17 +87,12 @@ def lab_of(cluster: Cluster, engine: str, namespace: str, folder: Path) -> Itera
     (folder / "pool.yaml").write_text(pool_yaml(engine, namespace), encoding="utf-8")
     queues = Queues(cluster, namespace, folder)
     lab = HistoryLab(cluster, engine, namespace, load_pool_file(folder / "pool.yaml"), queues)
-    cluster.apply(
-        [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in (namespace, FOREIGN)]
-    )
     for name in (namespace, FOREIGN):
-        wait_for_account(cluster, name)
+        make_namespace(cluster.api, name)
     lab.add_nodes()
     yield lab
     if engine == "kueue":
-        queues.write({})
-        queues.sync("--force")
-        assert queues.sync()["steps"] == []
+        queues.remove()
     for node in lab.nodes:
         cluster.nodes.remove(node)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")

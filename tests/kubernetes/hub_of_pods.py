@@ -31,7 +31,7 @@ Manifest = dict[str, Any]
 _HOURS = 1.0
 """What a pod's plan is made for; only a CPU server's end depends on it."""
 _NOTHING_MOUNTED = PodStorage("/home/somebody", "", "", "", "")
-_LONGEST_END = 20.0
+_LONGEST_END = 60.0
 _OVER = ("Failed", "Succeeded")
 
 

@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from labpool.api_models import TicketView
 
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.namespaces import make_namespace
 from tests.running_lab import RunningLab
 
 CLAIMS = ("projects", "datasets", "logs")
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 HUB = """
 from gpuspawner.kubernetes import GPUKubeSpawner
 c.JupyterHub.spawner_class = GPUKubeSpawner
@@ -21,22 +23,8 @@ for trait in ("pool_url", "pool_token", "pool_id", "pool_file"):
     setattr(c.GPUKubeSpawner, trait, getattr(c.SimpleLocalGPUSpawner, trait))
 c.GPUKubeSpawner.namespace = {namespace!r}
 c.GPUKubeSpawner.start_timeout = 40
+c.GPUKubeSpawner.pool_timeout = c.Spawner.http_timeout = 30
 """
-
-
-class Cluster(Protocol):
-    """What the fixture `cluster` gives us."""
-
-    @property
-    def folder(self) -> Path:
-        """Everything of this cluster, claims/NAMESPACE/CLAIM of each claim among it."""
-
-    @property
-    def kubeconfig(self) -> Path:
-        """For Kubernetes clients."""
-
-    def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """Run kubectl, which has to work, and return what it prints."""
 
 
 @dataclass
@@ -70,30 +58,21 @@ class KubeLab:
 @contextmanager
 def servers_namespace(cluster: Cluster, namespace: str) -> Iterator[None]:
     """A namespace that takes restricted pods only, with the claims that servers mount."""
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    make_namespace(cluster.api, namespace, RESTRICTED)
     spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
-    objects: list[dict[str, object]] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
-    ]
-    objects += [
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": spec,
-        }
-        for name in CLAIMS
-    ]
-    everything = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=everything)
-    wait_for_account(cluster, namespace)
+    cluster.apply(
+        [
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": spec,
+            }
+            for name in CLAIMS
+        ]
+    )
     yield
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-def wait_for_account(cluster: Cluster, namespace: str) -> None:
-    """Wait for the account of its pods, without which none is let in; the cluster makes it a moment after."""
-    cluster.kubectl("wait", "--for=create", "serviceaccount/default", f"--namespace={namespace}", "--timeout=60s")
 
 
 def pool_yaml_of(engine: str, namespace: str, **sections: object) -> str:

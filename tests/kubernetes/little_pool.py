@@ -24,7 +24,7 @@ from labpool.settings import PoolFile, load_pool_file
 from tests.domain.lab import follow
 from tests.kubernetes.queues import Queues, project
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 HOUR = timedelta(hours=1)
 PROFILES = {
     f"gpu-{gpus}": {"title": f"{gpus} GPUs", "flavour": "a100", "gpus": gpus, "cpu": 2, "memory_gib": 4, "max_hours": 8}
@@ -74,6 +74,7 @@ class LittlePool:
 
     async def next_second(self) -> None:
         """Let later Workloads be later: their places are counted by whole seconds."""
+        await self.turn()  # which makes those of all who have asked
         began = int(time.time())
         await self.until(lambda: int(time.time()) > began, "the next second")
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 MARK = "LABPOOL_TEST_FOLDER"
 """In the environment of all processes of a pod the pod's folder, in that of the cluster's own the cluster's."""
 
 
+_LONGEST_DEATH = 20
+"""Seconds; a killed process still has to have its turn on a busy machine."""
+
+
 def end_leftovers(folder: Path) -> None:
-    """Kill what still runs of the cluster or pod whose folder this is, and of the pods below it."""
-    for pid in processes_below(folder):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    """Kill what still runs of the cluster or pod whose folder this is, and of the pods below it; all are dead then."""
+    deadline = time.monotonic() + _LONGEST_DEATH
+    while (left := processes_below(folder)) and time.monotonic() < deadline:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def processes_below(folder: Path) -> list[int]:

@@ -64,6 +64,12 @@ class Queues:
         answer: Manifest = json.loads(result.stdout)
         return answer
 
+    def remove(self) -> None:
+        """Take all queues away, of which Kueue lets go a moment after the last Workload."""
+        self.write({})
+        wait_until(lambda: self.run("--force").exit_code == 0, "a sync without any queue")
+        wait_until(lambda: self.sync()["steps"] == [], "the end of the queues")
+
     def acts(self, *options: str) -> dict[str, str]:
         """What a sync did, by kind and name without the cohort's."""
         return acts_of(self.sync(*options), self.namespace)

@@ -21,7 +21,7 @@ from tests.kubernetes.accounts import documented_roles, pool_account
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import FLAVOUR_LABEL, GPU
 from tests.kubernetes.pods import pod, run
-from tests.kubernetes.test_pods import STUBBORN
+from tests.kubernetes.test_pods import STUBBORN, wait_until_deaf
 
 pytestmark = pytest.mark.kubernetes
 
@@ -115,7 +115,7 @@ async def test_documented_role_is_enough_and_what_is_missing_is_named(
         await until(lambda: "t1" in engine_tickets(engine), "the server in sight")
         assert await engine.terminate("t1") == ("ours",)
         assert await engine.kill("t1") == ()
-        assert engine.trouble is None
+        await until(lambda: engine.trouble is None, "the end of the trouble")
     findings = await asyncio.to_thread(lambda: list(cluster_findings(pool_file)))
     assert [(each.name, each.verdict.value) for each in findings] == [("cluster", "ok"), ("quota", "ok")]
     cluster.kubectl("delete", "clusterrole,clusterrolebinding", "labpool-nodes")
@@ -132,7 +132,7 @@ async def test_kill_ends_what_ignores_its_notice_and_returns_once_it_is_gone(
     (node,) = await asyncio.to_thread(cluster.nodes.add, 1, 2, PRODUCT, 0, "kill")
     made = server("deaf", namespace, "t1", node, [sys.executable, "-c", STUBBORN])
     async with following(pool_file) as engine:
-        await asyncio.to_thread(run, cluster, made)
+        await asyncio.to_thread(wait_until_deaf, cluster, await asyncio.to_thread(run, cluster, made))
         await until(lambda: "t1" in engine_tickets(engine), "the server in sight")
         assert await engine.processes() == {"t1": ("deaf",)}
         assert await engine.terminate("t1") == ("deaf",)

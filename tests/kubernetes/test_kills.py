@@ -45,7 +45,7 @@ VICTIMS = {
 AT_ONCE = 3
 HOURS = (0.001, 0.003, 0.5, 8)
 """Servers that end by themselves while all this goes on, and others that don't."""
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
 _UNAVAILABLE = (502, 503, 504)
 
 
@@ -155,7 +155,7 @@ class Kills:
         self.lab.kill(victim)  # the supervisor starts it again
         wait_until(lambda: self.lab.pids(victim) not in ([], before), f"a new {victim}")
         address = f"{self.lab.url}/hub/health" if victim == "hub" else f"{self.lab.ports.pool_url}/healthz"
-        wait_until(lambda: is_healthy(address), f"the answer of the new {victim}", 60)
+        wait_until(lambda: is_healthy(address), f"the answer of the new {victim}", 120)
 
     def settle(self) -> None:
         """Wait until nothing is under way any more: store, cluster and hub say the same."""

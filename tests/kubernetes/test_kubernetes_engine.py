@@ -11,6 +11,7 @@ import pytest
 from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import FLAVOUR_LABEL, FOREIGN
+from tests.kubernetes.namespaces import SAFE
 from tests.kubernetes.planned_lab import Manifest, PlannedLab, running_planned_lab, ticket_of
 from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML
@@ -19,9 +20,10 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 
 NAMESPACE, PRODUCT = "planned", "A-CARD-OF-ITS-OWN"
 GPU_1, GPU_2, GPU_4 = ({"project": "vision", "profile": f"gpu-{n}", "hours": 1} for n in (1, 2, 4))
+RESTART = "restart_minutes: 5"  # no lease is lost while a test goes on
 POOL = f"engine: kubernetes\nkubernetes: {{namespace: {NAMESPACE}}}\n" + POOL_YAML.replace(
     "gpu_memory_gib: 16}}\n", f"gpu_memory_gib: 16, node_labels: {{{FLAVOUR_LABEL}: {PRODUCT}}}}}}}\n"
-).replace("restart_minutes: 0.1", "restart_minutes: 0.15, placement_minutes: 0.05")
+).replace("restart_minutes: 0.1", f"{RESTART}, placement_minutes: 0.05")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,9 @@ def test_second_user_waits_with_a_promise_and_starts_when_the_first_stops(kube: 
 
 
 def test_end_of_hours_ends_the_pod(kube: PlannedLab):
-    ticket = kube.running("ada", {**GPU_1, "hours": 0.005})
+    kube.lab.start_server("ada", {**GPU_1, "hours": 0.01})
+    ticket = kube.ticket("ada")
+    wait_until(lambda: ticket.id in map(ticket_of, kube.pods()), "its pod")
     kube.ended(ticket, "time_limit")
     wait_until(lambda: not kube.lab.is_active("ada"), "the hub's notice")
 
@@ -105,8 +109,12 @@ def test_pod_that_died_keeps_its_lease_for_the_next_start(kube: PlannedLab):
 
 def test_lease_without_a_pod_ends_after_the_restart_time(kube: PlannedLab):
     ticket = kube.running("ada", GPU_1)
-    kube.cluster.kubectl("delete", "pod", kube.pod_of(ticket)["metadata"]["name"], f"--namespace={NAMESPACE}")
-    kube.ended(ticket, "lost")
+    kube.lab.write_pool_yaml(POOL.replace(RESTART, "restart_minutes: 0.1"))
+    try:
+        kube.cluster.kubectl("delete", "pod", kube.pod_of(ticket)["metadata"]["name"], f"--namespace={NAMESPACE}")
+        kube.ended(ticket, "lost")
+    finally:
+        kube.lab.write_pool_yaml(POOL)
     assert free(kube) == 16
 
 
@@ -119,14 +127,7 @@ def test_pod_without_a_lease_is_ended(kube: PlannedLab):
 
 
 def stray(name: str, more: Manifest) -> Manifest:
-    safe = {
-        "allowPrivilegeEscalation": False,
-        "runAsNonRoot": True,
-        "runAsUser": 1000,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    container = {"name": "main", "image": "none", "command": ["sleep", "600"], "securityContext": safe}
+    container = {"name": "main", "image": "none", "command": ["sleep", "600"], "securityContext": SAFE}
     metadata = {"name": name, "namespace": NAMESPACE, **more}
     spec = {"containers": [container], "restartPolicy": "Never", "automountServiceAccountToken": False}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.pod_command import pod_folder
 from tests.kubernetes.pod_leftovers import processes_below
 from tests.kubernetes.pods import Manifest, pod, read, run, wait_for
 from tests.real_hub import wait_until
@@ -19,7 +19,9 @@ from tests.running_lab import TINY_SERVER
 
 pytestmark = pytest.mark.kubernetes
 URL = {"name": "JUPYTERHUB_SERVICE_URL", "value": "http://0.0.0.0:8888/user/ada/"}
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+)
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
 
 
@@ -43,10 +45,17 @@ def asked(running: Manifest) -> dict[str, str]:
     return found[0]
 
 
-def processes(cluster: Cluster, made: Manifest) -> list[psutil.Process]:
-    metadata = made["metadata"]
-    folder = cluster.folder / f"pods/{metadata['namespace']}/{metadata['name']}.{metadata['uid']}"
-    return [psutil.Process(pid) for pid in processes_below(folder)]
+def processes(cluster: Cluster, made: Manifest) -> list[int]:
+    return processes_below(pod_folder(cluster.folder, made))
+
+
+def log_of(cluster: Cluster, made: Manifest) -> str:
+    return (pod_folder(cluster.folder, made) / "log").read_text()
+
+
+def wait_until_deaf(cluster: Cluster, running: Manifest) -> None:
+    """A pod runs once its process is begun; this one has then still to say that it wants no notice."""
+    wait_until(lambda: "deaf" in log_of(cluster, running), "a process that ignores its notice")
 
 
 def end_of(ended: Manifest) -> Manifest:
@@ -71,7 +80,7 @@ def test_pod_without_gpus_runs_on_the_node_without_gpus(cluster: Cluster, namesp
 def test_killed_process_is_a_dead_pod(cluster: Cluster, namespace: str):
     running = run(cluster, server("killed", namespace))
     asked(running)
-    os.kill(processes(cluster, running)[0].pid, signal.SIGKILL)
+    os.kill(processes(cluster, running)[0], signal.SIGKILL)
     assert end_of(wait_for(cluster, running, "Failed"))["exitCode"] == 137
 
 
@@ -81,8 +90,7 @@ def test_exit_code_of_the_process_is_that_of_the_pod(cluster: Cluster, namespace
     cluster.apply([made])
     ended = wait_for(cluster, made, phase)
     assert end_of(ended)["exitCode"] == code
-    log = cluster.folder / f"pods/{namespace}/exits.{ended['metadata']['uid']}/log"
-    assert log.read_text() == "bye\n"
+    assert log_of(cluster, ended) == "bye\n"
 
 
 def test_command_that_is_not_there_fails_the_pod_with_its_name(cluster: Cluster, namespace: str):
@@ -101,6 +109,7 @@ def test_processes_of_a_deleted_pod_are_gone_before_the_pod_is(cluster: Cluster,
 
 def test_process_that_ignores_its_notice_is_killed_after_the_grace(cluster: Cluster, namespace: str):
     running = run(cluster, pod("stubborn", namespace, [sys.executable, "-c", STUBBORN]))
+    wait_until_deaf(cluster, running)
     cluster.kubectl("delete", "pod", "stubborn", f"--namespace={namespace}", "--grace-period=1")
     assert processes(cluster, running) == []
 
@@ -142,7 +151,7 @@ def test_pods_go_on_while_the_api_server_and_etcd_are_killed(cluster: Cluster, n
     cluster.kill("kube-apiserver")
     cluster.kill("etcd")
     asked(before)
-    os.kill(processes(cluster, before)[0].pid, signal.SIGKILL)
+    os.kill(processes(cluster, before)[0], signal.SIGKILL)
     cluster.start("etcd")
     cluster.start("kube-apiserver")
     wait_for(cluster, before, "Failed")

@@ -6,9 +6,11 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 import kubernetes_asyncio
 import kubespawner.spawner
@@ -21,20 +23,14 @@ from kubernetes_asyncio.client.rest import ApiException
 from tests.gpuspawner.pods import PROFILES, lease, pod_spawner
 from tests.gpuspawner.test_pod_bounds import CHART
 from tests.gpuspawner.test_pod_left_out import BEYOND, undo_all
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.kube_lab import RESTRICTED
+from tests.kubernetes.namespaces import make_namespace, why_refused
 from tests.ports import free_ports
-from tests.real_hub import REPOSITORY
+from tests.real_hub import REPOSITORY, wait_until
 
 pytestmark = pytest.mark.kubernetes
-
-RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
-
-
-class Cluster(Protocol):
-    """What the fixture `cluster` gives us."""
-
-    @property
-    def kubeconfig(self) -> Path:
-        """For Kubernetes clients."""
+_numbers = count(1)
 
 
 @dataclass
@@ -82,10 +78,11 @@ async def lab(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     await kubernetes_asyncio.config.load_kube_config(str(cluster.kubeconfig))
     async with kubernetes_asyncio.client.ApiClient() as client:
         api = CoreV1Api(client)
-        made = await api.create_namespace({"metadata": {"generateName": "lab-", "labels": RESTRICTED}})
-        yield Lab(api, made.metadata.name, tmp_path)
+        namespace = f"lab-{next(_numbers)}"
+        await asyncio.to_thread(make_namespace, cluster.api, namespace, RESTRICTED)
+        yield Lab(api, namespace, tmp_path)
         await GPUKubeSpawner._stop_all_reflectors()
-        await api.delete_namespace(made.metadata.name)
+        await api.delete_namespace(namespace)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +119,7 @@ async def test_cpu_server_starts_with_its_home_and_stops(lab: Lab):
     address = await spawner.start()
     assert address.endswith(f":{spawner.port}")
     assert await spawner.poll() is None
-    for _ in range(100):  # events come when they come
+    for _ in range(600):  # events come when they come
         told = [step["message"] async for step in spawner.progress()]
         if "A machine was found." in told:
             break
@@ -194,15 +191,17 @@ async def test_start_that_is_broken_off_leaves_nothing_once_it_is_stopped(lab: L
 
 
 async def test_start_without_storage_says_so_in_time(lab: Lab):
-    spawner = lab.spawner(start_timeout=6)
+    spawner = lab.spawner(start_timeout=15)  # in which the scheduler has to say so
     with pytest.raises(NotStarted) as caught:
         await spawner.start()
     assert "no storage yet" in caught.value.jupyterhub_message
 
 
-async def test_full_quota_is_told_in_words(lab: Lab):
+async def test_full_quota_is_told_in_words(lab: Lab, cluster: Cluster):
     quota = {"metadata": {"name": "few"}, "spec": {"hard": {"limits.memory": "1Gi"}}}
     await lab.api.create_namespaced_resource_quota(lab.namespace, quota)
+    in_force = partial(why_refused, cluster.api, lab.namespace)  # also of what names no memory
+    await asyncio.to_thread(wait_until, lambda: "few" in in_force(), "the quota in force")
     with pytest.raises(NotStarted, match="quota leaves no room") as caught:
         await lab.spawner().start()
     assert caught.value.headers["Labpool-Reason"] == "cluster_refused"

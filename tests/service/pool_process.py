@@ -51,7 +51,7 @@ class PoolProcess:
         self.wait_for_answer()
 
     def wait_for_answer(self) -> None:
-        wait_until(lambda: is_healthy(f"{self.url}/healthz"), f"the pool's answer (log: {self.log})", 60)
+        wait_until(lambda: is_healthy(f"{self.url}/healthz"), f"the pool's answer (log: {self.log})", 120)
 
     @property
     def log(self) -> Path:
