@@ -15,6 +15,7 @@ from labpool.client import PoolClient, PoolUnavailable, SyncPoolClient
 from labpool.hub_signin import SignedIn
 from labpool.service.callers import Caller, TheSpawner, from_store, to_store
 from labpool.store import Answer, Entry, Inbox, NotLeading, connect, leadership, migrate
+from sqlalchemy.exc import OperationalError
 
 from tests.real_hub import wait_until
 from tests.service.lab import Lab
@@ -32,6 +33,23 @@ def look(pool: PoolProcess, queued: httpx.Response, token: str | None = None) ->
     headers = {"Authorization": f"Bearer {token or pool.spawner_token}"}
     address = pool.url.removesuffix("/services/pool") + queued.headers["Location"]
     return httpx.get(address, headers=headers, timeout=30, trust_env=False)
+
+
+def stall(leader: PoolProcess, url: str) -> None:
+    """Stop it where it is in no transaction, or nobody could write."""
+    engine = connect(url)
+
+    def writable() -> bool:
+        leader.send(signal.SIGSTOP)
+        try:
+            with engine.begin():
+                return True
+        except OperationalError:
+            leader.send(signal.SIGCONT)
+            return False
+
+    wait_until(writable, "a stop in between transactions", 60)
+    engine.dispose()
 
 
 def put(lab: Lab, caller: Caller, method: str, path: str, body: str = "", age: timedelta = timedelta(0)) -> str:
@@ -85,6 +103,18 @@ def test_without_a_leader_a_request_is_queued_and_carried_out_once_by_the_next(t
     wait_until(lambda: look(other, queued).status_code == 200, "the next leader's answer", 20)
     assert look(other, queued).json() == other.ask("ada").json()
     assert len(leases_in(database_url)) == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_answer_does_not_wait_for_a_leader_that_stalls(two: Two, database_url: str):
+    leader, other = two
+    stall(leader, database_url)
+    queued = other.ask("ada")
+    assert (queued.status_code, queued.json()["outcome"]) == (202, "queued")
+    assert f"process {leader.process.pid}" in other.get("/healthz").json()["leader"]  # it stalls still, and leads
+    leader.send(signal.SIGCONT)
+    wait_until(lambda: look(other, queued).status_code == 200, "the leader's answer")
 
 
 @pytest.mark.long
