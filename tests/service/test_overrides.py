@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from labpool.service.file_keeper import FileKeeper
 
 from tests.real_hub import wait_until
 from tests.service.admin import AdminDesk
