@@ -107,15 +107,17 @@ def test_top_shows_the_pool_live_until_ctrl_c(lab: RunningLab):
         os.close(inside)
         reader = threading.Thread(target=read_all, args=(window, shown))
         reader.start()
-        wait_until(lambda: b"Demo GPU (simulated)" in shown, "the picture of the pool", 60)
-        assert b"1 waiting." not in shown
-        running(lab)
-        waiting(lab)
-        wait_until(lambda: b"1 waiting." in shown, "another picture, with who waits", 60)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-        reader.join()
+        try:
+            wait_until(lambda: b"Demo GPU (simulated)" in shown, "the picture of the pool", 60)
+            assert b"1 waiting." not in shown
+            running(lab)
+            waiting(lab)
+            wait_until(lambda: b"1 waiting." in shown, "another picture, with who waits", 60)
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        finally:
+            process.kill()
+            reader.join()
     os.close(window)
     assert b"\x1b[?1049l" in shown, "the window's own text is not back"
     assert b"Traceback" not in shown
