@@ -38,6 +38,7 @@ def test_notice_of_the_end_stands_on_ticket_page_and_home(ada: Person, lab: Runn
     check_with_axe(ada.page)
     ada.open("/hub/home")
     expect(ada.page.get_by_text("Your GPU hours end soon.")).to_be_visible()
+    expect(ada.page.get_by_text(re.compile(r"until .+ \((\d min|less than a minute) left\)"))).to_be_visible()
     check_with_axe(ada.page)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,9 @@ def test_backup_is_brought_back(labpool: Labpool, store: Store, database_url: st
     assert (done.returncode, done.stderr) == (0, "")
     with Store(connect(database_url)).view() as view:
         assert [ticket.id for ticket in view.open_tickets()] == ["t1"]
+        told = [(each.actor, each.event, each.detail) for each in view.audit_trail()]
+    digest = hashlib.sha256(backup.read_bytes()).hexdigest()
+    assert told == [("operator", "restored", f"from a backup with the sha256 {digest}")]
 
 
 def test_without_a_setting_it_is_the_data_folders_file(labpool: Labpool, tmp_path: Path):

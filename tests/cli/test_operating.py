@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -88,6 +93,41 @@ def test_top_goes_on_until_it_is_stopped(lab: RunningLab):
         looks = [PoolView.model_validate_json(process.stdout.readline()) for _ in range(2)]
         process.terminate()
     assert looks[0].now < looks[1].now
+
+
+def test_top_shows_the_pool_live_until_ctrl_c(lab: RunningLab):
+    named = {name: value for name, value in lab.environment.items() if name.startswith("LABPOOL_")}
+    shown = bytearray()
+    window, inside = pty.openpty()
+    top = [sys.executable, "-c", "from labpool.cli import main; main()", "top", "--seconds", "0.5"]
+    environ = {"PATH": "/bin", "HOME": "/", "TERM": "xterm", "COLUMNS": "120", "LINES": "60", **named}
+    with subprocess.Popen(
+        top, env=environ, stdin=inside, stdout=inside, stderr=inside, start_new_session=True
+    ) as process:
+        os.close(inside)
+        reader = threading.Thread(target=read_all, args=(window, shown))
+        reader.start()
+        try:
+            wait_until(lambda: b"Demo GPU (simulated)" in shown, "the picture of the pool", 60)
+            assert b"1 waiting." not in shown
+            running(lab)
+            waiting(lab)
+            wait_until(lambda: b"1 waiting." in shown, "another picture, with who waits", 60)
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        finally:
+            process.kill()
+            reader.join()
+    os.close(window)
+    assert b"\x1b[?1049l" in shown, "the window's own text is not back"
+    assert b"Traceback" not in shown
+
+
+def read_all(window: int, shown: bytearray) -> None:
+    """Take what comes to a terminal until nobody writes to it any more."""
+    with suppress(OSError):  # so Linux says that
+        while told := os.read(window, 65536):
+            shown += told
 
 
 def test_lease_is_extended_and_ended_with_a_reason(lab: RunningLab):

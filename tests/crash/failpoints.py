@@ -20,7 +20,31 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _NO_DECISION = "leader"
 """The table of who leads, which is written all the time."""
-_LEASES = ("leases", "leased_devices", "ledger")
+
+
+class Decision(str, Enum):
+    """A kind of decision, told by the tables that it writes."""
+
+    ANY = "any"
+    LEASE = "leases"
+    LINE = "the line"
+    RULE = "machines, reservations and rules"
+
+
+_TABLES = {
+    Decision.ANY: ("",),
+    Decision.LEASE: ("leases", "leased_devices", "ledger"),
+    Decision.LINE: ("tickets", "slots"),
+    Decision.RULE: ("withdrawals", "reservations", "overrides"),
+}
+_SHARES = {Decision.ANY: 3, Decision.LEASE: 4, Decision.LINE: 2, Decision.RULE: 1}
+_MOST = {
+    Decision.ANY: (90, 18),
+    Decision.LEASE: (24, 4),
+    Decision.LINE: (60, 12),
+    Decision.RULE: (4, 2),
+}
+"""How far a failpoint is drawn from the start: in statements, and in transactions."""
 
 
 class Where(str, Enum):
@@ -33,20 +57,20 @@ class Where(str, Enum):
 
 @dataclass(frozen=True)
 class Failpoint:
-    """The `number`th time that a process comes to a place; counted are all decisions, or those on leases only."""
+    """The `number`th time that a process comes to a place in decisions of a kind."""
 
     where: Where
-    number: int
-    on_leases: bool
+    decision: Decision
+    number: int = 1
 
     @staticmethod
     def drawn(random: Random) -> Failpoint:
-        where, on_leases = random.choice(list(Where)), random.random() < 0.6
-        most = {(True, True): 24, (True, False): 90, (False, True): 4, (False, False): 18}
-        return Failpoint(where, random.randint(1, most[where is Where.WITHIN, on_leases]), on_leases)
+        where = random.choice(list(Where))
+        (decision,) = random.choices([*_SHARES], [*_SHARES.values()])
+        return Failpoint(where, decision, random.randint(1, _MOST[decision][where is not Where.WITHIN]))
 
     def __str__(self) -> str:
-        return f"{self.where.value}, number {self.number} of {'those on leases' if self.on_leases else 'all'}"
+        return f"{self.where.value}, number {self.number} of decisions on {self.decision.value}"
 
 
 @dataclass
@@ -67,9 +91,7 @@ class _Armed:
         kind, _, what = statement.partition(" ")
         table = what.removeprefix("INTO ").removeprefix("FROM ")
         if kind in _WRITES and not table.startswith(_NO_DECISION):
-            self._here.wrote = (
-                getattr(self._here, "wrote", False) or not self.failpoint.on_leases or table.startswith(_LEASES)
-            )
+            self._here.wrote = getattr(self._here, "wrote", False) or table.startswith(_TABLES[self.failpoint.decision])
             self._reach(Where.WITHIN)
 
     def _commits(self, connection: Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 
@@ -23,6 +24,8 @@ class ForkedPool:
     """What `pool` describes, to be killed and started again and again; each start is a process of its own."""
 
     pool: PoolProcess
+    killed_itself: bool = False
+    """Whether the process of the last start came to its failpoint."""
     _process: ForkServerProcess | None = None
 
     def start(self, failpoint: Failpoint | None = None) -> None:
@@ -32,9 +35,11 @@ class ForkedPool:
         self._process = _FORKS.Process(target=serve, args=(self.pool.environment(), self.pool.log, failpoint))
         self._process.start()
         wait_until(lambda: not self.lives() or self._answers(), f"the pool's answer (log: {self.pool.log})", 120)
-        if not self.lives():
+        self.killed_itself = not self.lives()
+        if self.killed_itself:
             assert failpoint is not None, f"the pool ended by itself (log: {self.pool.log})"
             self.start()
+            self.killed_itself = True
 
     def _answers(self) -> bool:
         return is_healthy(f"{self.pool.url}/healthz")
@@ -46,6 +51,7 @@ class ForkedPool:
         """Wait until it has killed itself, so long at most."""
         assert self._process is not None
         self._process.join(seconds)
+        self.killed_itself = self.killed_itself or self._process.exitcode == -signal.SIGKILL
 
     def kill(self) -> None:
         """kill -9, if it did not do that itself."""

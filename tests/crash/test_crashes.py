@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -21,7 +22,7 @@ from labpool.settings import complete_catalogue, load_pool_file
 
 from tests.crash.acknowledged import Acknowledged, Asked
 from tests.crash.crowd import PEOPLE, Callers, Person
-from tests.crash.failpoints import Failpoint
+from tests.crash.failpoints import Decision, Failpoint, Where
 from tests.crash.forked_pool import ForkedPool
 from tests.crash.soundness import MOST_GPUS, MOST_QUEUED, check
 from tests.ports import free_ports
@@ -37,6 +38,9 @@ SEED = "LABPOOL_CRASH_SEED"
 """Environment variable: what all that is drawn is drawn from, to play a failed test again."""
 AT_ONCE = 3
 LONGEST_SECONDS = 2.5
+SURE = tuple(Failpoint(where, Decision.LEASE) for where in Where)
+"""The first decision on a lease: all who ask come to it."""
+SURE_SECONDS = 60
 POOL_YAML = f"""
 engine: workstation
 flavours: {{demo-gpu: {{title: Demo GPU, gpu_memory_gib: 16}}}}
@@ -72,16 +76,22 @@ class Crashes:
     callers: Callers
     seed: str
     known: Acknowledged = field(default_factory=Acknowledged)
+    came_to: Counter[tuple[Where, Decision]] = field(default_factory=Counter)
+    """How often the pool killed itself where."""
 
     def round(self, number: int) -> None:
         """Start the pool, ask it for all sorts of things until it dies, and look what it left."""
         random = Random(f"{self.seed}/{number}")
         failpoint = Failpoint.drawn(random) if random.random() < 0.7 else None
         survives = LONGEST_SECONDS if failpoint else random.uniform(0, 1)
+        if number < len(SURE):  # whatever is drawn, these are come to
+            failpoint, survives = SURE[number], SURE_SECONDS
         said = f"round {number} of {SEED}={self.seed}, killed {failpoint or f'after {survives:.2f} s'}"
         try:
             self.pool.start(failpoint)
             self._crowd(f"{self.seed}/{number}", survives)
+            if failpoint and self.pool.killed_itself:
+                self.came_to[failpoint.where, failpoint.decision] += 1
             pool = self.pool.pool
             check(pool.database, pool.place().audit_heads, self._setting(), self.known)
         except Exception as error:
@@ -147,9 +157,12 @@ def test_killed_pool_keeps_what_it_answered_and_leaves_nothing_half_done(crashes
     for number in range(20):
         crashes.round(number)
     assert crashes.known.events, "nothing was done in all that time"
+    assert {where for where, _ in crashes.came_to} == {*Where}, crashes.came_to
+    assert crashes.came_to.total() > len(SURE), "no failpoint that was drawn was come to"
 
 
 @pytest.mark.soak
 def test_pool_killed_a_thousand_times_keeps_what_it_answered(crashes: Crashes):
     for number in range(1000):
         crashes.round(number)
+    assert {*crashes.came_to} == {(where, decision) for where in Where for decision in Decision}

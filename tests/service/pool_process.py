@@ -51,7 +51,12 @@ class PoolProcess:
         self.wait_for_answer()
 
     def wait_for_answer(self) -> None:
-        wait_until(lambda: is_healthy(f"{self.url}/healthz"), f"the pool's answer (log: {self.log})", 120)
+        answers = f"{self.url}/healthz"
+        wait_until(lambda: self._has_ended() or is_healthy(answers), f"the pool's answer (log: {self.log})", 300)
+        assert not self._has_ended(), f"the pool ended by itself (log: {self.log})"
+
+    def _has_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
 
     @property
     def log(self) -> Path:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from labpool.log_lines import JsonLines
 from labpool.service.head_keeper import EVERY
 
 from tests.postgres import RunningPostgres, running_postgres
@@ -33,8 +36,9 @@ def lab(own_postgres: RunningPostgres, tmp_path: Path) -> Iterator[Lab]:
 
 @pytest.mark.hub
 def test_nothing_acknowledged_is_lost_while_the_database_is_away_and_errors_say_what_is_wrong(
-    lab: Lab, own_postgres: RunningPostgres
+    lab: Lab, own_postgres: RunningPostgres, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level(logging.INFO)
     running = lab.running("ada", "gpu-4")
     lab.start("bert")
     waiting = lab.ticket_of("bert")
@@ -50,6 +54,9 @@ def test_nothing_acknowledged_is_lost_while_the_database_is_away_and_errors_say_
     assert len(lab.pids(running)) == 1
     lab.stop("ada")
     assert lab.until_ready("bert").id == waiting.id
+    told = "\n".join(JsonLines().format(each) for each in caplog.records if each.name.startswith("labpool"))
+    assert "database_unavailable" in told or "can't be used now" in told
+    assert re.search(r"\b(ada|bert)\b", told) is None
 
 
 @pytest.mark.hub

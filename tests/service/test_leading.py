@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
 from labpool.domain.leases import Lease
-from labpool.store import Store, connect, leadership
+from labpool.service import leading as service_leading
+from labpool.service.leading import Leading
+from labpool.service.reconciler import Reconciler
+from labpool.store import Leadership, Seat, Store, connect, leadership
+from sqlalchemy.engine import Connection
 
 from tests.ports import free_ports
 from tests.postgres import RunningPostgres
@@ -93,6 +99,45 @@ def test_leader_that_is_told_to_stop_is_followed_at_once(two: Two, database_url:
     engine.dispose()
     other.send(signal.SIGCONT)
     wait_until(other.leads, "the other one's lead")
+
+
+class Asked(Leadership):
+    """Stands in for a database: gives the lead at once, and counts the signs of life."""
+
+    signs_of_life = 0
+
+    def seek(self) -> Seat:
+        self.signs_of_life += 1
+        return Seat(True, "this one")
+
+    def check(self, connection: Connection) -> None:
+        """It leads."""
+
+    def give_up(self) -> None:
+        """Nobody follows."""
+
+
+class SlowToBegin:
+    """Stands in for a reconciler: is not done with its beginning before the pool has given three signs of life."""
+
+    def __init__(self, part: Asked) -> None:
+        self._part = part
+
+    async def begin(self) -> None:
+        while self._part.signs_of_life < 3:
+            await asyncio.sleep(0)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_leader_shows_that_it_lives_also_while_it_begins(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(service_leading, "_SEEK_SECONDS", 0.001)
+    part = Asked()
+    leading = Leading(part, cast(Reconciler, SlowToBegin(part)), (), end=lambda: None)
+    await asyncio.wait_for(leading.start(), 30)
+    assert leading.leads
+    await leading.stop()
 
 
 @pytest.mark.postgresql

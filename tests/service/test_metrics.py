@@ -15,6 +15,7 @@ from labpool.service.metrics.described import METRICS
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.ports import free_ports
 from tests.real_hub import REPOSITORY, wait_until
 from tests.service.lab import Lab
 from tests.service.receivers import Hook, Mailbox
@@ -90,6 +91,21 @@ def test_how_long_somebody_waited_is_counted_at_the_grant(lab: Lab, new_user: Ne
 def test_how_fresh_the_pools_look_is(lab: Lab):
     wait_until(lambda: of(read(lab.pool), "labpool_hub_answers") == 1, "an answer of the hub")
     assert of(read(lab.pool), "labpool_reconcile_lag_seconds") < 30
+
+
+def test_who_leads_and_a_stand_by_answers_too(lab: Lab):
+    (port,) = free_ports(1)
+    other = RunningPool(lab.pool.folder, port, lab.hub.api_url, lab.pool.pool_yaml, lab.pool.database)
+    other.start()
+    try:
+        stands_by = read(other)
+        assert of(read(lab.pool), "labpool_leader") == 1
+        assert of(stands_by, "labpool_leader") == 0
+        assert of(stands_by, "labpool_decision_seconds_count") == 0
+        assert "labpool_tickets" not in {name for name, _ in stands_by}
+        assert scrape(other, "nobody's").status_code == 401
+    finally:
+        other.stop()
 
 
 def test_notices_by_way_and_outcome(lab_with_mail: Lab, box: Mailbox, hook: Hook, new_user: NewUser):

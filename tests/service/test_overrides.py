@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from labpool.service.file_keeper import FileKeeper
 
 from tests.real_hub import wait_until
 from tests.service.admin import AdminDesk
@@ -114,8 +115,21 @@ def test_broken_file_is_told_by_reload_and_changes_nothing(lab: Lab, desk: Admin
     good = desk.call("POST", "/reload").json()
     (lab.pool.folder / "pool.yaml").write_text(POOL_YAML.replace("title: Vision group", "titel: Vision group"))
     broken = desk.call("POST", "/reload").json()
+    in_force = f"test-admin: pool.yaml, sha256 {good['sha256']}"
+    assert desk.said("reloaded")[-2:] == [in_force, f"{in_force}; the file is broken now and was not taken"]
     assert (good["valid"], broken["valid"], broken["sha256"]) == (True, False, good["sha256"])
     assert "titel" in broken["errors"]
+
+
+def test_trail_tells_which_file_is_in_force_whoever_changed_it(lab: Lab, desk: AdminDesk):
+    keeper = FileKeeper(lab.pool.parts.desk, lab.pool.parts.pool_file)
+    before = len(desk.said("rules_in_force"))
+    for gpus in (4, 4, 3, 3):
+        (lab.pool.folder / "pool.yaml").write_text(POOL_YAML.replace("gpus: 4, servers", f"gpus: {gpus}, servers"))
+        lab.pool.call(keeper.note_changed())
+    first, second = desk.said("rules_in_force")[before:]
+    digest = desk.call("POST", "/reload").json()["sha256"]
+    assert second == f"file: pool.yaml, sha256 {digest}" != first
 
 
 def test_overrides_outlive_the_pool(lab: Lab, desk: AdminDesk, new_user: NewUser):

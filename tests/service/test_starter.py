@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 from labpool.domain.tickets import END_REASONS, State, Ticket
-from labpool.hub_api import HubClient
+from labpool.hub_api import HubClient, HubUnavailable
 from labpool.service import starter as starting
 from labpool.service.desk import Desk
 from labpool.service.starter import Starter
@@ -90,6 +90,21 @@ async def test_tries_that_end_while_another_is_written_are_written_together_and_
         await asyncio.sleep(0)
     first, *others = ["t0", "t1", "t2", "t3"]
     assert desk.written == ([{first}, {*others}] if not fails else [{*others}])
+
+
+class FailingHub(HubClient):
+    """Fails at every start, and says for whom."""
+
+    async def start(self, user: str, name: str, options: Mapping[str, object]) -> None:
+        raise HubUnavailable(f"the hub answered 502: no route to the server of {user}")
+
+
+async def test_log_of_a_start_that_the_hub_could_not_be_asked_for_names_nobody(caplog: pytest.LogCaptureFixture):
+    starter, over = Starter(FailingHub("http://127.0.0.1:1", "no-token")), asyncio.Event()
+    starter.start(TICKET, cast(Desk, LeasedDesk()), over.set)
+    await asyncio.wait_for(over.wait(), 5)
+    assert "no route to the server of its user" in caplog.text
+    assert TICKET.user not in caplog.text
 
 
 def test_granted_ticket_may_end_with_each_reason_that_makes_further_tries_useless():

@@ -17,6 +17,7 @@ from labpool.client import PoolClient, PoolUnavailable, SyncPoolClient
 from labpool.hub_signin import SignedIn
 from labpool.service.callers import Caller, TheSpawner, from_store, to_store
 from labpool.store import Answer, Entry, Inbox, NotLeading, connect, leadership, migrate
+from sqlalchemy.exc import OperationalError
 
 from tests.real_hub import wait_until
 from tests.service.lab import Lab
@@ -47,6 +48,23 @@ def answered(pool: PoolProcess, answer: httpx.Response) -> httpx.Response:
 
     wait_until(is_there, "the leader's answer")
     return found[-1]
+
+
+def stall(leader: PoolProcess, url: str) -> None:
+    """Stop it where it is in no transaction, or nobody could write."""
+    engine = connect(url)
+
+    def writable() -> bool:
+        leader.send(signal.SIGSTOP)
+        try:
+            with engine.begin():
+                return True
+        except OperationalError:
+            leader.send(signal.SIGCONT)
+            return False
+
+    wait_until(writable, "a stop in between transactions", 60)
+    engine.dispose()
 
 
 def put(lab: Lab, caller: Caller, method: str, path: str, body: str = "", age: timedelta = timedelta(0)) -> str:
@@ -119,6 +137,18 @@ def test_without_a_leader_a_request_is_queued_and_carried_out_once_by_the_next(t
     wait_until(lambda: look(other, queued).status_code == 200, "the next leader's answer")
     assert look(other, queued).json() == other.ask("ada").json()
     assert len(leases_in(database_url)) == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_answer_does_not_wait_for_a_leader_that_stalls(two: Two, database_url: str):
+    leader, other = two
+    stall(leader, database_url)
+    queued = other.ask("ada")
+    assert (queued.status_code, queued.json()["outcome"]) == (202, "queued")
+    assert f"process {leader.process.pid}" in other.get("/healthz").json()["leader"]  # it stalls still, and leads
+    leader.send(signal.SIGCONT)
+    wait_until(lambda: look(other, queued).status_code == 200, "the leader's answer")
 
 
 @pytest.mark.long

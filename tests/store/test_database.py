@@ -20,12 +20,15 @@ from labpool.store import (
     name_of,
     read_past,
 )
-from sqlalchemy import text
+from labpool.store.sqlite import READS_ONLY
+from sqlalchemy import Engine, text
 
 from tests.postgres import RunningPostgres, running_postgres
 from tests.store.test_store import NOW, TICKET
 
 SECRET = "not-to-be-told"
+_FULL = 2
+"""What SQLite answers for synchronous=FULL."""
 
 
 @pytest.mark.parametrize(
@@ -173,3 +176,11 @@ def test_damaged_file_is_told(tmp_path: Path):
     path.write_bytes(content)
     with pytest.raises(UnreadableStore, match=r"damaged|malformed"):
         check_store(sqlite_url(path))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("reads_only", [True, False])
+def test_what_is_committed_outlives_a_power_cut(engine: Engine, reads_only: bool):
+    with engine.execution_options(**{READS_ONLY: reads_only}).begin() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == _FULL

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from labpool.settings import Place, pool_database
-from labpool.store import name_of, restore_backup, write_backup
+from labpool.store import name_of, note_restored, restore_backup, write_backup
 
 database = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Back the pool's store up and restore it: see docs/database.md."
@@ -47,6 +48,7 @@ def restore(
     """
     url = _url()
     restore_backup(url, file, replace)
+    note_restored(url, file, datetime.now(timezone.utc))
     text = f"{name_of(url)} is as it was in {file}. At its start the pool ends what runs without a lease."
     typer.echo(_as_json(file, url) if as_json else text)
 

@@ -136,7 +136,7 @@ class HubClient:
         try:
             page = _PAGE.validate_json(answer)
         except ValidationError as error:
-            raise HubUnavailable(f"the hub's list of users has an unknown form: {error}") from error
+            raise HubUnavailable(f"the hub's list of users has an unknown form: {_unfit(error)}") from None
         if isinstance(page, list):
             return page, None
         return page.items, page.pagination.next.offset if page.pagination.next else None
@@ -170,6 +170,11 @@ def _refused_or_unavailable(response: aiohttp.ClientResponse, answer: bytes) -> 
     if led_elsewhere or response.status in {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}:
         return HubUnavailable(f"the hub answered {response.status}: {message}")
     return HubRefused(response.status, message, response.headers.get("Labpool-Reason", ""))
+
+
+def _unfit(error: ValidationError) -> str:
+    """What is wrong with an answer, without what it says of people."""
+    return "; ".join(sorted({each["msg"] for each in error.errors(include_input=False)}))
 
 
 def _object(answer: bytes) -> Mapping[str, object]:

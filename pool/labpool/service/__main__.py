@@ -28,6 +28,7 @@ from labpool.service.app import PREFIX, make_app
 from labpool.service.changed_estimates import ChangedEstimates
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
+from labpool.service.file_keeper import FileKeeper
 from labpool.service.first_estimates import FirstEstimates
 from labpool.service.head_keeper import HeadKeeper
 from labpool.service.leading import Activity, Leading
@@ -105,6 +106,7 @@ async def _parts(place: Place, ports: Ports, watched: WatchedPoolFile, engine: E
         place.secret("ticket_key").encode(),
     )
     activities: list[Activity] = [post, Nearing(desk), FirstEstimates(desk), ChangedEstimates(desk), heads]
+    activities.append(FileKeeper(desk, watched))
     if engine.line is not None:
         activities.append(LineKeeper(desk, engine.line, reconciler.look_soon))
     leading = Leading(part, reconciler, activities, end=lambda: signal.raise_signal(signal.SIGTERM))

@@ -58,9 +58,9 @@ class Leading:
     async def start(self) -> None:
         """Lead where nobody does, else stand by; from now on until `stop`."""
         await self._seek()
+        self._tasks.append(asyncio.create_task(self._keep_seeking()))  # also while it begins, or it would be replaced
         if self._seat.leads:
             await self._begun.wait()
-        self._tasks.append(asyncio.create_task(self._keep_seeking()))
 
     async def stop(self) -> None:
         """Stop deciding, and let another one lead at once."""

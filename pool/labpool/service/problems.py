@@ -45,13 +45,17 @@ def install_problems(app: FastAPI, signin: HubSignin) -> None:
 
     async def answer_unexpected(request: Request, error: Exception) -> Response:
         refusal = _unexpected()
-        route = getattr(request.scope.get("route"), "path", "")  # not the path itself, which may name a person
-        _LOG.error("failed inside", extra={"refusal": refusal.id, "route": route}, exc_info=error)
+        _LOG.error("failed inside", extra={"refusal": refusal.id, "route": route_of(request)}, exc_info=error)
         return signin.refuse(request, refusal)
 
     for kind in (Rejected, NotNow, NoSuchTicket, RequestValidationError, Unstorable, HTTPException):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(Exception, answer_unexpected)
+
+
+def route_of(request: Request) -> str:
+    """What the log calls the address of a request: its route, for the path itself may name a person."""
+    return getattr(request.scope.get("route"), "path", "")
 
 
 def as_problem(refused: Refused) -> Refusal:

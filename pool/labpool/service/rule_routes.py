@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, status
 
 from labpool.api_models import OverrideAsked, OverrideView, Problem, ReloadView
 from labpool.service.access import Admin, ThePool
+from labpool.service.file_keeper import note_file
 from labpool.service.overriding import end_override, override, override_view
 
 _LOG = logging.getLogger(__name__)
@@ -58,4 +59,5 @@ async def reload(user: Admin, pool: ThePool) -> ReloadView:
     await pool.reconciler.look()
     watched = pool.pool_file
     in_use = watched.current(_LOG)
+    await note_file(pool.desk, user.name, "reloaded", in_use, watched.errors)
     return ReloadView(path=str(in_use.path), sha256=in_use.sha256, valid=not watched.errors, errors=watched.errors)

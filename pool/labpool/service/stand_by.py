@@ -14,7 +14,8 @@ from labpool.service.viewing import PREFIX
 
 _RETRY_SECONDS = 2
 health = APIRouter(tags=["health"])
-_ALWAYS = (*(f"{PREFIX}/{path}" for path in ("healthz", "readyz", "openapi.json", "static/")), f"{TAKEN_DOWN}/")
+_OWN = ("healthz", "readyz", "metrics", "openapi.json", "static/")
+_ALWAYS = (*(f"{PREFIX}/{path}" for path in _OWN), f"{TAKEN_DOWN}/")
 
 
 class StandBy:

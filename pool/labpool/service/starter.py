@@ -98,7 +98,8 @@ class Starter:
             outcome = "the hub starts it"
         except HubUnavailable as error:
             # Not the server's fault, so it costs no try.
-            _LOG.warning("the hub can't be asked to start a server: %s", error, extra={"ticket": ticket.id})
+            said = unnamed(error, ticket)
+            _LOG.warning("the hub can't be asked to start a server: %s", said, extra={"ticket": ticket.id})
             return
         except HubRefused as error:
             outcome = str(error)

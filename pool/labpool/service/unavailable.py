@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from labpool.hub_signin import HubSignin, Refusal
 from labpool.service.leading import Leading
+from labpool.service.problems import route_of
 from labpool.service.stand_by import stands_by
 from labpool.service.turns import PATIENCE_SECONDS, NoTurn
 from labpool.store import NotLeading, StoreFull, StoreUnavailable
@@ -24,7 +25,7 @@ def install_unavailable(app: FastAPI, signin: HubSignin, leading: Leading) -> No
 
     async def answer(request: Request, error: Exception) -> Response:
         refusal = _refusal(error)
-        _LOG.error("%s", error, extra={"refusal": refusal.id, "path": request.url.path})
+        _LOG.error("%s", error, extra={"refusal": refusal.id, "route": route_of(request)})
         return signin.refuse(request, refusal)
 
     async def answer_replaced(request: Request, error: Exception) -> Response:

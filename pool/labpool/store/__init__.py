@@ -2,7 +2,7 @@
 
 from labpool.store.audit_check import Head, head_line
 from labpool.store.backup_errors import BackupFailed
-from labpool.store.backups import restore_backup, write_backup
+from labpool.store.backups import note_restored, restore_backup, write_backup
 from labpool.store.database import connect, migrate, name_of
 from labpool.store.erasing import Erased
 from labpool.store.errors import StoreFull, StoreUnavailable, Unstorable, UnusableDatabase
@@ -62,6 +62,7 @@ __all__ = [
     "leadership",
     "migrate",
     "name_of",
+    "note_restored",
     "read_past",
     "restore_backup",
     "write_backup",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, select
@@ -14,10 +16,15 @@ from sqlalchemy.orm import Session
 
 from labpool.store import postgresql_backups, sqlite_backups
 from labpool.store.backup_errors import BackupFailed
-from labpool.store.database import connect, name_of
+from labpool.store.database import connect, migrate, name_of
 from labpool.store.errors import first_line
 from labpool.store.models import TicketRow
+from labpool.store.records import AuditEntry
 from labpool.store.sqlite import READS_ONLY
+from labpool.store.store import Store
+
+_OPERATOR = "operator"
+"""Who uses the command on the pool's machine, as the hub calls them."""
 
 
 def write_backup(url: str, target: Path) -> None:
@@ -60,6 +67,22 @@ def restore_backup(url: str, source: Path, replace: bool = False) -> None:
             f"{name_of(engine.url)} can't be opened: {first_line(error)}. Expected a database of the pool's own; see "
             "that it runs and that LABPOOL_DATABASE names it."
         ) from error
+
+
+def note_restored(url: str, source: Path, at: datetime) -> None:
+    """Bring a restored store up to date, and tell in its audit trail of the restore: rows after the backup are gone.
+
+    Raises:
+        UnusableDatabase: it can't be brought up to date.
+    """
+    engine = connect(url)
+    try:
+        migrate(engine)
+        detail = f"from a backup with the sha256 {hashlib.sha256(source.read_bytes()).hexdigest()}"
+        with Store(engine).transaction() as change:
+            change.audit(AuditEntry(at, _OPERATOR, "restored", None, detail))
+    finally:
+        engine.dispose()
 
 
 def _refuse_to_replace(engine: Engine) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from psycopg import Error
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
@@ -59,11 +60,22 @@ def postgresql_engine(url: URL) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         connect_args=_CONNECTION,
         isolation_level="READ COMMITTED",
+        hide_parameters=True,  # they name people, and errors are logged
     )
+    event.listen(engine, "handle_error", _leave_values_out)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", partial(_try_out, engine.dialect))
     return engine
+
+
+def _leave_values_out(failure: ExceptionContext) -> None:
+    """Keep what the server says went wrong, not its details: these tell a row's values, and so may name a person."""
+    said = failure.original_exception.diag.message_primary if isinstance(failure.original_exception, Error) else None
+    if said is not None:
+        failure.original_exception.args = (said,)
+        if failure.sqlalchemy_exception is not None:
+            failure.sqlalchemy_exception.args = (f"({type(failure.original_exception).__name__}) {said}",)
 
 
 def _note_use(connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:

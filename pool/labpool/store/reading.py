@@ -68,7 +68,7 @@ def _only_read(engine: Engine) -> Engine:
             f"{path}: no such file. Expected the store of a pool that has run; name its data folder with --data or "
             "LABPOOL_DATA, as `make hub` prints it."
         )
-    reader = create_engine(engine.url, creator=lambda: _open(path), poolclass=NullPool)
+    reader = create_engine(engine.url, creator=lambda: _open(path), poolclass=NullPool, hide_parameters=True)
     event.listen(reader, "begin", begin)
     return reader
 

@@ -21,6 +21,7 @@ class Part(str, Enum):
     POOL = "pool"
     PLANNER = "planner"
     ENGINE = "engine"
+    FILE = "file"
 
 
 class Acts(NamedTuple):

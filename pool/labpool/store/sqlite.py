@@ -19,7 +19,7 @@ def sqlite_engine(url: URL) -> Engine:
     It takes the write lock at the beginning of each transaction that may write: two writers wait for each other, none
     fails later.
     """
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)  # which name people, and errors are logged
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", begin)
     return engine

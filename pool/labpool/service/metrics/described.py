@@ -63,6 +63,13 @@ LAG = Described(
     (),
     "Time since leases were last compared with what runs; past a few times queue.reconcile_seconds something is wrong.",
 )
+LEADER = Described(
+    "labpool_leader",
+    Kind.GAUGE,
+    (),
+    "1 where this process decides, 0 where it stands by, which then shows no other gauges. Over all of a pool's "
+    "processes the sum is 1.",
+)
 HUB = Described("labpool_hub_answers", Kind.GAUGE, (), "1 where the hub answered at the last look, else 0.")
 NOTICES = Described(
     "labpool_notices_total",
@@ -76,5 +83,6 @@ FAILED_TRIES = Described(
 NOTICES_WAITING = Described("labpool_notices_waiting", Kind.GAUGE, ("way",), "Notices that are still to be sent.")
 
 METRICS = (
-    TICKETS, WAITING, WAIT, LEASES, DEVICES, PROMISES, DECISION, LAG, HUB, NOTICES, FAILED_TRIES, NOTICES_WAITING,
+    TICKETS, WAITING, WAIT, LEASES, DEVICES, PROMISES, DECISION, LEADER, LAG, HUB, NOTICES, FAILED_TRIES,
+    NOTICES_WAITING,
 )  # fmt: skip

@@ -21,6 +21,7 @@ from labpool.service.metrics.described import (
     DEVICES,
     HUB,
     LAG,
+    LEADER,
     LEASES,
     MOST_EXAMINED,
     NOTICES_WAITING,
@@ -40,15 +41,12 @@ _Counted: TypeAlias = Counter[tuple[str, ...]]
 
 
 async def exposition(pool: Parts) -> bytes:
-    """All metrics in Prometheus' text format."""
-
-    def read(view: Transaction) -> bytes:
-        gauges = _Once(_standing(view, pool))
-        registry = CollectorRegistry()
-        registry.register(gauges)
-        return generate_latest(pool.desk.counts.registry) + generate_latest(registry)
-
-    return await pool.desk.view(read)
+    """All metrics in Prometheus' text format; of a pool that stands by, what needs no look into the store."""
+    leads = pool.leading.leads
+    families = await pool.desk.view(lambda view: tuple(_standing(view, pool))) if leads else ()
+    registry = CollectorRegistry()
+    registry.register(_Once((_gauge(LEADER, {(): float(leads)}), *families)))
+    return generate_latest(pool.desk.counts.registry) + generate_latest(registry)
 
 
 class _Once(Collector):
