@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import Enum
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, nsmallest
 
 from labpool.domain.alarms import looks_at, note_who_can_pay_when, oldest_unpromised
 from labpool.domain.displacing import make_room
@@ -206,11 +206,14 @@ class Decision:
                 self._improve(looks - len(next_ones))
 
     def _next_in_line(self) -> list[str]:
-        """Who holds a place soon where something came free, first come first."""
+        """Who holds a place soon where something came free, or whose user or project holds less; first come first."""
         outlook, tickets = self.outlook, self.line.tickets
         names = {name for flavour in outlook.stirred.nodes for _, name in outlook.by_start[flavour][:_NEXT]}
-        own = (name for name in self._freed() if name in outlook.slots)
-        names.update(sorted(own, key=lambda name: outlook.slots[name].start)[:_NEXT])
+        # all those may be of projects that hold as much as they may
+        of_projects = (name for each in outlook.stirred.projects for name in self.line.names_of_project(each))
+        for freed in (self._freed(), of_projects):
+            own = (name for name in freed if name in outlook.slots)
+            names.update(nsmallest(_NEXT, own, key=lambda name: (outlook.slots[name].start, name)))
         return sorted(names, key=lambda name: (tickets[name].priority.rank, tickets[name].in_line_since, name))
 
     def _improve_one(self, name: str) -> bool:
