@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from labpool.domain.planner import Planner, plan
 from labpool.domain.plans import BreakCause, BrokenPromise
 from labpool.domain.tickets import Priority
@@ -65,3 +66,21 @@ def test_of_what_is_free_the_higher_class_takes_first_and_scavengers_last():
         world = follow(world, plan(world, at(0)), at(0))
         order += [held.ticket for held in world.leases]
     assert order == ["lab", "batch", "scavenger"]
+
+
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("c", "b", "a")])
+def test_of_places_for_one_time_the_higher_class_then_the_first_in_line_starts_first(names: tuple[str, ...]):
+    first, second, night = names
+    asked = (ticket(first, user="eve", asked=0.1), ticket(second, user="mia", asked=0.2), ticket(night))
+    tickets = (*asked[:2], replace(asked[2], priority=Priority.BATCH))
+    devices = ("n1-0", "n1-1", "n1-2")
+    world = World(inventory({"n1": 3}), catalogue(gpus=8), tickets, (lease("busy", *devices, until=5),))
+    planner = Planner()
+    world = follow(world, planner.plan(world, at(0.3)), at(0.3))
+    assert set(starts(planner.plan(world, at(0.4))).values()) == {at(5) + MARGIN}
+    decided = planner.plan(end(world, "busy"), at(5) + MARGIN)
+    assert [(grant.ticket, grant.devices) for grant in decided.grants] == [
+        (first, ("n1-0",)),
+        (second, ("n1-1",)),
+        (night, ("n1-2",)),
+    ]

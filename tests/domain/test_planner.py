@@ -70,6 +70,20 @@ def test_an_early_end_moves_the_queue_forward_and_no_promise_backward():
     assert not decided.promises
 
 
+def test_an_early_end_starts_the_projects_own_next_ticket_however_many_other_projects_wait():
+    names = [f"project-{number}" for number in range(30)]
+    pool, rules = inventory(dict.fromkeys(names, 1)), catalogue(dict.fromkeys(names, (1, 0)))
+    tickets = tuple(ticket(f"next-{name}", user=name, project=name) for name in names)
+    held = tuple(lease(f"held-{name}", f"{name}-0", user=f"of-{name}", project=name) for name in names)
+    world = World(pool, rules, tickets, held)
+    world = follow(world, plan(world, at(0.1)), at(0.1))
+    for name in (names[0], names[-1]):
+        planner = Planner()
+        planner.plan(world, at(0.2))
+        decided = planner.plan(end(world, f"held-{name}"), at(1))
+        assert [grant.ticket for grant in decided.grants] == [f"next-{name}"]
+
+
 def test_what_frees_early_goes_to_the_least_work_that_delays_nobody():
     tickets = (ticket("long"), ticket("short", user="eve", hours=1, asked=0.1))
     world = World(ONE, catalogue(), tickets, (lease("busy", "n1-0", until=5),))

@@ -11,7 +11,7 @@ from labpool.domain.timeline import FOREVER
 
 def looks_at(outlook: Outlook) -> datetime | None:
     """The first time at which somebody could start, ask, or be promised something; None where nobody waits for any."""
-    slots = (starts[0][0] for starts in outlook.by_start.values() if starts)
+    slots = (planned[0].start for planned in outlook.by_start.values() if planned)
     fallbacks = (slot.start for slot in outlook.schedule.fallbacks.slots.values())
     waited = (since + outlook.world.catalogue.queue.unpromised for since, _ in oldest_unpromised(outlook))
     turns = outlook.world.turns(outlook.now) if outlook.line.tickets else ()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import Enum
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, nsmallest
+from itertools import chain
 
 from labpool.domain.alarms import looks_at, note_who_can_pay_when, oldest_unpromised
 from labpool.domain.displacing import make_room
 from labpool.domain.held import Stirred
+from labpool.domain.line import Planned
 from labpool.domain.needs import flavour_key
 from labpool.domain.outlook import WEAKEST, Outlook
 from labpool.domain.owners import Owners
@@ -206,11 +208,15 @@ class Decision:
                 self._improve(looks - len(next_ones))
 
     def _next_in_line(self) -> list[str]:
-        """Who holds a place soon where something came free, first come first."""
+        """Who holds a place soon where something came free, or whose user or project holds less; first come first."""
         outlook, tickets = self.outlook, self.line.tickets
-        names = {name for flavour in outlook.stirred.nodes for _, name in outlook.by_start[flavour][:_NEXT]}
-        own = (name for name in self._freed() if name in outlook.slots)
-        names.update(sorted(own, key=lambda name: outlook.slots[name].start)[:_NEXT])
+        planned = (outlook.by_start[flavour][:_NEXT] for flavour in outlook.stirred.nodes)
+        names = {each.ticket for each in chain.from_iterable(planned)}
+        # all those may be of projects that hold as much as they may
+        of_projects = (name for each in outlook.stirred.projects for name in self.line.names_of_project(each))
+        for freed in (self._freed(), of_projects):
+            own = (Planned.of(tickets[name], outlook.slots[name].start) for name in freed if name in outlook.slots)
+            names.update(each.ticket for each in nsmallest(_NEXT, own))
         return sorted(names, key=lambda name: (tickets[name].priority.rank, tickets[name].in_line_since, name))
 
     def _improve_one(self, name: str) -> bool:

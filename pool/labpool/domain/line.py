@@ -6,12 +6,30 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from labpool.domain.tickets import Ticket
 
 Entry = tuple[timedelta, datetime, str]
 Bucket = tuple[int, str, int, str]
 """Class, profile, devices, user: tickets that are alike in these differ in nothing but their time."""
+
+
+class Planned(NamedTuple):
+    """A planned start. Of one time the higher class comes first, then who is in line longer.
+
+    Ids are random, so they decide nothing that anything else decides: a recorded pool has others in its replay.
+    """
+
+    start: datetime
+    rank: int
+    since: datetime
+    ticket: str
+
+    @classmethod
+    def of(cls, ticket: Ticket, start: datetime) -> Planned:
+        """The planned start of a ticket."""
+        return cls(start, ticket.priority.rank, ticket.in_line_since, ticket.id)
 
 
 @dataclass(slots=True)

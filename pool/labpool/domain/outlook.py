@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, takewhile
 
 from labpool.domain.differences import asked_alike, differences, lost_leases, rules_of
 from labpool.domain.due_starts import can_all_start
@@ -14,7 +15,7 @@ from labpool.domain.fallbacks import above_own, falls_back
 from labpool.domain.held import Held, Stirred
 from labpool.domain.keeping import Kept, keep
 from labpool.domain.leases import Lease, Place, Slot
-from labpool.domain.line import Line
+from labpool.domain.line import Line, Planned
 from labpool.domain.needs import Need
 from labpool.domain.schedule import Schedule
 from labpool.domain.tickets import Event, Priority, State, Ticket
@@ -47,7 +48,7 @@ class Outlook:
         self.line = Line.of(in_order)
         self.slots: dict[str, Slot] = {}
         self.ranks: dict[str, int] = {}
-        self.by_start: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
+        self.by_start: defaultdict[str, list[Planned]] = defaultdict(list)
         self.unpromised: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
         self.stored = {slot.ticket: slot for slot in world.slots if slot.ticket in self.line.tickets}
         self.kept = keep(world, in_order, self.stored, now)
@@ -68,7 +69,7 @@ class Outlook:
             ticket, stored = self.line.tickets[name], self.stored[name]
             as_it_was = name in kept.held_up or (place.start, place.end) == (stored.start, stored.end)
             self.slots[name] = stored if as_it_was else Slot(name, place.node, place.start, place.end)
-            self.by_start[ticket.flavour].append((self.slots[name].start, name))
+            self.by_start[ticket.flavour].append(Planned.of(ticket, self.slots[name].start))
             self.ranks[name] = WEAKEST if ticket.starts_by is None else ticket.priority.rank
             booked.append((self.schedule.needs.of(ticket), place, self.ranks[name]))
             if ticket.starts_by is None:
@@ -174,9 +175,9 @@ class Outlook:
         return can_all_start(due, self.schedule, self.held, self.world)
 
     def due(self) -> list[Slot]:
-        """Slots whose time has come, the earliest first."""
-        starts = (at for times in self.by_start.values() for at in times[: bisect_left(times, (self.now, "~"))])
-        return [self.slots[name] for _, name in sorted(starts)]
+        """Slots whose time has come, in the order in which they are planned."""
+        starts = (takewhile(lambda each: each.start <= self.now, planned) for planned in self.by_start.values())
+        return [self.slots[each.ticket] for each in sorted(chain.from_iterable(starts))]
 
     def ticket(self, name: str) -> Ticket:
         """An open ticket."""
@@ -189,7 +190,7 @@ class Outlook:
         self.displace(ticket.id)
         self.slots[ticket.id] = Slot(ticket.id, place.node, place.start, place.end)
         self.ranks[ticket.id] = rank
-        insort(self.by_start[ticket.flavour], (place.start, ticket.id))
+        insort(self.by_start[ticket.flavour], Planned.of(ticket, place.start))
         self.schedule.book(self.schedule.needs.of(ticket), place, rank)
 
     def displace(self, name: str) -> None:
@@ -199,7 +200,7 @@ class Outlook:
             del self.ranks[name]
             ticket = self.line.tickets[name]
             starts = self.by_start[ticket.flavour]
-            del starts[bisect_left(starts, (slot.start, name))]
+            del starts[bisect_left(starts, Planned.of(ticket, slot.start))]
             self.schedule.release(name)
             self._stir(ticket, [slot.node])
 

@@ -194,3 +194,13 @@ def test_devices_taken_back_are_free_when_their_server_was_told_to_stop():
 def test_stay_ends_just_when_it_was_recorded_to_end():
     recorded = replace(arrival(0, wall=2, run=1), ends_s=(HOUR + 7, 1.5 * HOUR))
     assert played(fifo, recorded).runs[0].end_s == HOUR + 7
+
+
+def test_who_stopped_while_devices_were_taken_back_does_not_come_back():
+    rules = catalogue({"vision": (0, 4), "speech": (4, 0)})
+    asked = [arrival(hour, gpus=4, wall=1, user="bert", project="speech") for hour in (1, 2 + 40 / 60)]
+    first, second = 75 * 60 + 30, 40 * 60 + 50  # the first time the pool was late by half a minute
+    ran = replace(arrival(0, gpus=4, wall=8, user="ada"), run_s=first + second)
+    trace = [replace(ran, ends_s=(HOUR + 14 * 60, 2 * HOUR + 54 * 60 + 50)), *asked]
+    stays = [run for run in played(plan, *trace, nodes={"n1": 4}, rules=rules).runs if run.arrival.user == "ada"]
+    assert [run.end_s for run in stays] == list(trace[0].ends_s)

@@ -33,7 +33,6 @@ BEGINNING = datetime(2000, 1, 3, tzinfo=timezone.utc)
 _ESTIMATES = 300
 """Of so many requests of a long trace an estimate is made: each costs as much as many decisions."""
 
-
 _IDLE = 100
 """So often a policy is asked again about an idle pool, at the renewals of budgets."""
 
@@ -168,7 +167,7 @@ class _Replay:
         taken, given = asked.state is State.RECLAIMING, lease.ends - lease.starts
         if not taken:
             self.lengths.observe(asked.user, asked.profile, asked.duration, self.now - lease.starts)
-        if taken and self.left[ticket] > given and asked.duration - given >= self.shortest:
+        if taken and self._goes_on(ticket, given) and asked.duration - given >= self.shortest:
             self.left[ticket] -= given  # as the pool counts; in the last minute the server saved and stopped
             falls_back = has_fallback(asked, self.slots, self.catalogue, self.now)
             self.tickets[ticket] = asked.requeued(self.now, asked.duration - given, falls_back)
@@ -177,6 +176,12 @@ class _Replay:
             self.since[ticket] = self.now
         else:
             self.over += 1
+
+    def _goes_on(self, ticket: str, given: timedelta) -> bool:
+        """Whether a run that used `given` has more to do. The pool may have taken back later what really ended now."""
+        left, asked = self.left[ticket] - given, self.asked[ticket]
+        last = [_moment(asked.submit_s) + timedelta(seconds=end) for end in asked.ends_s[-1:]]
+        return left > (self._grace if last == [self.now] else timedelta(0))
 
     @property
     def _grace(self) -> timedelta:
