@@ -52,7 +52,8 @@ class KeptDesk:
     def __init__(self, folder: Path) -> None:
         self.desk: Desk = Counter(folder).desk
         self.desk.hub_answers = True
-        self.queue, self.looks = QueueInMemory(), 0
+        self.queue, self.looks, self.granted = QueueInMemory(), 0, list[str]()
+        self.desk.granted = lambda tickets: self.granted.extend(ticket.id for ticket in tickets)
         self.keeper = LineKeeper(self.desk, self.queue, self._look)
 
     def _look(self) -> None:
@@ -79,9 +80,9 @@ def test_who_waits_is_shown_and_starts_when_the_engine_says_so(kept: KeptDesk):
         lease = await kept.desk.find_lease(ticket)
         assert lease is not None
         assert lease.devices == ("n2-0",)
-        assert kept.looks == 1
+        assert kept.granted == [ticket]
         await kept.keeper.turn()
-        assert kept.looks == 1  # nothing is new
+        assert kept.granted == [ticket]  # nothing is new
 
     asyncio.run(story())
 
@@ -134,6 +135,24 @@ def test_who_asks_is_answered_with_the_lease_if_the_engine_decides_within_a_mome
         keeping.cancel()
 
     asyncio.run(story())
+
+
+def test_one_whose_turn_comes_while_its_spawner_waits_is_known_for_one(kept: KeptDesk):
+    known = list[bool]()
+    kept.desk.granted = lambda tickets: known.extend(each.id in kept.desk.changes.askers for each in tickets)
+
+    async def story() -> None:
+        asking = asyncio.create_task(PatientAsking(kept.desk).ask(SERVER))
+        while not kept.desk.changes.askers:
+            await asyncio.sleep(0.01)
+        await kept.keeper.turn()
+        kept.queue.say(Verdict(kept.queue.shown[0], node="n1"))
+        await kept.keeper.turn()
+        assert isinstance(await asking, Holds)
+
+    asyncio.run(story())
+    assert known == [True]
+    assert kept.desk.changes.askers == set()
 
 
 def test_who_asks_is_not_kept_waiting_once_the_engine_says_no(kept: KeptDesk):

@@ -44,22 +44,26 @@ class PatientAsking:
         found = await self._desk.ask(asked)
         if not isinstance(found, Waits) or self._desk.verdicts() is None or self._waiting >= _PATIENT_AT_ONCE:
             return found
+        ticket, askers = found.ticket.id, self._desk.changes.askers
         self._waiting += 1
+        askers.add(ticket)
         try:
-            granted = await self._is_granted_soon(found.ticket.id)
+            await self._until_decided(ticket)
         finally:
             self._waiting -= 1
-        return await self._desk.ask(asked) if granted else found
+            askers.discard(ticket)
+        # what was granted while it was among them nobody else starts
+        return found if await self._desk.find_lease(ticket) is None else await self._desk.ask(asked)
 
-    async def _is_granted_soon(self, ticket: str) -> bool:
+    async def _until_decided(self, ticket: str) -> None:
+        """Return once it has got a lease, the engine has said why it has none, or a moment later."""
         clock = asyncio.get_running_loop().time
         until = clock() + _MOMENT
         while (left := until - clock()) > 0:
             count, verdicts = self._desk.changes.count, self._desk.verdicts()
             if await self._desk.find_lease(ticket) is not None:
-                return True
+                return
             verdict = verdicts.of.get(ticket) if verdicts else None
             if verdict is not None and verdict.why is not None:
-                return False
+                return
             await self._desk.changes.after(count, left)
-        return False
