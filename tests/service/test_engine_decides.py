@@ -37,9 +37,12 @@ class QueueInMemory:
         self.verdicts = Verdicts()
         self.changed: Callable[[], None] = lambda: None
         self.shown: tuple[str, ...] = ()
+        self.goes_on: asyncio.Event | None = None
 
     async def keep(self, look: Callable[[], Awaitable[World]]) -> None:
         self.shown = tuple(ticket.id for ticket in (await look()).line())
+        if self.goes_on is not None:
+            await self.goes_on.wait()
 
     def say(self, *verdicts: Verdict) -> None:
         self.verdicts = Verdicts({verdict.ticket: verdict for verdict in verdicts})
@@ -83,8 +86,24 @@ def test_who_waits_is_shown_and_starts_when_the_engine_says_so(kept: KeptDesk):
         assert kept.granted == [ticket]
         await kept.keeper.turn()
         assert kept.granted == [ticket]  # nothing is new
+        assert kept.looks == 0
 
     asyncio.run(story())
+
+
+def test_what_the_engine_decides_is_carried_out_while_the_line_is_kept(kept: KeptDesk):
+    async def story() -> None:
+        ticket = await kept.ask()
+        kept.queue.goes_on = asyncio.Event()
+        keeping = asyncio.create_task(kept.keeper.run())
+        while not kept.queue.shown:
+            await asyncio.sleep(0.01)
+        kept.queue.say(Verdict(ticket, node="n2"))
+        while await kept.desk.find_lease(ticket) is None:
+            await asyncio.sleep(0.01)
+        keeping.cancel()
+
+    asyncio.run(asyncio.wait_for(story(), 20))
 
 
 def test_what_the_engine_wants_back_is_taken_back_with_a_notice(kept: KeptDesk):
@@ -98,6 +117,7 @@ def test_what_the_engine_wants_back_is_taken_back_with_a_notice(kept: KeptDesk):
         found, lease = await kept.desk.find(ticket), await kept.desk.find_lease(ticket)
         assert found is not None
         assert found.state is State.RECLAIMING
+        assert kept.looks == 1
         assert lease is not None
         assert lease.ends == NOW + kept.desk.catalogue.queue.grace
         told = await kept.desk.view(lambda view: view.last_notice_of(ticket))
