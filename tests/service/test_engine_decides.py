@@ -16,6 +16,7 @@ from labpool.domain.tickets import State
 from labpool.domain.verdicts import Verdict, Verdicts
 from labpool.domain.world import World
 from labpool.hub_signin import SignedIn
+from labpool.service import engine_decides
 from labpool.service.asking import Holds, Waits
 from labpool.service.by_admin import let_start
 from labpool.service.desk import Desk
@@ -173,6 +174,37 @@ def test_one_whose_turn_comes_while_its_spawner_waits_is_known_for_one(kept: Kep
     asyncio.run(story())
     assert known == [True]
     assert kept.desk.changes.askers == set()
+
+
+def test_many_wait_for_an_engine_that_answers_and_one_at_a_time_for_one_that_does_not(
+    kept: KeptDesk, monkeypatch: pytest.MonkeyPatch
+):
+    patient = PatientAsking(kept.desk)
+
+    async def asked_at_once() -> int:
+        """How many of ten wait for the engine's word, which then comes."""
+        asking = [asyncio.create_task(patient.ask(SERVER.model_copy(update={"user": f"u{n}"}))) for n in range(10)]
+        while len(kept.desk.changes.askers) + sum(task.done() for task in asking) < len(asking):
+            await asyncio.sleep(0.01)
+        waiting = len(kept.desk.changes.askers)
+        await kept.keeper.turn()
+        kept.queue.say(*(Verdict(each, why=WaitReason.DEVICES) for each in kept.queue.shown))
+        await kept.keeper.turn()
+        await asyncio.gather(*asking)
+        kept.queue.say()
+        return waiting
+
+    async def story() -> None:
+        monkeypatch.setattr(engine_decides, "_MOMENT", 60.0)
+        many = await asked_at_once()
+        assert many > 4
+        monkeypatch.setattr(engine_decides, "_MOMENT", 0.0)
+        await patient.ask(SERVER)  # no word in time
+        monkeypatch.setattr(engine_decides, "_MOMENT", 60.0)
+        assert await asked_at_once() == 1
+        assert await asked_at_once() == many
+
+    asyncio.run(story())
 
 
 def test_who_asks_is_not_kept_waiting_once_the_engine_says_no(kept: KeptDesk):
