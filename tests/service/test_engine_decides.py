@@ -16,6 +16,7 @@ from labpool.domain.tickets import State
 from labpool.domain.verdicts import Verdict, Verdicts
 from labpool.domain.world import World
 from labpool.hub_signin import SignedIn
+from labpool.service import engine_decides
 from labpool.service.asking import Holds, Waits
 from labpool.service.by_admin import let_start
 from labpool.service.desk import Desk
@@ -37,9 +38,12 @@ class QueueInMemory:
         self.verdicts = Verdicts()
         self.changed: Callable[[], None] = lambda: None
         self.shown: tuple[str, ...] = ()
+        self.goes_on: asyncio.Event | None = None
 
     async def keep(self, look: Callable[[], Awaitable[World]]) -> None:
         self.shown = tuple(ticket.id for ticket in (await look()).line())
+        if self.goes_on is not None:
+            await self.goes_on.wait()
 
     def say(self, *verdicts: Verdict) -> None:
         self.verdicts = Verdicts({verdict.ticket: verdict for verdict in verdicts})
@@ -52,7 +56,8 @@ class KeptDesk:
     def __init__(self, folder: Path) -> None:
         self.desk: Desk = Counter(folder).desk
         self.desk.hub_answers = True
-        self.queue, self.looks = QueueInMemory(), 0
+        self.queue, self.looks, self.granted = QueueInMemory(), 0, list[str]()
+        self.desk.granted = lambda tickets: self.granted.extend(ticket.id for ticket in tickets)
         self.keeper = LineKeeper(self.desk, self.queue, self._look)
 
     def _look(self) -> None:
@@ -79,11 +84,27 @@ def test_who_waits_is_shown_and_starts_when_the_engine_says_so(kept: KeptDesk):
         lease = await kept.desk.find_lease(ticket)
         assert lease is not None
         assert lease.devices == ("n2-0",)
-        assert kept.looks == 1
+        assert kept.granted == [ticket]
         await kept.keeper.turn()
-        assert kept.looks == 1  # nothing is new
+        assert kept.granted == [ticket]  # nothing is new
+        assert kept.looks == 0
 
     asyncio.run(story())
+
+
+def test_what_the_engine_decides_is_carried_out_while_the_line_is_kept(kept: KeptDesk):
+    async def story() -> None:
+        ticket = await kept.ask()
+        kept.queue.goes_on = asyncio.Event()
+        keeping = asyncio.create_task(kept.keeper.run())
+        while not kept.queue.shown:
+            await asyncio.sleep(0.01)
+        kept.queue.say(Verdict(ticket, node="n2"))
+        while await kept.desk.find_lease(ticket) is None:
+            await asyncio.sleep(0.01)
+        keeping.cancel()
+
+    asyncio.run(asyncio.wait_for(story(), 20))
 
 
 def test_what_the_engine_wants_back_is_taken_back_with_a_notice(kept: KeptDesk):
@@ -97,6 +118,7 @@ def test_what_the_engine_wants_back_is_taken_back_with_a_notice(kept: KeptDesk):
         found, lease = await kept.desk.find(ticket), await kept.desk.find_lease(ticket)
         assert found is not None
         assert found.state is State.RECLAIMING
+        assert kept.looks == 1
         assert lease is not None
         assert lease.ends == NOW + kept.desk.catalogue.queue.grace
         told = await kept.desk.view(lambda view: view.last_notice_of(ticket))
@@ -132,6 +154,55 @@ def test_who_asks_is_answered_with_the_lease_if_the_engine_decides_within_a_mome
         kept.queue.say(Verdict(kept.queue.shown[0], node="n1"))
         assert isinstance(await asking, Holds)
         keeping.cancel()
+
+    asyncio.run(story())
+
+
+def test_one_whose_turn_comes_while_its_spawner_waits_is_known_for_one(kept: KeptDesk):
+    known = list[bool]()
+    kept.desk.granted = lambda tickets: known.extend(each.id in kept.desk.changes.askers for each in tickets)
+
+    async def story() -> None:
+        asking = asyncio.create_task(PatientAsking(kept.desk).ask(SERVER))
+        while not kept.desk.changes.askers:
+            await asyncio.sleep(0.01)
+        await kept.keeper.turn()
+        kept.queue.say(Verdict(kept.queue.shown[0], node="n1"))
+        await kept.keeper.turn()
+        assert isinstance(await asking, Holds)
+
+    asyncio.run(story())
+    assert known == [True]
+    assert kept.desk.changes.askers == set()
+
+
+def test_many_wait_for_an_engine_that_answers_and_one_at_a_time_for_one_that_does_not(
+    kept: KeptDesk, monkeypatch: pytest.MonkeyPatch
+):
+    patient = PatientAsking(kept.desk)
+
+    async def asked_at_once() -> int:
+        """How many of ten wait for the engine's word, which then comes."""
+        asking = [asyncio.create_task(patient.ask(SERVER.model_copy(update={"user": f"u{n}"}))) for n in range(10)]
+        while len(kept.desk.changes.askers) + sum(task.done() for task in asking) < len(asking):
+            await asyncio.sleep(0.01)
+        waiting = len(kept.desk.changes.askers)
+        await kept.keeper.turn()
+        kept.queue.say(*(Verdict(each, why=WaitReason.DEVICES) for each in kept.queue.shown))
+        await kept.keeper.turn()
+        await asyncio.gather(*asking)
+        kept.queue.say()
+        return waiting
+
+    async def story() -> None:
+        monkeypatch.setattr(engine_decides, "_MOMENT", 60.0)
+        many = await asked_at_once()
+        assert many > 4
+        monkeypatch.setattr(engine_decides, "_MOMENT", 0.0)
+        await patient.ask(SERVER)  # no word in time
+        monkeypatch.setattr(engine_decides, "_MOMENT", 60.0)
+        assert await asked_at_once() == 1
+        assert await asked_at_once() == many
 
     asyncio.run(story())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -35,8 +34,8 @@ from labpool.kueue.workloads import Workload, workload_of
 from labpool.settings import ClusterSettings, KueueSettings
 
 _AT_ONCE = 8
-_SOON, _SHARE = 0.03, 4.0
-"""Seconds until verdicts are made of what changed, and how many times as long as it takes if that is more."""
+_REST, _SHARE = 0.03, 4.0
+"""Seconds from verdicts to the next ones, and how many times as long as it takes to make them if that is more."""
 _MERGE = "application/merge-patch+json"
 _LOG = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ class Line:
         self._held_off: dict[str, datetime] = {}
         self._pause = timedelta(0)
         self._soon: asyncio.TimerHandle | None = None
-        self._took = 0.0
+        self._not_before = 0.0
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._refusals, self._refused_before = set[str](), frozenset[str]()
         self.verdicts = Verdicts(heard=False)
@@ -148,20 +147,21 @@ class Line:
         return {each.name: each for each in self._followed.objects.values() if each.pool == self._pool}
 
     def _seen(self) -> None:
-        """Make verdicts soon: changes come in swarms, and each time all are made anew."""
+        """Make verdicts at once, but not again and again: changes come in swarms, and each time all are made anew."""
         if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(max(_SOON, _SHARE * self._took), self._decide)
+            self._soon = asyncio.get_running_loop().call_at(self._not_before, self._decide)
 
     def _decide(self) -> None:
         """Make verdicts of what is there now, and tell if that changes anything."""
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        began = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         found = self._followed.objects.values()
         cohort = self._settings()[1].cohort
         verdicts = verdicts_of(found, self._pool, cohort, self._places.of, self._held_off, self._machines())
-        self._took = time.monotonic() - began
+        self._not_before = clock() + max(_REST, _SHARE * (clock() - began))
         if verdicts != self.verdicts:
             self.verdicts = verdicts
             self.changed()

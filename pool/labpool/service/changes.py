@@ -16,6 +16,8 @@ class Changes:
         self._count = 0
         self._changed = asyncio.Event()
         self.turns = WatchTurns()
+        self.askers = set[str]()
+        """Tickets for which a spawner still waits, so that it starts by itself with what they are granted."""
 
     @property
     def count(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -58,6 +58,7 @@ class Desk:
         self.found = setting
         self.clock, self.changes = clock, changes
         self.verdicts: Callable[[], Verdicts | None] = lambda: None  # set where an engine has a queue of its own
+        self.granted: Callable[[Sequence[Ticket]], None] = lambda _: None  # told whose turn came, but for who asked
         self.looks_at: datetime | None = None
         self.hub_answers = False
         self._looked_at: datetime | None = None
@@ -146,8 +147,7 @@ class Desk:
         """
 
         def use(change: Transaction) -> None:
-            ticket = self.get(change, ticket_id)
-            lease = change.lease_of(ticket_id)
+            ticket, lease = self.get(change, ticket_id), change.lease_of(ticket_id)
             if lease is not None and lease.stopping_since is not None:
                 raise NotNow("This server is being stopped, so using it claims nothing any more.")
             if ticket.state is State.GRANTED:
@@ -173,17 +173,18 @@ class Desk:
             NoTurn: it is so slow that this was not begun.
         """
 
-        def run() -> tuple[Done, frozenset[str]]:
+        def run() -> tuple[Done, Transaction]:
             with self._store.transaction() as change:
                 done = work(change)
                 if replan and self.hub_answers:  # a grant that no hub can start would only use up its hours
                     self.decide(change)
-                return done, frozenset(change.about)
+                return done, change
 
         async with self._turns.taken():
-            done, about = await asyncio.get_running_loop().run_in_executor(self._thread, run)
+            done, made = await asyncio.get_running_loop().run_in_executor(self._thread, run)
         if shown:
-            self.changes.announce(about)
+            self.changes.announce(made.about)
+        self.granted([each for each in made.granted if not (isinstance(done, Holds) and each.id == done.ticket.id)])
         return done
 
     async def view(self, read: Callable[[Transaction], Done]) -> Done:
@@ -278,8 +279,7 @@ class Desk:
         """Add a ticket and plan with it; one that comes `first` in place of another may start before all others."""
         self.save(change, ticket, ticket.user, "filed")
         self.decide(change, ticket.id if first else "")
-        lease = change.lease_of(ticket.id)
-        filed = self.get(change, ticket.id)
+        filed, lease = self.get(change, ticket.id), change.lease_of(ticket.id)
         return Holds(filed, lease) if lease else Waits(filed)
 
     def get(self, change: Transaction, ticket_id: str) -> Ticket:

@@ -13,8 +13,8 @@ from labpool.service.problems import Rejected
 
 _MOMENT = 1.0
 """Seconds: mostly it decides sooner, and longer nobody's browser is kept."""
-_PATIENT_AT_ONCE = 4
-"""Of many that ask at once the others are told at once that they wait, so that none is kept in a queue for that."""
+_PATIENT_AT_ONCE = 8
+"""As many as a hub lets ask at once. Of more the others are told at once that they wait."""
 
 
 def only_a_planner_can(desk: Desk, what: str, remedy: str) -> None:
@@ -38,20 +38,31 @@ class PatientAsking:
 
     def __init__(self, desk: Desk) -> None:
         self._desk, self._waiting = desk, 0
+        self._answers = True
+
+    @property
+    def _patient(self) -> int:
+        """So many may wait: one after another where the engine gave no word in time, for who asks next waits too."""
+        return _PATIENT_AT_ONCE if self._answers else 1
 
     async def ask(self, asked: SpawnAsked) -> Holds | Waits | Refused:
         """The answer of `Desk.ask`, as it is once the engine has decided, or a second later."""
         found = await self._desk.ask(asked)
-        if not isinstance(found, Waits) or self._desk.verdicts() is None or self._waiting >= _PATIENT_AT_ONCE:
+        if not isinstance(found, Waits) or self._desk.verdicts() is None or self._waiting >= self._patient:
             return found
+        ticket, askers = found.ticket.id, self._desk.changes.askers
         self._waiting += 1
+        askers.add(ticket)
         try:
-            granted = await self._is_granted_soon(found.ticket.id)
+            self._answers = await self._is_decided_soon(ticket)
         finally:
             self._waiting -= 1
-        return await self._desk.ask(asked) if granted else found
+            askers.discard(ticket)
+        # what was granted while it was among them nobody else starts
+        return found if await self._desk.find_lease(ticket) is None else await self._desk.ask(asked)
 
-    async def _is_granted_soon(self, ticket: str) -> bool:
+    async def _is_decided_soon(self, ticket: str) -> bool:
+        """Whether it gets a lease within a moment, or the engine says why it has none."""
         clock = asyncio.get_running_loop().time
         until = clock() + _MOMENT
         while (left := until - clock()) > 0:
@@ -60,6 +71,6 @@ class PatientAsking:
                 return True
             verdict = verdicts.of.get(ticket) if verdicts else None
             if verdict is not None and verdict.why is not None:
-                return False
+                return True
             await self._desk.changes.after(count, left)
         return False

@@ -1,10 +1,11 @@
-"""What the owner of a ticket in line, or an admin, may do with it: leave the line, or take part again."""
+"""What becomes of a ticket in line but a start: its owner, or an admin, takes it out or back in, or it can only end."""
 
 from __future__ import annotations
 
+from labpool.domain.ends import End, due_in_queue
 from labpool.domain.tickets import EndReason, Event, State
 from labpool.service.desk import Desk, NotNow
-from labpool.store import Transaction
+from labpool.store import Part, Transaction
 
 
 async def leave_line(desk: Desk, ticket_id: str, actor: str) -> None:
@@ -40,3 +41,13 @@ async def say_ready(desk: Desk, ticket_id: str, actor: str) -> None:
         desk.save(change, ticket.said_ready(desk.clock()), actor, "ready")
 
     await desk.change(write)
+
+
+def tidy_line(desk: Desk, change: Transaction) -> None:
+    """End tickets in line that nothing will come of: what they ask for is gone, or nobody said ready for too long."""
+    for ticket in change.open_tickets():
+        if ticket.state is not State.QUEUED:
+            continue
+        action = due_in_queue(ticket, desk.catalogue, desk.clock())
+        if isinstance(action, End):
+            desk.finish(change, ticket, Event.END, action.reason, Part.POOL)

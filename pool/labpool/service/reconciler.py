@@ -21,7 +21,6 @@ from labpool.domain.ends import (
     Stop,
     TakeBack,
     due,
-    due_in_queue,
     notice_before_end,
     stop_at,
 )
@@ -33,6 +32,7 @@ from labpool.hub_api import HubClient, HubError
 from labpool.service.clearing_away import ClearingAway
 from labpool.service.desk import Desk, NotNow
 from labpool.service.ending import reason_of_giving_back, tell_of_end
+from labpool.service.in_line import tidy_line
 from labpool.service.pace import SOON, Held, all_held, breath, seconds_to_next
 from labpool.service.setting import Setting
 from labpool.service.sightings import Sighting, still_unlisted
@@ -69,7 +69,7 @@ class Reconciler:
         self._starter = Starter(hub)
         self._clearing_away, self._stopping = ClearingAway(desk, engine, hub), Stopping(desk, engine)
         self._wake = asyncio.Event()
-        engine.changed = self.look_soon
+        engine.changed, desk.granted = self.look_soon, self._start_at_once
         self._one_look = asyncio.Lock()
         self.trespassers: frozenset[Trespasser] = frozenset()
         self.sighting = Sighting(desk.clock())
@@ -243,11 +243,20 @@ class Reconciler:
                 return action
         return None
 
-    def _start(self, ticket: Ticket) -> None:
+    def _start(self, ticket: Ticket, looked: bool = True) -> None:
         if self.sighting.servers is None:
             return
-        self._starter.start(ticket, self._desk, then=self.look_soon)
+        self._starter.start(ticket, self._desk, self.look_soon, looked)
         self.sighting = replace(self.sighting, starting=self._starter.under_way())  # it counts for the user's next one
+
+    def _start_at_once(self, granted: Sequence[Ticket]) -> None:
+        """Start what was just granted before a look: in a large lab one takes long. What this can't is left to it."""
+        for ticket in granted:
+            clear = not self.sighting.of_interest(ticket, self._desk.catalogue.limits)
+            if clear and ticket.id not in self._desk.changes.askers:
+                self._start(ticket, looked=False)
+        if granted:
+            self.look_after_start()
 
     def _record(self, change: Transaction, seen: Held, action: Action) -> None:
         """Write down one step on a ticket, unless it moved on while the look was under way."""
@@ -283,15 +292,7 @@ class Reconciler:
     def _record_all(self, change: Transaction, actions: Sequence[tuple[Held, Action]]) -> None:
         for seen, action in actions:
             self._record(change, seen, action)
-        self._tidy_queue(change)
-
-    def _tidy_queue(self, change: Transaction) -> None:
-        for ticket in change.open_tickets():
-            if ticket.state is not State.QUEUED:
-                continue
-            action = due_in_queue(ticket, self._desk.catalogue, self._desk.clock())
-            if isinstance(action, End):
-                self._desk.finish(change, ticket, Event.END, action.reason, Part.POOL)
+        tidy_line(self._desk, change)
 
     async def _note_trespassers(self, leases: list[Lease]) -> None:
         self.trespassers = await note_new(self._desk, await self._engine.trespassers(leases), self.trespassers)

@@ -60,6 +60,10 @@ class Sighting:
         """Whether the user must stop a server before the ticket's own can start."""
         return self.name_taken(ticket) or bool(self.crowding(ticket, limits))
 
+    def of_interest(self, ticket: Ticket, limits: Limits) -> bool:
+        """Whether the ticket's server can't just be started: there is something of it, or in its way."""
+        return self.runs(ticket.id) or self.listed(ticket) or self.in_the_way(ticket, limits)
+
     def alive(self, ticket: Ticket, lease: Lease, by_processes: bool) -> bool:
         """Whether the ticket's server counts as there.
 

@@ -67,13 +67,17 @@ class Starter:
                 if self._unnamed[ticket] == _LOOKS_UNNAMED:
                     self._tasks[ticket].cancel()
 
-    def start(self, ticket: Ticket, desk: Desk, then: Callable[[], None]) -> None:
-        """Begin to start a ticket's server, unless that is under way or failed a moment ago; call `then` when done."""
+    def start(self, ticket: Ticket, desk: Desk, then: Callable[[], None], looked: bool = True) -> None:
+        """Begin to start a ticket's server, unless that is under way or failed a moment ago; call `then` when done.
+
+        Where nobody `looked` before, something may stand in its way that a look sees: such a try counts for nothing
+        if the hub refuses it, and the next one need not wait.
+        """
         now = asyncio.get_running_loop().time()
         if ticket.id in self._tasks or now < self._not_before.get(ticket.id, 0.0):
             return
         self._not_before[ticket.id] = now + BETWEEN_TRIES
-        task = asyncio.create_task(self._try(ticket, desk))
+        task = asyncio.create_task(self._try(ticket, desk, looked))
         self._tasks[ticket.id], self._servers[ticket.id] = task, (ticket.user, ticket.name)
         task.add_done_callback(lambda _: self._done(ticket.id, then))
 
@@ -85,7 +89,7 @@ class Starter:
             _LOG.error("a start broke off", extra={"ticket": ticket_id}, exc_info=task.exception())
         then()
 
-    async def _try(self, ticket: Ticket, desk: Desk) -> None:
+    async def _try(self, ticket: Ticket, desk: Desk, looked: bool) -> None:
         options = {
             "project": ticket.project,
             "profile": ticket.profile,
@@ -102,6 +106,9 @@ class Starter:
             _LOG.warning("the hub can't be asked to start a server: %s", said, extra={"ticket": ticket.id})
             return
         except HubRefused as error:
+            if not looked:
+                del self._not_before[ticket.id]
+                return
             outcome = str(error)
             _LOG.warning("a server was not started: %s", unnamed(error, ticket), extra={"ticket": ticket.id})
             if (reason := _final(error)) is not None:

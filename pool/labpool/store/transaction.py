@@ -49,6 +49,8 @@ class Transaction:
         self.erased = False
         self.about = set[str]()
         """The tickets (by id) and users of which something was written."""
+        self.granted = list[Ticket]()
+        """Those that got a lease, as they were then."""
 
     def send(self) -> None:
         """Send the database what it was not sent yet."""
@@ -127,6 +129,7 @@ class Transaction:
         if before is None:
             number = writing.add_numbered(self._connection, LeaseRow, rows.lease_columns(lease))
             postings = opened(lease)
+            self.granted.append(self._kept.tickets[lease.ticket])
             writing.add(self._connection, LeasedDeviceRow, rows.device_columns(number, lease))
         else:
             number, postings = self._number_of(lease.ticket), moved(before, lease.ends)
