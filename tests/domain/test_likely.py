@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -107,6 +108,14 @@ def likely_in(world: World) -> dict[str, float]:
 def test_in_a_queue_of_the_engines_nobody_passes_the_first_of_the_line():
     world = in_queue(ticket("pair", gpus=2), ticket("single", asked=0.1))
     assert likely_in(world) == {"pair": 2.0, "single": 4.0}
+
+
+def test_in_a_queue_of_the_engines_that_lets_pass_who_fits_starts_before_who_does_not():
+    # the pair would need both at once, and each comes free only for a single one
+    world = in_queue(ticket("pair", gpus=2), ticket("single", asked=0.1), ticket("last", asked=0.2))
+    assert world.verdicts is not None
+    passing = replace(world, verdicts=replace(world.verdicts, may_pass=True))
+    assert likely_in(passing) == {"single": 1.0, "last": 2.0, "pair": 4.0}
 
 
 def test_in_a_queue_of_the_engines_who_stays_inside_their_own_goes_before_who_borrows():

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from bs4 import BeautifulSoup
 from labpool.api_models import PoolView, TicketView
+from labpool.cli.app import app
+from typer.testing import CliRunner
 
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.kube_lab import HUB, servers_namespace
@@ -66,6 +69,17 @@ class PlannedLab:
         self.lab.use(user)
         wait_until(lambda: self.ticket(user).state == "running", f"{user}'s use")
         return self.ticket(user)
+
+    def page_of(self, ticket: TicketView) -> str:
+        """The words of a ticket's page, as its owner reads them."""
+        page = self.lab.signed_in(ticket.user).open(ticket.path).text
+        return BeautifulSoup(page, "html.parser").get_text(" ", strip=True)
+
+    def doctor(self) -> str:
+        """What `labpool doctor` prints on the pool's machine; all has to be well."""
+        result = CliRunner().invoke(app, ["doctor"], env={**self.lab.environment, "COLUMNS": "200"})
+        assert result.exit_code == 0, result.output
+        return result.stdout
 
     def ended(self, ticket: TicketView, reason: str) -> None:
         """Wait until a ticket has ended, for that reason, and nothing of it is left."""

@@ -167,6 +167,11 @@ def answers(kube: PlannedLab) -> bool:
         return False
 
 
+def test_doctor_says_that_the_pool_decides(kube: PlannedLab):
+    said = "ok engine: kubernetes: the GPUs of a cluster's nodes; the pool decides who gets which, without Kueue"
+    assert said in kube.doctor()
+
+
 def test_cordoned_node_is_not_granted_and_runs_what_is_there_to_its_end(kube: PlannedLab):
     kube.running("ada", GPU_1)
     closed = node_of(kube, "ada")
@@ -210,29 +215,53 @@ def test_devices_that_foreign_pods_use_are_withheld_until_they_end(kube: Planned
 
 
 def test_who_asks_for_more_than_any_node_has_left_waits_and_starts_when_one_has_room(kube: PlannedLab):
-    for node in ("planned-1", "planned-2"):
-        kube.cluster.nodes.use(node, 5)
-    wait_until(lambda: free(kube) == 6, "three free devices on each node")
-    waiting = kube.ask("ada", GPU_4)
-    assert (waiting.state, kube.pods()) == ("queued", [])
-    assert waiting.wait is not None and "machine" in waiting.wait.message
-    end_foreign(kube, "planned-2")
-    kube.until_used("ada")
-    assert (kube.ticket("ada").id, node_of(kube, "ada")) == (waiting.id, "planned-2")
+    nodes = ["planned-1", "planned-2", *kube.cluster.nodes.add(2, 8, product=PRODUCT, prefix="planned")]
+    try:
+        for node in nodes:
+            kube.cluster.nodes.use(node, 5)
+        wait_until(lambda: free(kube) == 12, "three free devices on each of four nodes")
+        waiting = kube.ask("ada", GPU_4)
+        assert (waiting.state, kube.pods()) == ("queued", [])
+        assert waiting.wait is not None
+        assert (waiting.wait.reason, waiting.wait.message) == (
+            "devices",
+            "You wait because GPUs are out of order or used outside the pool, or their machine is out of service: "
+            "you need 4 GPUs (Demo GPU) on one machine, and 3 can be used.",
+        )
+        assert "you need 4 GPUs (Demo GPU) on one machine" in kube.page_of(waiting)
+        end_foreign(kube, "planned-2")
+        kube.until_used("ada")
+        assert (kube.ticket("ada").id, node_of(kube, "ada")) == (waiting.id, "planned-2")
+    finally:
+        for node in nodes[2:]:
+            kube.cluster.nodes.remove(node)
+
+
+NO_ROOM = (
+    "The machine that your GPUs are on has no room for your server: something else there takes its GPUs, CPU or "
+    "memory. You are in line again, where you stood, and it starts by itself once there is room."
+)
 
 
 def test_server_for_which_its_machine_has_no_room_goes_back_in_line_and_starts_elsewhere(kube: PlannedLab):
     filled = "planned-1"
-    kube.cluster.nodes.use(filled, 1)  # so that it is the fuller one, where small requests go
+    kube.cluster.nodes.use(filled, 1)
     kube.cluster.apply([glutton(filled)])
-    wait_until(lambda: free(kube) == 15, "one device less")
-    kube.lab.start_server("ada", GPU_1)
-    asked = kube.ticket("ada")
-    wait_until(lambda: kube.ticket("ada").attempt == 2, "its lease given back")
-    told = kube.ticket("ada")
-    assert told.id == asked.id
+    kube.cluster.nodes.cordon(other_than(filled))  # so that it is tried on the full one, and has to wait then
+    try:
+        wait_until(lambda: free(kube) == 7, "one device less, and none of the other node")
+        kube.lab.start_server("ada", GPU_1)
+        asked = kube.ticket("ada")
+        wait_until(lambda: kube.ticket("ada").attempt == 2, "its lease given back")
+        told = kube.ticket("ada")
+        assert (told.id, told.state, told.place) == (asked.id, "queued", 1)
+        assert told.notice is not None
+        assert (told.notice.kind, told.notice.message) == ("requeued", NO_ROOM)
+        assert NO_ROOM in kube.page_of(told)
+    finally:
+        kube.cluster.nodes.cordon(other_than(filled), closed=False)
     kube.until_used("ada")
-    assert node_of(kube, "ada") == other_than(filled)
+    assert (kube.ticket("ada").id, node_of(kube, "ada")) == (asked.id, other_than(filled))
 
 
 def glutton(node: str) -> Manifest:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from labpool.client import PoolUnavailable
 from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
+from tests.kubernetes.kueue_lab import KueueLab, next_second
 from tests.kubernetes.namespaces import SAFE
-from tests.kubernetes.planned_lab import Manifest, PlannedLab, running_planned_lab
+from tests.kubernetes.planned_lab import Manifest, running_planned_lab
 from tests.kubernetes.queues import HOST, KUEUE, Queues
 from tests.real_hub import wait_until
 from tests.running_lab import RunningLab
@@ -56,42 +58,6 @@ POOL_YAML: dict[str, Any] = {
         "reconcile_seconds": 0.5,
     },
 }
-
-
-@dataclass
-class KueueLab:
-    """The lab, and what Kueue has of it."""
-
-    lab: RunningLab
-    kube: PlannedLab
-    queues: Queues
-
-    def ask(self, user: str, gpus: int = 8, name: str = "", project: str = "vision") -> None:
-        """Start a server, or wait for its turn."""
-        answer = self.lab.start_server(user, {"project": project, "profile": f"gpu-{gpus}", "hours": 2}, name)
-        assert answer.status_code in {201, 202, 503}, answer.text
-
-    def start(self, user: str, gpus: int = 8, name: str = "", project: str = "vision") -> str:
-        """The same, and wait until it is up; returns its ticket."""
-        self.ask(user, gpus, name, project)
-        self.lab.wait_ready(user, name)
-        return self.ticket(user, name).id
-
-    def ticket(self, user: str, name: str = "") -> TicketView:
-        """A server's open ticket."""
-        found = self.lab.ticket(user, name)
-        assert found is not None, f"{user} has no ticket for {name!r}"
-        return found
-
-    def why(self, user: str, name: str = "") -> str:
-        """Why it waits; empty where it doesn't."""
-        wait = self.ticket(user, name).wait
-        return wait.reason if wait else ""
-
-    def workloads(self) -> dict[str, Manifest]:
-        """All there are, by name."""
-        answer = self.kube.cluster.kubectl("get", "workloads", f"--namespace={NAMESPACE}", "--output=json")
-        return {each["metadata"]["name"]: each for each in json.loads(answer)["items"]}
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +111,32 @@ def test_waits_with_place_and_starts_by_itself(kueue: KueueLab):
     assert kueue.ticket("olga").starts_by is None
     assert "No latest time is promised" in kueue.ticket("olga").no_promise
     wait_until(lambda: kueue.why("olga") in {"devices", "project_limit"}, "the reason")
-    page = kueue.lab.signed_in("olga").open(kueue.ticket("olga").path)
-    assert "You are next in your project" in page.text
-    assert "No latest time is promised: the cluster" in page.text
+    page = kueue.kube.page_of(kueue.ticket("olga"))
+    assert "You are next in your project's line." in page
+    assert "No latest time is promised: the cluster" in page
     kueue.lab.stop_server("ada", "b")
     kueue.lab.wait_ready("olga")
+
+
+def test_page_tells_the_place_in_the_projects_line_and_the_likely_start(kueue: KueueLab):
+    for name in ("a", "b"):
+        kueue.start("ada", name=name)
+        kueue.start("bert", name=name, project="speech")
+    for place, (user, name) in enumerate([("olga", ""), ("ada", "second"), ("ada", "third")], 1):
+        next_second()
+        kueue.ask(user, name=name)
+        wait_until(partial(kueue.stands, user, name, place), f"place {place} of {user}")
+    pages = [kueue.kube.page_of(kueue.ticket(user, name)) for user, name in (("ada", "second"), ("ada", "third"))]
+    assert [re.findall(r"You are (\w+) in your project's line\.", page) for page in pages] == [["2nd"], ["3rd"]]
+    wait_until(lambda: kueue.ticket("olga").likely_start is not None, "an estimate")
+    likely = kueue.ticket("olga").likely_start
+    assert likely is not None
+    assert likely <= max(each.lease.ends for each in kueue.lab.home("ada").tickets if each.lease)
+    assert re.search(r"Likely \d\d:\d\d UTC \.", kueue.kube.page_of(kueue.ticket("olga")))
+
+
+def test_doctor_says_that_kueue_decides(kueue: KueueLab):
+    assert "ok engine: kueue: the GPUs of a cluster's nodes; Kueue decides who gets which" in kueue.kube.doctor()
 
 
 def test_who_is_over_the_limit_waits_outside_and_keeps_the_place(kueue: KueueLab):

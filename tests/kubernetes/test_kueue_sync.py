@@ -18,7 +18,8 @@ VISION, SPEECH = project(nominal={"a100": 20}, borrow={"a100": 12}), project(nom
 
 
 def test_all_is_made_once_and_servers_get_machines_borrow_and_give_back(queues: Queues):
-    queues.write({"vision": VISION, "speech": SPEECH, "idle": project()})
+    vision = project(nominal={"a100": 20}, borrow={"a100": 12}, lend={"a100": 16}, weight=3)
+    queues.write({"vision": vision, "speech": SPEECH, "idle": project()})
     planned = queues.acts("--dry-run")
     assert planned == {
         "Topology": "create",
@@ -34,6 +35,10 @@ def test_all_is_made_once_and_servers_get_machines_borrow_and_give_back(queues: 
     }
     assert queues.acts() == planned
     assert queues.sync()["steps"] == []
+    spec = queues.read("clusterqueues", "vision")["spec"]
+    (quota,) = [each for each in spec["resourceGroups"][0]["flavors"][0]["resources"] if each["name"] == GPU]
+    assert quota == {"name": GPU, "nominalQuota": "20", "borrowingLimit": "12", "lendingLimit": "16"}
+    assert (spec["fairSharing"], spec["queueingStrategy"]) == ({"weight": "3"}, "StrictFIFO")
     for number in (1, 2, 3):
         queues.ask(f"vision-{number}", "vision", gpus=8)
     machines = {queues.wait_admitted(f"vision-{number}") for number in (1, 2, 3)}

@@ -10,9 +10,11 @@ from labpool.domain.reasons import WaitReason
 from labpool.domain.verdicts import Verdicts
 from labpool.kueue.decided import verdicts_of
 from labpool.kueue.workloads import Workload, workload_of
+from labpool.settings import KueueSettings
 
 from tests.domain.lab import NINE
 
+SETTINGS = KueueSettings("lab")
 QUOTA = (
     "couldn't assign flavors to pod set main: insufficient unused quota for {} in flavor lab-a100-ab12cd, 4 more needed"
 )
@@ -49,7 +51,7 @@ def admission(host: str = "n1", gpus: str = "2") -> dict[str, object]:
 
 def told(*workloads: Workload, held_off: str = "", **places: int) -> Verdicts:
     named = {f"ticket-{name}": place for name, place in places.items()}
-    return verdicts_of(workloads, "p1", "lab", named, {held_off})
+    return verdicts_of(workloads, "p1", SETTINGS, named, {held_off})
 
 
 def test_admitted_one_names_its_machine():
@@ -72,7 +74,7 @@ def test_of_a_missed_turn_and_the_next_place_in_line_the_last_one_counts():
 def test_machine_is_told_by_its_name_where_its_host_name_is_another():
     admitted = seen("train", QuotaReserved=True, Admitted=True, admission=admission("gpu-3"))
     machines = {"gpu-3": "gpu-3.example.edu", "gpu-4": "gpu-4.example.edu"}
-    verdicts = verdicts_of([admitted], "p1", "lab", {}, set(), machines)
+    verdicts = verdicts_of([admitted], "p1", SETTINGS, {}, set(), machines)
     assert verdicts.of["train"].node == "gpu-3.example.edu"
 
 
@@ -124,6 +126,12 @@ def test_place_is_kueues_own_and_who_is_held_back_stands_where_they_would():
 def test_place_without_an_answer_follows_class_then_time():
     late, early, low = seen("late", minute=2), seen("early"), seen("low", priority=100)
     assert {name: each.place for name, each in told(late, early, low).of.items()} == {"late": 2, "early": 1, "low": 3}
+
+
+@pytest.mark.parametrize(("queueing", "may_pass"), [("StrictFIFO", False), ("BestEffortFIFO", True)])
+def test_whether_anybody_may_pass_is_as_pool_yaml_says(queueing: str, may_pass: bool):
+    settings = replace(SETTINGS, queueing=queueing)
+    assert verdicts_of([], "p1", settings, {}, set()).may_pass is may_pass
 
 
 def test_devices_of_foreign_workloads_are_counted_by_flavour():

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from labpool.domain.budgets import Budget
+from labpool.domain.catalogue import Catalogue
 from labpool.domain.tickets import Event, Ticket
 from labpool.domain.world import World
 from labpool.kueue.keeping import Activate, GiveBack, HoldOff, Make, NoteReady, Rejoin, Remove, steps
@@ -65,6 +67,21 @@ def test_who_may_not_start_has_an_inactive_one():
     after = replace(world, leases=(), tickets=(ticket("train"),))
     inactive = workload(active=False)
     assert due(after, inactive) == [Activate(inactive, active=True)]
+
+
+def test_whom_the_budget_does_not_pay_for_has_an_inactive_one_until_it_does():
+    spent = lease("spent", "n1-0", user="bert", until=3)
+    world = World(TWO, with_budget(4), (running(spent), ticket("train")), (spent,))
+    held, inactive = workload("spent", *ADMITTED), workload(active=False)
+    assert due(world, held) == [Make(ticket("train"), active=False)]
+    assert due(world, held, workload()) == [Activate(workload(), active=False)]
+    assert due(replace(world, catalogue=with_budget(5)), held, inactive) == [Activate(inactive, active=True)]
+
+
+def with_budget(gpu_hours: float) -> Catalogue:
+    rules = catalogue()
+    vision = replace(rules.projects["vision"], budget=Budget(gpu_hours))
+    return replace(rules, projects={"vision": vision})
 
 
 def test_nothing_is_done_to_what_stands_in_line_or_has_its_turn():

@@ -44,7 +44,6 @@ class ApiInMemory:
         self.asked: list[tuple[str, str, object]] = []
         self.answers: dict[str, tuple[int, Object]] = {}
         self.refuses = ""
-        self.deleted: dict[str, object] = {}
 
     async def list_as_of(self, path: str, chosen: Mapping[str, str]) -> tuple[list[Object], str]:
         return self.workloads, "1"
@@ -65,10 +64,11 @@ class ApiInMemory:
     async def apply(self, path: str, body: object, what: str, *, force: bool) -> Object:
         if self.refuses:
             raise ClusterRefused(self.refuses)
+        self.asked.append(("APPLY", path.rpartition("/")[2], body))
         return {}
 
     async def delete(self, path: str, what: str, *, options: Object) -> bool:
-        self.deleted[path.rpartition("/")[2]] = options
+        self.asked.append(("DELETE", path.rpartition("/")[2], options))
         return True
 
 
@@ -236,6 +236,23 @@ def test_nothing_is_taken_from_who_has_got_a_lease_meanwhile():
     assert [method for method, *_ in api.asked if method != "GET"] == []
 
 
+DELETION = ("DELETE", "ticket-train", {"preconditions": {"uid": "u1"}})
+
+
+def test_workload_without_a_ticket_is_finished_before_it_is_deleted():
+    api = ApiInMemory(LISTED)
+
+    async def story(line: Line) -> None:
+        await line.keep(seeing(replace(WORLD, tickets=())))
+
+    played(api, story)
+    said, deleted = [each for each in api.asked if each[0] != "GET"]
+    assert said[:2] == ("APPLY", "status")
+    (condition,) = cast(Any, said[2])["status"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Finished", "True", "JobFinished")
+    assert deleted == DELETION
+
+
 def test_workload_without_a_ticket_is_deleted_also_where_it_cannot_be_finished():
     api = ApiInMemory(LISTED)
     api.refuses = "you may not"
@@ -244,4 +261,4 @@ def test_workload_without_a_ticket_is_deleted_also_where_it_cannot_be_finished()
         await line.keep(seeing(replace(WORLD, tickets=())))
 
     played(api, story)
-    assert api.deleted == {"ticket-train": {"preconditions": {"uid": "u1"}}}
+    assert [each for each in api.asked if each[0] != "GET"] == [DELETION]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -112,6 +113,35 @@ def test_devices_are_shared_out_as_pool_yaml_says():
     assert shares(found, "vision", "a100")[GPU] == Share(8000, borrow=4000, lend=3000)
     assert shares(found, "vision", "h100")[GPU] == Share(0, borrow=2000, lend=None)
     assert [each.weight for each in found.queues] == [8000]
+
+
+def test_queue_is_written_with_its_weight_and_what_it_borrows_and_lends():
+    vision = Project("vision", "V", nominal={"a100": 8}, borrow={"a100": 4, "h100": 2}, lend={"a100": 3}, weight=2.5)
+    spec = written(wanted(vision))
+    (group,) = spec["resourceGroups"]
+    quotas = [each for flavour in group["flavors"] for each in flavour["resources"] if each["name"] in {"memory", GPU}]
+    assert spec["fairSharing"] == {"weight": "2500m"}
+    assert group["coveredResources"] == ["cpu", "memory", "ephemeral-storage", GPU]
+    assert quotas == [
+        {"name": "memory", "nominalQuota": "768Gi", "borrowingLimit": "0", "lendingLimit": "0"},
+        {"name": GPU, "nominalQuota": "8", "borrowingLimit": "4", "lendingLimit": "3"},
+        {"name": "memory", "nominalQuota": "1Ti", "borrowingLimit": "0", "lendingLimit": "0"},
+        {"name": GPU, "nominalQuota": "0", "borrowingLimit": "2"},
+    ]
+
+
+@pytest.mark.parametrize("queueing", ["StrictFIFO", "BestEffortFIFO"])
+def test_queue_is_run_as_pool_yaml_says(queueing: str):
+    vision = Project("vision", "V", nominal={"a100": 1})
+    settings = replace(SETTINGS, queueing=queueing)
+    found = wanted_queues(catalogue(vision), CLUSTER, settings, NODES, {})
+    assert written(found)["queueingStrategy"] == queueing
+
+
+def written(found: WantedQueues) -> Mapping[str, Any]:
+    """The spec of the only ClusterQueue."""
+    (spec,) = [each.body["spec"] for each in manifests(found) if each.named.kind is Kind.CLUSTER_QUEUE]
+    return cast(Mapping[str, Any], spec)
 
 
 def test_cpu_and_memory_are_those_of_the_flavours_nodes_and_nobody_borrows_any():

@@ -94,3 +94,11 @@ def test_two_builds_at_once_build_each_program_once(go: Path, tmp_path: Path):
     assert sum("waiting for it" in each or "are there" in each for each in said) == 1
     assert sorted(builds(tmp_path)) == sorted(program.name for program in PROGRAMS)
     assert "are there" in begin(tmp_path).communicate()[0]
+
+
+@pytest.mark.parametrize(("ci", "builds_them"), [("true", True), ("", False)])
+def test_make_test_builds_the_programs_under_ci_only(ci: str, builds_them: bool):
+    """What make would run; tests/kubernetes fails or is left out where they are missing all the same."""
+    would = subprocess.run(["make", "-n", "test", f"CI={ci}"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ("tools.cluster_tools" in would.stdout) is builds_them
+    assert "python -m pytest" in would.stdout

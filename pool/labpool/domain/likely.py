@@ -7,7 +7,7 @@ Foster, "Using run-time predictions to estimate queue wait times", JSSPP 1999.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from heapq import heappop, heappush, merge
@@ -218,10 +218,11 @@ class _Forecast:
 
 
 class _ForecastOfQueues(_Forecast):
-    """The same where each project has a line of its own that nobody passes, as in Kueue with StrictFIFO.
+    """The same where each project has a line of its own, as in Kueue, and nobody passes who finds no room.
 
     Of the first ones of all lines, who stays inside their project's own devices goes before who borrows, then the
-    higher class, then who came first. Who may not start by the pool's own rules holds nobody up.
+    higher class, then who came first. Who may not start by the pool's own rules holds nobody up; who finds no room
+    holds up the project's line, but where the engine lets others pass.
     """
 
     def __init__(self, scene: _Scene, chance: Random) -> None:
@@ -229,25 +230,31 @@ class _ForecastOfQueues(_Forecast):
         self.lines: defaultdict[str, list[Ticket]] = defaultdict(list)
         for ticket in sorted(scene.waiting, key=self._standing):
             self.lines[ticket.project].append(ticket)
+        self.may_pass = scene.world.verdicts is not None and scene.world.verdicts.may_pass
 
     def _start(self, at: datetime, found: dict[str, datetime]) -> None:
-        held_up: set[str] = set()
-        while firsts := [first for project in self.lines.keys() - held_up if (first := self._first_of(project))]:
+        lines = {project: deque(line) for project, line in self.lines.items()}
+        while firsts := [first for line in lines.values() if (first := self._first_of(line))]:
             ticket = min(firsts, key=self._turn)
             node = self._node_for(ticket)
+            lines[ticket.project].popleft()
             if node is None:
-                held_up.add(ticket.project)
+                if not self.may_pass:
+                    lines[ticket.project].clear()
                 continue
             found[ticket.id] = at
             self.lines[ticket.project].remove(ticket)
             length = self.scene.lengths.quantile(self.chance.random(), ticket.user, ticket.profile, ticket.duration)
             self._hold(at + length, self.scene.amounts[ticket.id], ((node, ticket.gpus),))
 
-    def _first_of(self, project: str) -> Ticket | None:
-        return next((ticket for ticket in self.lines[project] if self._is_within(ticket, "user")), None)
+    def _first_of(self, line: deque[Ticket]) -> Ticket | None:
+        """The first who may start by the pool's own rules; before the next release nobody does who may not now."""
+        while line and not self._is_within_limit(line[0]):
+            line.popleft()
+        return line[0] if line else None
 
-    def _is_within(self, ticket: Ticket, kind: str) -> bool:
-        caps = (cap for cap in self.scene.caps[ticket.id] if cap.key[0] == kind)
+    def _is_within_limit(self, ticket: Ticket) -> bool:
+        caps = (cap for cap in self.scene.caps[ticket.id] if cap.key[0] == "user")
         return all(self.held[cap.key] + cap.amount <= cap.most for cap in caps)
 
     def _turn(self, ticket: Ticket) -> tuple[bool, int, datetime, str]:

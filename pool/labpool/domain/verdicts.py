@@ -46,9 +46,11 @@ class Verdict:
 class Verdicts:
     """All of it, by ticket. `others` counts the devices of each flavour that work of nobody in this pool holds.
 
-    Until the engine was `heard`, nothing of what it has decided is known.
+    `may_pass`: in a project's line who fits goes before who doesn't. Until the engine was `heard`, nothing of what it
+    has decided is known.
     """
 
     of: Mapping[str, Verdict] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=Counter)
     heard: bool = True
+    may_pass: bool = False

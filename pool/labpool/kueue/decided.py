@@ -13,6 +13,7 @@ from types import MappingProxyType
 from labpool.domain.reasons import WaitReason
 from labpool.domain.verdicts import Verdict, Verdicts
 from labpool.kueue.workloads import Workload
+from labpool.settings import KueueSettings
 
 _PREEMPTOR = re.compile(r"\(UID: ([^,)]+)")
 _LACKING = re.compile(r"insufficient (?:unused )?quota for (\S+) in flavor")
@@ -23,7 +24,7 @@ _STOPPED = re.compile(r"\b(?:Local|Cluster)Queue \S+ (?:doesn't exist|is inactiv
 def verdicts_of(
     workloads: Iterable[Workload],
     pool: str,
-    cohort: str,
+    settings: KueueSettings,
     places: Mapping[str, int],
     held_off: Collection[str],
     machines: Mapping[str, str] = MappingProxyType({}),
@@ -33,7 +34,7 @@ def verdicts_of(
     Args:
         workloads: All in the namespace where servers run.
         pool: The id of the pool.
-        cohort: That of its queues, with which names of its flavours begin.
+        settings: How its queues are run; names of its flavours begin with their cohort.
         places: Those in their LocalQueues that Kueue tells, by name, from 1.
         held_off: Tickets whose turn came to nothing lately, and counts no more.
         machines: Names of nodes by their host names, which are what Kueue tells, where those are others.
@@ -45,7 +46,8 @@ def verdicts_of(
     of = {each.ticket: _verdict(each, tickets, lines, held_off, machines) for each in ours}  # the last one counts
     for owner in {verdict.taken_for for verdict in of.values()} & of.keys():  # it may be told later, or never
         of[owner] = replace(of[owner], why=WaitReason.COMING_BACK)
-    return Verdicts(of, _others((each for each in known if each.pool != pool), cohort))
+    others = _others((each for each in known if each.pool != pool), settings.cohort)
+    return Verdicts(of, others, may_pass=settings.queueing == "BestEffortFIFO")
 
 
 def _verdict(

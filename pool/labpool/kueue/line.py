@@ -159,8 +159,8 @@ class Line:
         clock = asyncio.get_running_loop().time
         began = clock()
         found = self._followed.objects.values()
-        cohort = self._settings()[1].cohort
-        verdicts = verdicts_of(found, self._pool, cohort, self._places.of, self._held_off, self._machines())
+        settings = self._settings()[1]
+        verdicts = verdicts_of(found, self._pool, settings, self._places.of, self._held_off, self._machines())
         self._not_before = clock() + max(_REST, _SHARE * (clock() - began))
         if verdicts != self.verdicts:
             self.verdicts = verdicts
