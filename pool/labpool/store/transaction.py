@@ -15,7 +15,7 @@ from labpool.domain.ledger import Posting, closed, moved, opened
 from labpool.domain.overrides import Override
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.withdrawals import Withdrawal
-from labpool.store import auditing, erasing, notices, people, rows, usage, writing
+from labpool.store import admin_acts, auditing, erasing, notices, people, rows, usage, writing
 from labpool.store.audit_chain import Link
 from labpool.store.erasing import Erased
 from labpool.store.kept import Kept
@@ -26,10 +26,8 @@ from labpool.store.models import (
     LeaseRow,
     LedgerRow,
     NoticeRow,
-    OverrideRow,
     SlotRow,
     TicketRow,
-    WithdrawalRow,
 )
 from labpool.store.outbox import Outbox
 from labpool.store.preferences import PreferencesBook
@@ -196,29 +194,15 @@ class Transaction:
 
     def add_withdrawal(self, withdrawal: Withdrawal) -> None:
         """Keep what an admin drained or fenced."""
-        self._session.add(rows.withdrawal_row(withdrawal))
-        self._session.flush()
-        acts = self._kept.acts
-        self._kept.acts = acts._replace(withdrawals=(*acts.withdrawals, withdrawal))
+        admin_acts.add_withdrawal(self._session, self._kept, withdrawal)
 
     def add_override(self, override: Override) -> None:
         """Keep what an admin changed of the rules."""
-        self._session.add(rows.override_row(override))
-        self._session.flush()
-        acts = self._kept.acts
-        self._kept.acts = acts._replace(overrides=(*acts.overrides, override))
+        admin_acts.add_override(self._session, self._kept, override)
 
     def end_act(self, act: str, at: datetime, by: str) -> None:
         """Note that a withdrawal or an override is over, and who ended it; nothing happens where it was before."""
-        row = self._session.get(WithdrawalRow, act) or self._session.get(OverrideRow, act)
-        if row is None or row.ended_at is not None:
-            return
-        row.ended_at, row.ended_by = at, by
-        self._session.flush()
-        withdrawals, overrides = self._kept.acts
-        self._kept.acts = Acts(
-            tuple(each for each in withdrawals if each.id != act), tuple(each for each in overrides if each.id != act)
-        )
+        admin_acts.end(self._session, self._kept, act, at, by)
 
     def add_notice(self, notice: Notice) -> int | None:
         """Keep a notice and give its number, unless its key was said already."""
