@@ -57,6 +57,7 @@ MATRIX = {
     "GET /api/v1/requests/{entry}":              "401  404  404  404  404  404  404  404  401",
     "GET /metrics":                              "401  403  403  403  403  403  200  401  401",
     "GET /api/v1/me/preferences":                "401  403  200  200  200  200  403  401  401",
+    "GET /api/v1/audit":                         "401  403  403  403  403  403  200  401  401",
     "PUT /api/v1/me/preferences":                "401  403  200  200  200  200  403  401  401",
     "POST /api/v1/me/preferences/email/ask":     "401  403  409  409  409  409  403  401  401",
     "POST /api/v1/me/preferences/email/confirm": "401  403  409  409  409  409  403  401  401",

@@ -11,6 +11,7 @@ from labpool.api_models.admin import (
     ReloadView,
     WithdrawalView,
 )
+from labpool.api_models.audit import MOST_ROWS, AuditAsked, AuditPage, AuditRowView
 from labpool.api_models.people import ErasedView
 from labpool.api_models.preferences import AddressConfirmed, PreferencesAsked, PreferencesSaved, PreferencesView
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
@@ -51,8 +52,12 @@ from labpool.api_models.views import (
 __all__ = [
     "MOST_HOURS",
     "PROBLEM_MEDIA_TYPE",
+    "MOST_ROWS",
     "AddressConfirmed",
     "BudgetView",
+    "AuditAsked",
+    "AuditPage",
+    "AuditRowView",
     "CapabilitiesView",
     "Confirmation",
     "DeviceTroubleView",

@@ -11,6 +11,8 @@ import httpx
 
 from labpool.api_models import (
     AddressConfirmed,
+    AuditAsked,
+    AuditPage,
     DeviceView,
     DrainAsked,
     ErasedView,
@@ -228,6 +230,10 @@ class PoolClient:
         await self._send(admin_calls.end_override(override, broken))
 
     async def reload(self) -> ReloadView:
+    async def audit(self, about: AuditAsked) -> AuditPage:
+        """Who did what, newest first; go on with the page's `cursor`."""
+        return await self._send(admin_calls.audit(about))
+
         """Read pool.yaml again now."""
         return await self._send(admin_calls.reload())
 

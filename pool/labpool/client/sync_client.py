@@ -10,6 +10,8 @@ import httpx
 
 from labpool.api_models import (
     AddressConfirmed,
+    AuditAsked,
+    AuditPage,
     DeviceView,
     DrainAsked,
     ErasedView,
@@ -215,6 +217,10 @@ class SyncPoolClient:
         self._send(admin_calls.end_override(override, broken))
 
     def reload(self) -> ReloadView:
+    def audit(self, about: AuditAsked) -> AuditPage:
+        """Who did what, newest first; go on with the page's `cursor`."""
+        return self._send(admin_calls.audit(about))
+
         """Read pool.yaml again now."""
         return self._send(admin_calls.reload())
 

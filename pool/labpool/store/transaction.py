@@ -16,7 +16,8 @@ from labpool.domain.overrides import Override
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.withdrawals import Withdrawal
 from labpool.store import admin_acts, auditing, erasing, notices, people, rows, usage, writing
-from labpool.store.audit_chain import Link
+from labpool.store.audit_chain import AuditRecord, Link
+from labpool.store.auditing import AuditWanted
 from labpool.store.erasing import Erased
 from labpool.store.kept import Kept
 from labpool.store.listing import FRESH, Wanted, newest_tickets
@@ -245,6 +246,10 @@ class Transaction:
         return self._kept.audited
 
     def pseudonym(self, name: str) -> str:
+    def audit_rows(self, wanted: AuditWanted) -> list[AuditRecord]:
+        """Rows of the audit trail, newest first, with people's names as far as they are known."""
+        return auditing.newest_rows(self._session, wanted, self._kept.pseudonyms)
+
         """A person's pseudonym, made where there is none yet."""
         return self._kept.pseudonyms.get(name) or people.pseudonym_of(self._connection, self._kept, name)
 
