@@ -30,6 +30,7 @@ from labpool.store.models import (
     SlotRow,
     TicketRow,
 )
+from labpool.store.notices import Told
 from labpool.store.outbox import Outbox
 from labpool.store.preferences import PreferencesBook
 from labpool.store.records import Acts, AskedOnce, AuditEntry, EndedRun, Notice, ReservationSeries
@@ -231,6 +232,10 @@ class Transaction:
         """What the owners of tickets were told last, of one kind or at all; nothing for those who were told nothing."""
         return notices.last_ones(self._connection, tickets, kind)
 
+    def told(self, user: str, after: int | None) -> Told:
+        """What a user was told after the notice with that number; without one, the newest of each open ticket."""
+        return notices.told(self._connection, user, after)
+
     def audit(self, entry: AuditEntry) -> AuditEntry:
         """Add a row to the audit trail; give it as written, people under their pseudonyms."""
         written, row = auditing.next_row(self._kept, entry, self.pseudonym)
@@ -241,15 +246,15 @@ class Transaction:
         """The audit trail in the order of writing, of one ticket or of all, with people's names."""
         return auditing.trail(self._session, self._kept, ticket)
 
+    def audit_rows(self, wanted: AuditWanted) -> list[AuditRecord]:
+        """Rows of the audit trail, newest first, with people's names as far as they are known."""
+        return auditing.newest_rows(self._session, wanted, self._kept.pseudonyms)
+
     def audited(self) -> Link:
         """The number and hash of the audit trail's last row."""
         return self._kept.audited
 
     def pseudonym(self, name: str) -> str:
-    def audit_rows(self, wanted: AuditWanted) -> list[AuditRecord]:
-        """Rows of the audit trail, newest first, with people's names as far as they are known."""
-        return auditing.newest_rows(self._session, wanted, self._kept.pseudonyms)
-
         """A person's pseudonym, made where there is none yet."""
         return self._kept.pseudonyms.get(name) or people.pseudonym_of(self._connection, self._kept, name)
 
