@@ -32,6 +32,7 @@ MATRIX = {
     "GET /api/v1/tickets/{ticket}":              "401  403  404  404  200  200  200  401  401",
     "POST /api/v1/tickets/{ticket}/leave":       "401  403  404  404  200  404  200  401  401",
     "POST /api/v1/tickets/{ticket}/ready":       "401  403  404  404  409  404  409  401  401",
+    "GET /api/v1/tickets/{ticket}/events":       "401  403  404  404  200  200  200  401  401",
     "POST /api/v1/tickets/{ticket}/switch":      "401  403  404  404  409  404  409  401  401",
     "POST /api/v1/tickets/{ticket}/instead":     "401  403  404  404  409  404  409  401  401",
     "POST /api/v1/tickets/{ticket}/behind":      "401  403  404  404  404  404  404  401  401",
