@@ -221,6 +221,20 @@ def test_elsewhere_the_command_asks_with_the_persons_own_token(lab: RunningLab):
     assert "Token page" in wrong.stderr or "token" in wrong.stderr
 
 
+def test_audit_trail_reads_the_same_from_the_database_and_from_the_pool(lab: RunningLab):
+    held = running(lab)
+    token = (Path(lab.environment["LABPOOL_DATA"]) / "secrets" / "operator_token").read_text().strip()
+    there = {"LABPOOL_URL": lab.url, "LABPOOL_TOKEN": token}
+    asked = ("audit", "--ticket", held.id, "--json")
+    told = json.loads(run_labpool(*asked, **there).stdout)["rows"]
+    assert told == json.loads(said(lab, *asked))["rows"]
+    assert [row["event"] for row in told][:2] == ["filed", "granted"]
+    whole = json.loads(run_labpool("audit", "--json", **there).stdout)["rows"]
+    assert [row["number"] for row in whole] == list(range(1, len(whole) + 1))
+    refused = run_labpool("audit", **there | {"LABPOOL_TOKEN": lab.token_for("ada")})
+    assert (refused.returncode, "custom:labpool:admin" in refused.stderr) == (1, True)
+
+
 def test_without_a_pool_the_command_says_what_to_do(tmp_path: Path):
     nothing = run_labpool("status", LABPOOL_DATA=str(tmp_path))
     assert nothing.returncode == 3

@@ -11,6 +11,7 @@ from types import ModuleType
 import httpx
 import pytest
 from labpool.api_models import (
+    AuditAsked,
     DrainAsked,
     FenceAsked,
     GrantAsked,
@@ -34,7 +35,15 @@ from tests.service.actors import Robotics, operations, robotics_of
 from tests.service.lab import Lab
 
 NewUser = Callable[[], str]
-VALUES = {"hours": 1.0, "starts_again": True, "limit": 1, "broken": 0, "states": (), "groups": ()}
+VALUES = {
+    "hours": 1.0,
+    "starts_again": True,
+    "limit": 1,
+    "broken": 0,
+    "states": (),
+    "groups": (),
+    "about": AuditAsked(),
+}
 
 
 @pytest.fixture
@@ -106,6 +115,10 @@ def test_admins_program_steers_machines_rules_and_tickets(robotics: Robotics, la
         assert client.overrides() == [made]
         client.end_override(made.id)
         assert client.reload().valid
+        trail = client.audit(AuditAsked(event="drained", limit=1))
+        assert [row.detail for row in trail.rows] == [f"{drain.id}: machine demo: New fans"]
+        since = trail.rows[0].at.isoformat()
+        assert trail == client.audit(AuditAsked(event="drained", limit=1, since=since))
         lab.pool.ask(new_user(), "gpu-4")
         with pytest.raises(PoolRefused, match="nobody else waited"):
             client.grant(robotics.ticket().id, GrantAsked(why="A deadline"))

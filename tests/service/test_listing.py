@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -72,6 +73,48 @@ def test_pages_follow_each_other_by_their_cursors(robotics: Robotics, lab: Lab):
     assert found == filed[::-1]
     bad = robotics.call("member", "GET", "/api/v1/tickets?cursor=nonsense")
     assert (bad.status_code, bad.json()["reason"]) == (422, "not_a_cursor")
+
+
+def audited(robotics: Robotics, query: str) -> list[dict[str, str]]:
+    answer = robotics.call("admin", "GET", f"/api/v1/audit{query}")
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["rows"])
+
+
+def test_admin_reads_who_did_what_with_names_newest_first(robotics: Robotics, lab: Lab):
+    holder, before = robotics.people["holder"], lab.pool.clock().isoformat().replace("+00:00", "Z")
+    lab.pool.ask(robotics.people["stranger"], "gpu-4")
+    ticket = robotics.ticket().id
+    assert robotics.call("holder", "POST", f"/api/v1/tickets/{ticket}/leave").status_code == 200
+    trail = audited(robotics, f"?ticket={ticket}")
+    assert [row["event"] for row in trail] == lab.pool.trail(ticket)[::-1]
+    assert (trail[0]["event"], trail[0]["actor"], trail[-1]["event"]) == ("ended", holder, "filed")
+    pseudonym = lab.pool.call(lab.pool.parts.desk.view(lambda view: view.known_pseudonym(holder)))
+    for query in (f"?actor={holder}", f"?actor={pseudonym}&since={before}", f"?event=ended&ticket={ticket}"):
+        assert trail[0] in audited(robotics, query)
+    assert {row["actor"] for row in audited(robotics, f"?actor={holder}")} == {holder}
+    tomorrow = (lab.pool.clock() + timedelta(days=1)).date()
+    assert audited(robotics, f"?since={tomorrow}") == audited(robotics, "?actor=nobody") == []
+
+
+def test_pages_of_the_trail_follow_each_other_by_their_cursors(robotics: Robotics, lab: Lab):
+    ticket = robotics.ticket().id
+    pages, query = list[list[int]](), f"?ticket={ticket}&limit=1"
+    cursor: str | None = ""
+    while cursor is not None:
+        page = robotics.call("admin", "GET", f"/api/v1/audit{query}{cursor and '&cursor=' + cursor}").json()
+        pages.append([row["number"] for row in page["rows"]])
+        cursor = page["cursor"]
+    numbers = [row["number"] for row in audited(robotics, f"?ticket={ticket}")]
+    assert len(numbers) > 1
+    assert pages == [[number] for number in numbers]
+    for wrong, reason in (
+        ("cursor=nonsense", "not_a_cursor"),
+        (f"cursor={9**30}", "not_a_cursor"),
+        ("since=once", "not_a_time"),
+    ):
+        bad = robotics.call("admin", "GET", f"/api/v1/audit?{wrong}")
+        assert (bad.status_code, bad.json()["reason"]) == (422, reason)
 
 
 def test_program_asks_for_a_server_which_starts_by_itself(robotics: Robotics, lab: Lab):

@@ -72,12 +72,14 @@ def test_what_time_alone_changes_is_shown_too(lab: Lab, new_user: Callable[[], s
     headers = [(b"authorization", f"Bearer {token}".encode())]
     request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers})
 
-    async def render() -> str:
-        return str(next(rendered))
+    latest = watching.Latest("ticket")
+
+    async def look() -> watching.News:
+        return latest.news(str(next(rendered)))
 
     async def shown() -> list[str | None]:
         events: list[str | None] = []
-        async for event in watching.watch(request, lab.pool.parts, "ticket", "t1", render):
+        async for event in watching.watch(request, lab.pool.parts, "t1", look):
             events += [event.raw_data] if event.event == "ticket" else []
             if len(events) == 3:
                 break

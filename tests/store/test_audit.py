@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from labpool.settings import sqlite_url
-from labpool.store import AuditEntry, Head, Part, Store, connect, migrate
+from labpool.store import AuditEntry, AuditWanted, Head, Part, Store, connect, migrate
 from labpool.store.audit_chain import BEGINNING
 from labpool.store.audit_check import heads_in
-from labpool.store.audit_reading import Wanted, read_audit, verify_audit
+from labpool.store.audit_reading import read_audit, verify_audit
 
 from tests.store.altered_trails import ALTERATIONS, NOW, ROWS, alter, write_trail
 
@@ -65,9 +65,9 @@ def test_people_stand_in_the_trail_under_pseudonyms_and_are_shown_by_name(trail:
         assert {entry.actor for entry in change.audit_trail("t1")} == {"ada", "pool"}
     store.close()
     assert written.detail == f"{pseudonym} is pending; adam is not"
-    hers = read_audit(sqlite_url(trail[0]), Wanted(actor="ada"))
+    hers = read_audit(sqlite_url(trail[0]), AuditWanted(actor="ada"))
     assert [row.event for row in hers] == [f"event-{n}" for n in range(1, 13, 2)]
-    assert read_audit(sqlite_url(trail[0]), Wanted(actor=pseudonym)) == hers
+    assert read_audit(sqlite_url(trail[0]), AuditWanted(actor=pseudonym)) == hers
 
 
 def test_person_named_like_a_part_of_labpool_is_told_from_it(trail: tuple[Path, Path]):

@@ -11,6 +11,7 @@ from labpool.api_models.admin import (
     ReloadView,
     WithdrawalView,
 )
+from labpool.api_models.audit import MOST_ROWS, AuditAsked, AuditPage, AuditRowView
 from labpool.api_models.people import ErasedView
 from labpool.api_models.preferences import AddressConfirmed, PreferencesAsked, PreferencesSaved, PreferencesView
 from labpool.api_models.problem import PROBLEM_MEDIA_TYPE, Problem
@@ -45,13 +46,18 @@ from labpool.api_models.views import (
     PoolView,
     ProfileView,
     TicketView,
+    ToldNotice,
     WaitView,
 )
 
 __all__ = [
     "MOST_HOURS",
+    "MOST_ROWS",
     "PROBLEM_MEDIA_TYPE",
     "AddressConfirmed",
+    "AuditAsked",
+    "AuditPage",
+    "AuditRowView",
     "BudgetView",
     "CapabilitiesView",
     "Confirmation",
@@ -96,6 +102,7 @@ __all__ = [
     "TicketPage",
     "TicketSummary",
     "TicketView",
+    "ToldNotice",
     "UsageRow",
     "UsageView",
     "WaitView",

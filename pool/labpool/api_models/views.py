@@ -56,6 +56,13 @@ class NoticeView(_View):
     message: str
 
 
+class ToldNotice(NoticeView):
+    """A notice in the stream of all that one is told."""
+
+    number: int = Field(description="Grows from one to the next; also the event's id, to go on after it.")
+    ticket: str = Field(description="The ticket that it is about.")
+
+
 class OfferView(_View):
     """A profile that would start now in place of a waiting ticket, and the hours that it could be had for."""
 

@@ -14,13 +14,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from labpool.api_models import MOST_ROWS, AuditAsked
+from labpool.cli.asking import the_pool
 from labpool.cli.simulate_files import UnusableFile
 from labpool.cli.store_url import store_url
 from labpool.settings import InvalidPoolFile, Place, load_pool_file, pool_file_path
-from labpool.store import UnreadableStore
+from labpool.store import AuditWanted, UnreadableStore
 from labpool.store.audit_chain import AuditRecord
 from labpool.store.audit_check import Head, Verdict, heads_in
-from labpool.store.audit_reading import Wanted, read_audit, verify_audit
+from labpool.store.audit_reading import read_audit, verify_audit
 
 audit = typer.Typer(rich_markup_mode=None)
 
@@ -41,6 +43,7 @@ def show(
         str | None,
         typer.Option(metavar="NAME", help="Only what this person did (name or pseudonym), or pool, planner, engine."),
     ] = None,
+    event: Annotated[str | None, typer.Option(metavar="WHAT", help="Only this, such as granted or drained.")] = None,
     since: Annotated[
         datetime | None, typer.Option(metavar="TIME", help="Only from this local time on: 2026-05-01T08:00:00.")
     ] = None,
@@ -48,12 +51,13 @@ def show(
 ) -> None:
     """Print the audit trail: who did what, when and why.
 
-    The pool may be running: its store is only read. Exit code: 0 done, 1 the store can't be read, 2 a wrong command
-    line.
+    The pool may be running: its store is only read. Where LABPOOL_URL is set the pool is asked instead. Exit code: 0
+    done, 1 the store can't be read or the pool refuses, 2 a wrong command line, 3 the pool can't be reached.
     """
     if context.invoked_subcommand is not None:
         return
-    rows = _read(store_url(data), Wanted(ticket, actor, since.astimezone() if since else None))
+    wanted = AuditWanted(ticket, actor, event, since.astimezone() if since else None)
+    rows = _asked(wanted) if data is None and os.environ.get("LABPOOL_URL") else _read(store_url(data), wanted)
     if as_json:
         typer.echo(json.dumps({"rows": [_as_json(row) for row in rows]}, indent=2))
     else:
@@ -112,7 +116,20 @@ def _heads(path: Path | None, named: bool) -> list[Head]:
         raise UnusableFile(f"{path}: can't be read ({error.strerror}). Expected the heads of the trail.") from error
 
 
-def _read(store: str, wanted: Wanted) -> list[AuditRecord]:
+def _asked(wanted: AuditWanted) -> list[AuditRecord]:
+    """The rows as the pool tells them, a page at a time, oldest first."""
+    since = wanted.since.isoformat() if wanted.since else None
+    about = AuditAsked(ticket=wanted.ticket, actor=wanted.actor, event=wanted.event, since=since, limit=MOST_ROWS)
+    with the_pool() as pool:
+        page = pool.audit(about)
+        rows = list(page.rows)
+        while page.cursor is not None:
+            page = pool.audit(about.model_copy(update={"cursor": page.cursor}))
+            rows += page.rows
+    return [AuditRecord(**row.model_dump()) for row in reversed(rows)]
+
+
+def _read(store: str, wanted: AuditWanted) -> list[AuditRecord]:
     try:
         return read_audit(store, wanted)
     except UnreadableStore as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import TypeAdapter
 
 from labpool.api_models import (
+    AuditAsked,
+    AuditPage,
     DeviceView,
     DrainAsked,
     FenceAsked,
@@ -65,6 +67,12 @@ def override(asked: OverrideAsked) -> Call[OverrideView]:
 def end_override(override: str, broken: int) -> Call[None]:
     """Let the file's value hold again."""
     return Call("DELETE", f"/api/v1/overrides/{segment(override)}", nothing, query={"broken": [str(broken)]})
+
+
+def audit(about: AuditAsked) -> Call[AuditPage]:
+    """Ask for a page of the audit trail."""
+    query = {key: [str(value)] for key, value in about.model_dump(exclude_none=True).items()}
+    return Call("GET", "/api/v1/audit", AuditPage.model_validate_json, query=query)
 
 
 def reload() -> Call[ReloadView]:

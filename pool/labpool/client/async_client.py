@@ -11,6 +11,8 @@ import httpx
 
 from labpool.api_models import (
     AddressConfirmed,
+    AuditAsked,
+    AuditPage,
     DeviceView,
     DrainAsked,
     ErasedView,
@@ -35,11 +37,12 @@ from labpool.api_models import (
     SpawnAsked,
     TicketPage,
     TicketView,
+    ToldNotice,
     UsageView,
     WithdrawalView,
 )
 from labpool.client import admin_calls, preference_calls, ticket_calls, wire
-from labpool.client.streams import PATIENCE, Notices
+from labpool.client.streams import PATIENCE, Events, Told
 
 
 class PoolClient:
@@ -227,16 +230,26 @@ class PoolClient:
         """Let the file's value hold again, although up to so many promises break."""
         await self._send(admin_calls.end_override(override, broken))
 
+    async def audit(self, about: AuditAsked) -> AuditPage:
+        """Who did what, newest first; go on with the page's `cursor`."""
+        return await self._send(admin_calls.audit(about))
+
     async def reload(self) -> ReloadView:
         """Read pool.yaml again now."""
         return await self._send(admin_calls.reload())
 
-    async def notices(self) -> AsyncIterator[NoticeView]:
-        """One's own notices as they come, until the pool ends the stream."""
-        notices = Notices()
-        async for line in self._lines(ticket_calls.notices()):
-            if notice := notices.after(line):
-                yield notice
+    def notices(self, after: int | None = None) -> AsyncIterator[ToldNotice]:
+        """One's own notices as they come, those after the one with that number, until the pool ends the stream."""
+        return self._follow(ticket_calls.notices(after), Events("notice", ToldNotice))
+
+    def events(self, ticket: str) -> AsyncIterator[TicketView]:
+        """One ticket now and whenever it has changed, until it has ended or the pool ends the stream."""
+        return self._follow(ticket_calls.events(ticket), Events("ticket", TicketView))
+
+    async def _follow(self, call: wire.Call[None], events: Events[Told]) -> AsyncIterator[Told]:
+        async for line in self._lines(call):
+            if (told := events.after(line)) is not None:
+                yield told
 
     async def _lines(self, call: wire.Call[None]) -> AsyncIterator[str]:
         asked = call.request(self._url, self._token)

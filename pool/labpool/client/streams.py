@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import Generic, TypeVar
 
-from labpool.api_models import NoticeView
+import httpx
+from pydantic import BaseModel
+
+Told = TypeVar("Told", bound=BaseModel)
 
 PATIENCE = httpx.Timeout(15.0)
 """Three heartbeats of a stream: after a longer silence it is dead."""
 
 
-class Notices:
-    """Notices in the lines of a stream; its heartbeats, and that there is none yet, are passed over."""
+class Events(Generic[Told]):
+    """What the events of one name in the lines of a stream tell; others, such as heartbeats, are passed over."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, model: type[Told]) -> None:
+        self._name, self._model = name, model
         self._event = ""
         self._data: list[str] = []
 
-    def after(self, line: str) -> NoticeView | None:
-        """The notice that ends with `line`, if one does."""
+    def after(self, line: str) -> Told | None:
+        """What the event tells that ends with `line`, if one does."""
         field, _, value = line.partition(":")
         if field == "event":
             self._event = value.strip()
@@ -28,7 +32,7 @@ class Notices:
             return self._finished()
         return None
 
-    def _finished(self) -> NoticeView | None:
+    def _finished(self) -> Told | None:
         event, data = self._event, "\n".join(self._data)
         self._event, self._data = "", []
-        return NoticeView.model_validate_json(data) if event == "notice" and data else None
+        return self._model.model_validate_json(data) if event == self._name and data else None

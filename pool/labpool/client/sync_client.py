@@ -10,6 +10,8 @@ import httpx
 
 from labpool.api_models import (
     AddressConfirmed,
+    AuditAsked,
+    AuditPage,
     DeviceView,
     DrainAsked,
     ErasedView,
@@ -34,11 +36,12 @@ from labpool.api_models import (
     SpawnAsked,
     TicketPage,
     TicketView,
+    ToldNotice,
     UsageView,
     WithdrawalView,
 )
 from labpool.client import admin_calls, preference_calls, ticket_calls, wire
-from labpool.client.streams import PATIENCE, Notices
+from labpool.client.streams import PATIENCE, Events, Told
 
 
 class SyncPoolClient:
@@ -214,16 +217,26 @@ class SyncPoolClient:
         """Let the file's value hold again, although up to so many promises break."""
         self._send(admin_calls.end_override(override, broken))
 
+    def audit(self, about: AuditAsked) -> AuditPage:
+        """Who did what, newest first; go on with the page's `cursor`."""
+        return self._send(admin_calls.audit(about))
+
     def reload(self) -> ReloadView:
         """Read pool.yaml again now."""
         return self._send(admin_calls.reload())
 
-    def notices(self) -> Iterator[NoticeView]:
-        """One's own notices as they come, until the pool ends the stream."""
-        notices = Notices()
-        for line in self._lines(ticket_calls.notices()):
-            if notice := notices.after(line):
-                yield notice
+    def notices(self, after: int | None = None) -> Iterator[ToldNotice]:
+        """One's own notices as they come, those after the one with that number, until the pool ends the stream."""
+        return self._follow(ticket_calls.notices(after), Events("notice", ToldNotice))
+
+    def events(self, ticket: str) -> Iterator[TicketView]:
+        """One ticket now and whenever it has changed, until it has ended or the pool ends the stream."""
+        return self._follow(ticket_calls.events(ticket), Events("ticket", TicketView))
+
+    def _follow(self, call: wire.Call[None], events: Events[Told]) -> Iterator[Told]:
+        for line in self._lines(call):
+            if (told := events.after(line)) is not None:
+                yield told
 
     def _lines(self, call: wire.Call[None]) -> Iterator[str]:
         asked = call.request(self._url, self._token)

@@ -95,6 +95,12 @@ def end(ticket: str, why: str) -> Call[TicketView]:
     return Call("POST", path, TicketView.model_validate_json, body=said)
 
 
-def notices() -> Call[None]:
+def events(ticket: str) -> Call[None]:
+    """Ask for one ticket as a stream."""
+    return Call("GET", f"/api/v1/tickets/{segment(ticket)}/events", nothing)
+
+
+def notices(after: int | None) -> Call[None]:
     """Ask for one's notices as a stream."""
-    return Call("GET", "/api/v1/me/notices", nothing)
+    headers = {"Last-Event-ID": str(after)} if after is not None else {}
+    return Call("GET", "/api/v1/me/notices", nothing, headers=headers)

@@ -120,38 +120,48 @@ def needs(user: SignedIn, scope: str) -> None:
         )
 
 
+def may_see(ticket: Ticket, user: SignedIn, pool: Parts) -> bool:
+    """Whether `user` may look at a ticket: their own, their project's for an owner, any for an admin."""
+    project = pool.desk.catalogue.projects.get(ticket.project)
+    owns = user.kind == "user" and project is not None and project.has_owner(user.name, user.groups)
+    return owns or _may_steer(ticket, user)
+
+
+def _may_steer(ticket: Ticket, user: SignedIn) -> bool:
+    return (user.kind == "user" and ticket.user == user.name) or user.has_scope(ADMIN)
+
+
 async def seen_ticket(ticket: str, user: SignedIn, pool: Parts) -> Ticket:
-    """A ticket that `user` may look at: their own, their project's for an owner, any for an admin.
+    """A ticket that `user` may look at.
 
     Raises:
         Rejected: no such ticket, or one that they may not; the answer doesn't tell which.
     """
     found = await pool.desk.find(ticket)
-    project = pool.desk.catalogue.projects.get(found.project) if found else None
-    if found and project and user.kind == "user" and project.has_owner(user.name, user.groups):
-        return found
-    return await own_ticket(ticket, user, pool)
+    if found is None or not may_see(found, user, pool):
+        raise Rejected(_NO_SUCH_TICKET)
+    return found
 
 
 async def own_ticket(ticket: str, user: SignedIn, pool: Parts) -> Ticket:
-    """A ticket that `user` may see: their own, or any for an admin.
+    """A ticket that `user` may steer: their own, or any for an admin.
 
     Raises:
         Rejected: no such ticket, or somebody else's; the answer doesn't tell which.
     """
     found = await pool.desk.find(ticket)
-    mine = found is not None and user.kind == "user" and found.user == user.name
-    if found is None or not (mine or user.has_scope(ADMIN)):
-        raise Rejected(
-            Refusal(
-                404,
-                "no_such_ticket",
-                "No such ticket",
-                "You have no ticket with this address.",
-                "Your tickets are listed at /services/pool/.",
-            )
-        )
+    if found is None or not _may_steer(found, user):
+        raise Rejected(_NO_SUCH_TICKET)
     return found
+
+
+_NO_SUCH_TICKET = Refusal(
+    404,
+    "no_such_ticket",
+    "No such ticket",
+    "You have no ticket with this address.",
+    "Your tickets are listed at /services/pool/.",
+)
 
 
 Person = Annotated[SignedIn, Depends(person)]
@@ -181,5 +191,11 @@ async def own_ticket_watched(ticket: str, user: ReaderWatching, pool: ThePool) -
     return await own_ticket(ticket, user, pool)
 
 
+async def seen_ticket_watched(ticket: str, user: ReaderWatching, pool: ThePool) -> Ticket:
+    """The ticket of an event stream, which its person may look at."""
+    return await seen_ticket(ticket, user, pool)
+
+
 OwnTicketWatched = Annotated[Ticket, Depends(own_ticket_watched)]
+SeenTicketWatched = Annotated[Ticket, Depends(seen_ticket_watched)]
 TheServersTicket = Annotated[Ticket, Depends(only_the_server)]

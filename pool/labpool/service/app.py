@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from labpool.service import (
     admin_routes,
+    audit_routes,
     pages,
     people_routes,
     preference_routes,
@@ -42,6 +43,7 @@ _API = (
     admin_routes,
     rule_routes,
     usage_routes,
+    audit_routes,
     taking_down,
 )
 

@@ -18,6 +18,14 @@ from labpool.service.desk import Desk
 from labpool.service.problems import Rejected
 from labpool.store import Transaction, Wanted
 
+NOT_A_CURSOR = Refusal(
+    422,
+    "not_a_cursor",
+    "Not listed",
+    "The cursor is none that this pool gave out.",
+    "Begin without one, and send the `cursor` of the answer as it is.",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
@@ -101,7 +109,5 @@ def _place(cursor: str) -> tuple[datetime, str]:
         if moment.tzinfo is None:
             raise ValueError("naive")
     except (ValueError, binascii.Error) as error:
-        detail = "The cursor is none that this pool gave out."
-        remedy = "Begin without one, and send the `cursor` of the answer as it is."
-        raise Rejected(Refusal(422, "not_a_cursor", "Not listed", detail, remedy)) from error
+        raise Rejected(NOT_A_CURSOR) from error
     return moment, ticket

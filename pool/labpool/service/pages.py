@@ -20,7 +20,7 @@ from labpool.service.preference_page import KINDS, mails_its_turn
 from labpool.service.preference_routes import preferences_of
 from labpool.service.reservation_views import reservations_of, reserve_form
 from labpool.service.viewing import PREFIX
-from labpool.service.watching import watch
+from labpool.service.watching import Latest, News, watch
 
 # Our pages load from this host only; the hub's own scripts set styles on elements.
 _HEADERS = {
@@ -81,12 +81,13 @@ async def ticket_events(found: OwnTicketWatched, request: Request, pool: ThePool
 
     The stream ends when the person signs out.
     """
+    latest = Latest("ticket")
 
-    async def render() -> str:
+    async def look() -> News:
         view = await pool.viewer.ticket(found.id)
-        return _TEMPLATES.get_template("_ticket.html").render(await _about(view, pool))
+        return latest.news(_TEMPLATES.get_template("_ticket.html").render(await _about(view, pool)))
 
-    async for event in watch(request, pool, "ticket", found.id, render):
+    async for event in watch(request, pool, found.id, look):
         yield event
 
 

@@ -30,6 +30,7 @@ from labpool.service.access import (
     WRITE,
     Person,
     ReaderWatching,
+    SeenTicketWatched,
     ThePool,
     TheServersTicket,
     needs,
@@ -44,7 +45,7 @@ from labpool.service.listing import page_of
 from labpool.service.reordering import step_behind
 from labpool.service.requesting import request_server
 from labpool.service.starting_again import wish_to_start_again
-from labpool.service.watching import notices_of
+from labpool.service.streams import notices_of, ticket_followed
 
 _Responses = dict[int | str, dict[str, Any]]  # as FastAPI has it
 _REFUSALS: _Responses = {code: {"model": Problem} for code in (401, 403)}
@@ -114,6 +115,23 @@ async def ticket(ticket: str, user: Person, pool: ThePool) -> TicketView:
     """A ticket of one's own, or of a project that one owns."""
     needs(user, READ)
     return await pool.viewer.ticket((await seen_ticket(ticket, user, pool)).id)
+
+
+@routes.get(
+    "/tickets/{ticket}/events",
+    responses=_ABOUT_ONE,
+    response_class=EventSourceResponse,
+    summary="One ticket whenever it changes",
+)
+async def ticket_events(
+    found: SeenTicketWatched, user: ReaderWatching, request: Request, pool: ThePool
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `ticket` with a TicketView, now and when that is another one, and a `heartbeat` every 5 s.
+
+    For whom `GET` answers. Once the ticket has ended the stream says so and ends.
+    """
+    async for event in ticket_followed(found, user, request, pool):
+        yield event
 
 
 @routes.post("/tickets/{ticket}/leave", responses=_ACTIONS, summary="Leave the queue")
@@ -197,9 +215,18 @@ async def extend(ticket: str, more: MoreHours, user: Person, pool: ThePool) -> T
 
 
 @routes.get("/me/notices", responses=_REFUSALS, response_class=EventSourceResponse, summary="My notices as they come")
-async def my_notices(user: ReaderWatching, request: Request, pool: ThePool) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `notice` with a NoticeView, and a `heartbeat` every 5 s so that a dead stream is noticed."""
-    async for event in notices_of(user, request, pool):
+async def my_notices(
+    user: ReaderWatching,
+    request: Request,
+    pool: ThePool,
+    last_event_id: Annotated[str | None, Header(max_length=255, description="Go on after this notice.")] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `notice` with a ToldNotice, and a `heartbeat` every 5 s so that a dead stream is noticed.
+
+    Each notice comes once, in order, also of tickets that ended. Without Last-Event-ID the stream begins with the
+    newest one of each open ticket.
+    """
+    async for event in notices_of(user, request, pool, last_event_id):
         yield event
 
 

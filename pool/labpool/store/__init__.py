@@ -1,6 +1,7 @@
 """What the pool remembers: tickets, slots, leases, reservations, notices and the audit trail in SQL."""
 
 from labpool.store.audit_check import Head, head_line
+from labpool.store.auditing import AuditWanted
 from labpool.store.backup_errors import BackupFailed
 from labpool.store.backups import note_restored, restore_backup, write_backup
 from labpool.store.database import connect, migrate, name_of
@@ -32,6 +33,7 @@ __all__ = [
     "Answer",
     "AskedOnce",
     "AuditEntry",
+    "AuditWanted",
     "BackupFailed",
     "Delivery",
     "EndedRun",

@@ -15,8 +15,9 @@ from labpool.domain.ledger import Posting, closed, moved, opened
 from labpool.domain.overrides import Override
 from labpool.domain.tickets import State, Ticket
 from labpool.domain.withdrawals import Withdrawal
-from labpool.store import auditing, erasing, notices, people, rows, usage, writing
-from labpool.store.audit_chain import Link
+from labpool.store import admin_acts, auditing, erasing, notices, people, rows, usage, writing
+from labpool.store.audit_chain import AuditRecord, Link
+from labpool.store.auditing import AuditWanted
 from labpool.store.erasing import Erased
 from labpool.store.kept import Kept
 from labpool.store.listing import FRESH, Wanted, newest_tickets
@@ -26,11 +27,10 @@ from labpool.store.models import (
     LeaseRow,
     LedgerRow,
     NoticeRow,
-    OverrideRow,
     SlotRow,
     TicketRow,
-    WithdrawalRow,
 )
+from labpool.store.notices import Told
 from labpool.store.outbox import Outbox
 from labpool.store.preferences import PreferencesBook
 from labpool.store.records import Acts, AskedOnce, AuditEntry, EndedRun, Notice, ReservationSeries
@@ -199,29 +199,15 @@ class Transaction:
 
     def add_withdrawal(self, withdrawal: Withdrawal) -> None:
         """Keep what an admin drained or fenced."""
-        self._session.add(rows.withdrawal_row(withdrawal))
-        self._session.flush()
-        acts = self._kept.acts
-        self._kept.acts = acts._replace(withdrawals=(*acts.withdrawals, withdrawal))
+        admin_acts.add_withdrawal(self._session, self._kept, withdrawal)
 
     def add_override(self, override: Override) -> None:
         """Keep what an admin changed of the rules."""
-        self._session.add(rows.override_row(override))
-        self._session.flush()
-        acts = self._kept.acts
-        self._kept.acts = acts._replace(overrides=(*acts.overrides, override))
+        admin_acts.add_override(self._session, self._kept, override)
 
     def end_act(self, act: str, at: datetime, by: str) -> None:
         """Note that a withdrawal or an override is over, and who ended it; nothing happens where it was before."""
-        row = self._session.get(WithdrawalRow, act) or self._session.get(OverrideRow, act)
-        if row is None or row.ended_at is not None:
-            return
-        row.ended_at, row.ended_by = at, by
-        self._session.flush()
-        withdrawals, overrides = self._kept.acts
-        self._kept.acts = Acts(
-            tuple(each for each in withdrawals if each.id != act), tuple(each for each in overrides if each.id != act)
-        )
+        admin_acts.end(self._session, self._kept, act, at, by)
 
     def add_notice(self, notice: Notice) -> int | None:
         """Keep a notice and give its number, unless its key was said already."""
@@ -249,6 +235,10 @@ class Transaction:
         """What the owners of tickets were told last, of one kind or at all; nothing for those who were told nothing."""
         return notices.last_ones(self._connection, tickets, kind)
 
+    def told(self, user: str, after: int | None) -> Told:
+        """What a user was told after the notice with that number; without one, the newest of each open ticket."""
+        return notices.told(self._connection, user, after)
+
     def audit(self, entry: AuditEntry) -> AuditEntry:
         """Add a row to the audit trail; give it as written, people under their pseudonyms."""
         written, row = auditing.next_row(self._kept, entry, self.pseudonym)
@@ -258,6 +248,10 @@ class Transaction:
     def audit_trail(self, ticket: str | None = None) -> tuple[AuditEntry, ...]:
         """The audit trail in the order of writing, of one ticket or of all, with people's names."""
         return auditing.trail(self._session, self._kept, ticket)
+
+    def audit_rows(self, wanted: AuditWanted) -> list[AuditRecord]:
+        """Rows of the audit trail, newest first, with people's names as far as they are known."""
+        return auditing.newest_rows(self._session, wanted, self._kept.pseudonyms)
 
     def audited(self) -> Link:
         """The number and hash of the audit trail's last row."""
