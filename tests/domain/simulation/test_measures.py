@@ -208,8 +208,8 @@ def test_errors_of_first_estimates_by_hand():
             estimated(60, likely=150, last_waits=20),  # off by 10, and by 40
             estimated(200, likely=350, last_waits=130),  # by 50, and by 70
             estimated(30, likely=110, last_waits=930),  # by 20, and by 900
-            estimated(500, likely=0, last_waits=None),  # only one estimate: not compared
-            estimated(900, likely=0, last_waits=0, attempt=2),  # went on after it was taken back
+            estimated(500, likely=600, last_waits=None),  # only one estimate: not compared
+            estimated(900, likely=1000, last_waits=900, attempt=2),  # went on after it was taken back
         ),
         {"vision": 1},
     )
