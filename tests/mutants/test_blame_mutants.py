@@ -66,7 +66,9 @@ def test_a_planner_that_blames_an_admin_long_after_is_caught():
         made_up = (BrokenPromise(name, told[name], now_planned.get(name), BreakCause.ADMIN_CHANGE) for name in late)
         return replace(decided, broken=tuple(made_up))
 
-    with pytest.raises(InvariantBroken, match=r"^6: .* broken by admin_change, which never happened"):
+    with pytest.raises(
+        InvariantBroken, match=r"broken by admin_change, which never happened|moved later and nothing happ"
+    ):
         hunt(PEACEFUL + EDITS, blaming)
 
 
