@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from curve_pictures import places, taking_back
 from policy_pictures import chart, waits_by_load, waits_by_project
 from story_pictures import story_picture
 
@@ -18,6 +19,7 @@ DOCS = ROOT / "docs"
 
 def quick_pictures() -> dict[str, str]:
     """Pictures that follow from the pages themselves, by file name."""
+    benchmarks = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
     stories = stories_in(DOCS / "how-the-pool-decides.md")
     promise = next(story for story in stories if "11:00 ada stops" in story and "lin is planned for 12:01" in story)
     taken = next(story for story in stories if "gives back at" in story)
@@ -40,8 +42,10 @@ def quick_pictures() -> dict[str, str]:
         "waits-by-load.svg": chart(
             "Mean wait in minutes, by who decides",
             "made-up traces on 64 GPUs, medians of five (docs/benchmarks.md)",
-            waits_by_load((DOCS / "benchmarks.md").read_text(encoding="utf-8")),
+            waits_by_load(benchmarks),
         ),
+        "taking-back-sooner.svg": taking_back(benchmarks),
+        "places-sooner.svg": places(benchmarks),
     }
 
 

@@ -9,6 +9,7 @@ from random import Random
 
 from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, UserLimit
 from labpool.domain.inventory import Device, Inventory
+from labpool.domain.simulation.estimating import Estimating
 from labpool.domain.simulation.generate import Workload, generate, skewed
 from labpool.domain.simulation.measures import measure, weights_of
 from labpool.domain.simulation.policies import PolicyName, policy
@@ -58,7 +59,7 @@ def _waits(seed: int, decides: PolicyName) -> dict[str, float]:
     devices = Inventory((), tuple(Device(f"d{i:02}", "gpu", "pool", i) for i in range(DEVICES)))
     demand = skewed({name: float(own) for name, own in OWN.items()}, 4)
     trace = generate(Workload(TICKETS, DEVICES, LOAD, projects=demand), Random(seed))  # noqa: S311 (no secret)
-    measured = measure(replay(trace, devices, rules, policy(decides)), weights_of(rules))
+    measured = measure(replay(trace, devices, rules, policy(decides), estimating=Estimating(most=0)), weights_of(rules))
     return {project: waits.mean_s for project, waits in measured.waits_by_project.items()}
 
 

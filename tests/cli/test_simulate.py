@@ -62,6 +62,19 @@ def test_json_tells_the_same_to_programs(labpool: Labpool, trace: Path, policy: 
     assert told["measures"]["waits"] == {"tickets": 3, "mean_s": 1000, "p50_s": 0, "p95_s": 3000}
 
 
+def test_a_seed_changes_the_estimates_and_nothing_else(labpool: Labpool, tmp_path: Path):
+    made = tmp_path / "made.csv"
+    made.write_text(labpool("simulate", "generate", "--tickets", "60", "--load", "1.1").stdout)
+
+    def measures(*seed: str) -> dict[str, object]:
+        return dict(json.loads(labpool("simulate", "--trace", made, "--json", *seed).stdout)["measures"])
+
+    usual, other = measures(), measures("--seed", "3")
+    assert (measures("--seed", "0"), measures("--seed", "3")) == (usual, other)
+    assert usual.pop("likely_error_s") != other.pop("likely_error_s")
+    assert usual == other
+
+
 def test_changed_pool_gives_another_answer(labpool: Labpool, trace: Path, tmp_path: Path):
     bigger = tmp_path / "pool.yaml"
     bigger.write_text(DEMO.read_text().replace("devices: {demo-gpu: 4}", "devices: {demo-gpu: 6}"))

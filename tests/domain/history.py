@@ -6,25 +6,27 @@ What goes wrong is put in by name, so that a history knows which causes it has g
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 from labpool.domain.extending import Extended, extend
-from labpool.domain.plans import BreakCause
+from labpool.domain.granting import grant_first
+from labpool.domain.plans import BreakCause, Grant
 from labpool.domain.reservations import Reservation
 from labpool.domain.reserving import consequences
 from labpool.domain.tickets import Event, Priority, State, Ticket
 
 from tests.domain import rules
 from tests.domain.lab import HOUR, MINUTE
-from tests.domain.living_pool import LivingPool
+from tests.domain.living_pool import LivingPool, Planner
 from tests.domain.rules import DEVICES, MARGIN
 
 Step = tuple[str, int, int]
 
 PEACEFUL = (
     *("wait", "ask", "ask", "ask", "use", "use", "extend", "stop", "cancel"),
-    *("unclaimed", "ready", "raise_limits", "undone", "reserve"),
+    *("unclaimed", "ready", "raise_limits", "undone", "reserve", "restart"),
 )
 TROUBLE = (
     "lose_device",
@@ -37,8 +39,11 @@ TROUBLE = (
     "settle",
     "outage",
     "clock_back",
+    "clock_forward",
     "lower_limits",
     "lower_shares",
+    "raise_shares",
+    "grant_first",
     "ask_lower",
     "ask_lower",
     "force_reservation",
@@ -56,13 +61,38 @@ def histories(steps: tuple[str, ...], length: int) -> st.SearchStrategy[list[Ste
 
 @dataclass
 class History(LivingPool):
-    """A pool, and what may happen to it."""
+    """A pool, and what may happen to it.
+
+    `started` makes the planner of a pool that starts again; one that remembers nothing needs none.
+    """
+
+    started: Callable[[], Planner] | None = None
+    just_happened: set[BreakCause] = field(default_factory=set)
 
     def run(self, steps: list[Step]) -> None:
         """Let `steps` happen one after another, the pool deciding after each."""
         for kind, one, other in steps:
             getattr(self, f"_{kind}")(one, other)
             self.look()
+
+    def look(self) -> None:
+        """The same, after which what happened before explains nothing any more."""
+        super().look()
+        self.just_happened.clear()
+
+    def blamed(self) -> set[BreakCause]:
+        """Only what happened since the last look, and what lasts."""
+        lasting = {
+            BreakCause.OVERRUN: self.stuck,
+            BreakCause.DEVICE_UNAVAILABLE: self.lost,
+            BreakCause.NODE_UNAVAILABLE: self.machines.out_of_service(),
+            BreakCause.HIGHER_CLASS: [t for t in self.tickets.values() if t.priority is not Priority.INTERACTIVE],
+        }
+        return self.just_happened | {cause for cause, by in lasting.items() if by}
+
+    def _happened(self, cause: BreakCause) -> None:
+        self.just_happened.add(cause)
+        self.causes.add(cause)
 
     def _wait(self, one: int, other: int) -> None:
         """Time passes; the pool looks round whenever something begins or ends, a little late."""
@@ -90,7 +120,7 @@ class History(LivingPool):
         priority = (Priority.BATCH, Priority.SCAVENGER)[one % 2]
         profile = self.tickets[name].profile.replace(Priority.INTERACTIVE.value, priority.value)
         self.tickets[name] = replace(self.tickets[name], priority=priority, profile=profile)
-        self.causes.add(BreakCause.HIGHER_CLASS)
+        self._happened(BreakCause.HIGHER_CLASS)
 
     def _request(self, one: int, other: int) -> Ticket:
         gpus, hours = (1, 1, 2, 3)[one % 4], (0.5, 1, 2, 5)[other % 4]
@@ -103,7 +133,7 @@ class History(LivingPool):
     def _lower_budget(self, one: int, other: int) -> None:
         project = ("vision", "speech")[one % 2]
         self.budgets[project] = 4.0 * other
-        self.causes.add(BreakCause.ADMIN_CHANGE)
+        self._happened(BreakCause.ADMIN_CHANGE)
 
     def _use(self, one: int, _: int) -> None:
         granted = [name for name in self.leases if self.tickets[name].state is State.GRANTED]
@@ -158,12 +188,12 @@ class History(LivingPool):
     def _force_reservation(self, one: int, other: int) -> None:
         """An admin reserves, whatever that breaks."""
         self._accept(self._wanted(one, other))
-        self.causes.add(BreakCause.ADMIN_CHANGE)
+        self._happened(BreakCause.ADMIN_CHANGE)
 
     def _give_up_reservation(self, one: int, _: int) -> None:
         if self.reservations:
             del self.reservations[one % len(self.reservations)]
-            self.causes.add(BreakCause.ADMIN_CHANGE)
+            self._happened(BreakCause.ADMIN_CHANGE)
 
     def _accept(self, wanted: Reservation) -> None:
         self.reservations = [each for each in self.reservations if each.end + MARGIN > self.now]
@@ -181,25 +211,25 @@ class History(LivingPool):
     def _lend_less(self, one: int, _: int) -> None:
         name = ("vision", "speech")[one % 2]
         self.lend[name] = max(self.lend.get(name, self.shares[name][0]) - 1, 0)
-        self.causes.add(BreakCause.ADMIN_CHANGE)
+        self._happened(BreakCause.ADMIN_CHANGE)
 
     def _lose_device(self, one: int, _: int) -> None:
         self.lost.add(DEVICES[one % len(DEVICES)].id)
-        self.causes.add(BreakCause.DEVICE_UNAVAILABLE)
+        self._happened(BreakCause.DEVICE_UNAVAILABLE)
 
     def _return_device(self, one: int, _: int) -> None:
         self.lost.discard(self._pick(sorted(self.lost), one) or "")
 
     def _drain_node(self, one: int, _: int) -> None:
         self.machines.drain(one, self.now)
-        self.causes.add(BreakCause.NODE_UNAVAILABLE)
+        self._happened(BreakCause.NODE_UNAVAILABLE)
 
     def _undrain_node(self, one: int, _: int) -> None:
         self.machines.undrain(one, self.now)
 
     def _fail_node(self, one: int, other: int) -> None:
         self.machines.fail(one, other, self.now)
-        self.causes.add(BreakCause.NODE_UNAVAILABLE)
+        self._happened(BreakCause.NODE_UNAVAILABLE)
 
     def _return_node(self, one: int, _: int) -> None:
         self.machines.give_back(one, self.now)
@@ -207,7 +237,7 @@ class History(LivingPool):
     def _overrun(self, one: int, other: int) -> None:
         if held := self._pick(list(self.leases), one):
             self.stuck.add(held)
-            self.causes.add(BreakCause.OVERRUN)
+            self._happened(BreakCause.OVERRUN)
             self._wait(other // 2, 0)
 
     def _settle(self, one: int, _: int) -> None:
@@ -216,20 +246,47 @@ class History(LivingPool):
     def _outage(self, one: int, other: int) -> None:
         self.now += (one * 12 + other) * MINUTE
         self.world = replace(self.world, looked_at=None)
-        self.causes.add(BreakCause.POOL_OUTAGE)
+        self._happened(BreakCause.POOL_OUTAGE)
 
     def _clock_back(self, one: int, _: int) -> None:
         self.now -= one * 10 * MINUTE
-        self.causes.add(BreakCause.POOL_OUTAGE)
+        self._happened(BreakCause.POOL_OUTAGE)
+
+    def _clock_forward(self, one: int, other: int) -> None:
+        """The clock jumps while the pool runs: it has looked just before, and is late all the same."""
+        self.now += (one * 12 + other) * MINUTE
+        self._happened(BreakCause.POOL_OUTAGE)
+
+    def _restart(self, *_: int) -> None:
+        """The pool starts again at once, and knows what is stored."""
+        if self.started:
+            self.planner = self.started()
+
+    def _grant_first(self, one: int, _: int) -> None:
+        """An admin lets somebody start at once, whatever that breaks."""
+        name = self._pick(self._queued(ready=True), one)
+        found = grant_first(self.as_stored(), self.tickets[name], self.now) if name else None
+        if found:
+            lease = found.lease
+            grant = Grant(lease.ticket, lease.devices, lease.starts, lease.ends)
+            self.let_start(grant)
+            self._drop_slot(lease.ticket)
+            self._happened(BreakCause.ADMIN_CHANGE)
 
     def _lower_limits(self, one: int, _: int) -> None:
         self.most = max(self.most - one % 2, 1)
-        self.causes.add(BreakCause.ADMIN_CHANGE)
+        self._happened(BreakCause.ADMIN_CHANGE)
 
     def _lower_shares(self, one: int, other: int) -> None:
         name = ("vision", "speech")[one % 2]
         self.shares[name] = (max(self.shares[name][0] - other % 2, 1), max(self.shares[name][1] - other % 3, 0))
-        self.causes.add(BreakCause.ADMIN_CHANGE)
+        self._happened(BreakCause.ADMIN_CHANGE)
+
+    def _raise_shares(self, one: int, other: int) -> None:
+        name = ("vision", "speech")[one % 2]
+        own, more = self.shares[name]
+        self.shares[name] = (min(own + 1 + other % 2, 5), more)
+        self._happened(BreakCause.ADMIN_CHANGE)  # what it does not lend is more, too
 
     def _queued(self, ready: bool) -> list[str]:
         return [t.id for t in self.tickets.values() if t.state is State.QUEUED and t.ready is ready]

@@ -12,7 +12,7 @@ from labpool.domain.ends import End, Requeue, due
 from labpool.domain.fallbacks import has_fallback
 from labpool.domain.inventory import Device, Inventory
 from labpool.domain.leases import Lease
-from labpool.domain.plans import BreakCause, Plan
+from labpool.domain.plans import BreakCause, Grant, Plan
 from labpool.domain.reservations import Reservation
 from labpool.domain.tickets import Event, Priority, State, Ticket
 from labpool.domain.world import World
@@ -88,6 +88,10 @@ class LivingPool:
         rules.check_taken(self, before, decided)
         rules.check_moves(self, before, decided)
 
+    def blamed(self) -> set[BreakCause]:
+        """What may have broken a promise just now: here all that ever happened."""
+        return self.causes
+
     def _settle_lost(self) -> None:
         """Do what is due on leases that are lost with their node; nothing of them runs."""
         inventory = self.as_stored().inventory
@@ -152,16 +156,20 @@ class LivingPool:
         for ticket, promise in decided.promises.items():
             self.tickets[ticket] = replace(self.tickets[ticket], starts_by=promise)
         for grant in decided.grants:
-            ticket = self.tickets[grant.ticket]
-            self.told.pop(ticket.id, None)
-            self.tickets[ticket.id] = ticket.after(Event.GRANT, self.now)
-            who = (ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour)
-            self.leases[ticket.id] = Lease(*who, grant.devices, grant.starts, grant.ends)
+            self.let_start(grant)
         for taken in decided.taken:
             self.leases[taken.ticket] = replace(self.leases[taken.ticket], ends=taken.ends)
             self.tickets[taken.ticket] = self.tickets[taken.ticket].after(Event.RECLAIM, self.now)
         self.world = replace(self.world, slots=decided.slots, looked_at=self.now)
         self.looks_at = decided.looks_at
+
+    def let_start(self, grant: Grant) -> None:
+        """Store a grant."""
+        ticket = self.tickets[grant.ticket]
+        self.told.pop(ticket.id, None)
+        self.tickets[ticket.id] = ticket.after(Event.GRANT, self.now)
+        who = (ticket.id, ticket.user, ticket.name, ticket.project, ticket.flavour)
+        self.leases[ticket.id] = Lease(*who, grant.devices, grant.starts, grant.ends)
 
     def _settled_at(self, held: Lease) -> datetime:
         return held.ends + self.linger

@@ -110,7 +110,9 @@ def counted(history: LivingPool, before: World) -> tuple[Lease, ...]:
 
 def check_promises(history: LivingPool, decided: Plan) -> None:
     for report in decided.broken:
-        must(report.cause in history.causes, f"6: {report.ticket} broken by {report.cause.value}, which never happened")
+        must(
+            report.cause in history.blamed(), f"6: {report.ticket} broken by {report.cause.value}, which never happened"
+        )
         if not report.runs:
             history.broken.add(report.ticket)
     for ticket in history.tickets.values():
@@ -230,7 +232,7 @@ def check_fallbacks(history: LivingPool) -> None:
         leases = tuple(each for each in world.leases if each.ticket != name)
         decided = plan(replace(world, tickets=tickets, leases=leases), history.now)
         broken = {report.cause for report in decided.broken if report.ticket == name}
-        must(broken <= history.causes, f"6: {name} could not fall back on its place")
+        must(broken <= history.blamed(), f"6: {name} could not fall back on its place")
 
 
 def check_moves(history: LivingPool, before: World, decided: Plan) -> None:
@@ -239,7 +241,7 @@ def check_moves(history: LivingPool, before: World, decided: Plan) -> None:
     if history.reservations:  # one that was accepted may take a place, as long as the promise stands
         told = history.told
         later = [slot for slot in later if slot.start > told.get(slot.ticket, slot.start) + MARGIN + INSTANTS]
-    must(not later or bool(history.causes), f"a slot moved later and nothing happened: {later}")
+    must(not later or bool(history.blamed()), f"a slot moved later and nothing happened: {later}")
 
 
 def check_settled(history: LivingPool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
+from labpool.domain.catalogue import Flavour
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease
 from labpool.domain.planner import plan
@@ -41,6 +42,19 @@ def test_less_time_fits_before_what_is_promised_to_another():
 def test_fewer_gpus_are_offered_for_the_same_time():
     world = waiting(THREE, (lease("x", "n1-0", until=5),), ticket("all", gpus=3, hours=2))
     assert offers(world, "all") == {"gpu-1": 2 * HOUR, "gpu-2": 2 * HOUR}
+
+
+def test_another_flavour_that_is_free_is_offered():
+    hardware = inventory({"n1": 1, "n2": 1})
+    gpu, other = hardware.devices
+    hardware = replace(hardware, devices=(gpu, replace(other, flavour="slice")))
+    known, vision = catalogue(), catalogue().projects["vision"]
+    profiles = dict(known.profiles) | {"slice": replace(known.profiles["gpu-1"], name="slice", flavour="slice")}
+    project = replace(vision, nominal={"gpu": 1, "slice": 1}, profiles=("gpu-1", "slice"))
+    flavours = dict(known.flavours) | {"slice": Flavour("slice", "Slice")}
+    rules = replace(known, flavours=flavours, profiles=profiles, projects={"vision": project})
+    world = World(hardware, rules, (ticket("late"),), (lease("x", gpu.id, until=5),))
+    assert offers(follow(world, plan(world, at(1)), at(1)), "late") == {"slice": 2 * HOUR}
 
 
 def test_profiles_that_can_never_be_had_are_not_offered():

@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from plots import DOCS, quick_pictures
+from plots import DOCS, quick_pictures, replayed_pictures
 
 pytestmark = pytest.mark.once
 
@@ -19,6 +19,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.mark.parametrize(("name", "content"), quick_pictures().items(), ids=quick_pictures().keys())
 def test_picture_is_current(name: str, content: str):
     assert (IMAGES / name).read_text(encoding="utf-8") == content, "run: make plots"
+
+
+@pytest.mark.soak
+def test_pictures_of_replays_are_current():
+    for name, content in replayed_pictures().items():
+        assert (IMAGES / name).read_text(encoding="utf-8") == content, "run: make plots"
 
 
 @pytest.mark.parametrize(("alternative", "name"), SHOWN.items(), ids=SHOWN.values())

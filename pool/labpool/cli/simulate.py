@@ -15,6 +15,7 @@ from labpool.cli.simulate_files import PoolOnPaper, UnusableFile, nobody_let_in,
 from labpool.cli.simulate_output import Simulation, as_text, grants_csv, print_tables
 from labpool.cli.simulate_plot import plot
 from labpool.cli.simulate_record import record_trace
+from labpool.domain.simulation.estimating import Estimating
 from labpool.domain.simulation.generate import SIZES, Workload, generate, skewed
 from labpool.domain.simulation.measures import measure, weights_of
 from labpool.domain.simulation.outcome import Outcome
@@ -34,7 +35,7 @@ PoolOption = Annotated[
 
 
 @simulate.callback(invoke_without_command=True)
-def play(
+def play(  # noqa: PLR0913 (each is an option of the command)
     context: typer.Context,
     *,
     trace: Annotated[
@@ -44,6 +45,9 @@ def play(
     policy: Annotated[
         PolicyName, typer.Option(help="Who decides: the pool itself, or one of two to compare it with.")
     ] = PolicyName.LABPOOL,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Another number draws other run lengths for the estimates of a start.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     picture: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw use and queue over time into this SVG file.")
@@ -54,8 +58,8 @@ def play(
 ) -> None:
     """Play a trace through a pool's rules: waits, use, fairness and promises.
 
-    Nothing is started; the answer depends on the two files only. Exit code: 0 done, 1 when a file can't be used, 2 for
-    a wrong command line.
+    Nothing is started; the answer depends on the two files and the seed only. Exit code: 0 done, 1 when a file can't be
+    used, 2 for a wrong command line.
     """
     if context.invoked_subcommand is not None:
         return
@@ -64,7 +68,7 @@ def play(
             "name a trace; make one with: labpool simulate record, or labpool simulate generate", param_hint="--trace"
         )
     paper = pool_on_paper(_pool_file(pool))
-    outcome = _played(read_trace(trace), paper, policy)
+    outcome = _played(read_trace(trace), paper, policy, seed)
     if not outcome.runs:
         raise UnusableFile(nobody_let_in(trace, outcome, paper))
     if grants:
@@ -121,7 +125,7 @@ def _pool_file(named: Path | None) -> Path:
     return named / "pool.yaml" if named.is_dir() else named
 
 
-def _played(arrivals: tuple[Arrival, ...], paper: PoolOnPaper, policy: PolicyName) -> Outcome:
+def _played(arrivals: tuple[Arrival, ...], paper: PoolOnPaper, policy: PolicyName, seed: int) -> Outcome:
     """Replay with a progress bar, which only a terminal shows."""
     terminal = Console(stderr=True)
     with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
@@ -132,4 +136,5 @@ def _played(arrivals: tuple[Arrival, ...], paper: PoolOnPaper, policy: PolicyNam
             paper.catalogue,
             policy_named(policy),
             lambda over: progress.update(bar, completed=over),
+            Estimating(seed=seed),
         )

@@ -31,15 +31,16 @@ _TIMES = 9
 """How often the queue is played, each time with other lengths; the median is told."""
 
 
-def likely_starts(world: World, lengths: RunLengths, flavour: str, now: datetime) -> dict[str, datetime]:
+def likely_starts(world: World, lengths: RunLengths, flavour: str, now: datetime, seed: int = 0) -> dict[str, datetime]:
     """When the tickets in line for a flavour likely start; who would start too far ahead to tell is left out.
 
     No estimate is later than a place that a ticket holds, nor than what is borrowed could be taken back for it. Where
-    an engine decides that has a queue of its own, its order counts.
+    an engine decides that has a queue of its own, its order counts. Another `seed` draws other lengths.
     """
     scene = _Scene(world, lengths, flavour, now)
     forecast = _Forecast if world.verdicts is None else _ForecastOfQueues
-    played = [forecast(scene, Random(number)).play() for number in range(_TIMES)]  # noqa: S311 (no secret)
+    chances = [Random(seed * _TIMES + number) for number in range(_TIMES)]  # noqa: S311 (no secret)
+    played = [forecast(scene, chance).play() for chance in chances]
     found = {ticket.id: _median([each.get(ticket.id, FOREVER) for each in played]) for ticket in world.line()}
     found = {name: at for name, at in found.items() if at < FOREVER}
     for ticket, latest in _latest(world, flavour, now):

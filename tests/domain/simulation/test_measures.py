@@ -8,7 +8,13 @@ from datetime import datetime, timezone
 import pytest
 from labpool.domain.plans import BreakCause, BrokenPromise
 from labpool.domain.reasons import RefusalReason
-from labpool.domain.simulation.fairness import fair_shares, jain, use_for_fair_share, use_while_waiting
+from labpool.domain.simulation.fairness import (
+    fair_shares,
+    fairness_by_moment,
+    jain,
+    use_for_fair_share,
+    use_while_waiting,
+)
 from labpool.domain.simulation.measures import (
     UNREPORTED,
     Waits,
@@ -175,6 +181,53 @@ def test_all_measures_come_together():
     assert measured.bounded_slowdown == pytest.approx((1 + 610 / 600 + 640 / 600) / 3)
     assert measured.utilisation == pytest.approx(13 * 600 / 13_000)
     assert measured.fairness_while_waiting == pytest.approx(1 / 2)  # speech held nothing while it waited
+
+
+def test_fairness_by_moment_by_hand():
+    found = fairness_by_moment(
+        outcome(
+            ran(0, 0, 600, gpus=3, project="vision"),
+            ran(0, 0, 300, project="speech"),
+            ran(0, 600, 700, project="vision"),
+            ran(100, 300, 900, project="speech"),
+            ran(150, 1200, 1300, project="robots"),
+        ),
+        {"vision": 3, "speech": 1, "robots": 1},
+    )
+    # 100-150 s: vision 3/3, speech 1/1, index 1; 150-300 s: robots wait too and hold nothing, index 2²/(3 × 2);
+    # 300-600 s: vision 1 and robots 0, index 1/2; from 600 s on only robots wait
+    assert found == pytest.approx((50 * 1 + 150 * 2 / 3 + 300 / 2) / 500)
+
+
+def test_errors_of_first_estimates_by_hand():
+    def estimated(wait: float, likely: float | None, last_waits: float | None, attempt: int = 1) -> Run:
+        return replace(ran(100, 100 + wait, 5000), attempt=attempt, likely_s=likely, recent_wait_s=last_waits)
+
+    measured = measure(
+        outcome(
+            estimated(60, likely=150, last_waits=20),  # off by 10, and by 40
+            estimated(200, likely=350, last_waits=130),  # by 50, and by 70
+            estimated(30, likely=110, last_waits=930),  # by 20, and by 900
+            estimated(500, likely=600, last_waits=None),  # only one estimate: not compared
+            estimated(900, likely=1000, last_waits=900, attempt=2),  # went on after it was taken back
+        ),
+        {"vision": 1},
+    )
+    assert (measured.likely_error_s, measured.naive_error_s, measured.requeues) == (20, 70, 1)
+
+
+def test_waits_by_project_and_size_by_hand():
+    vision = [ran(n, n + wait, 5000) for n, wait in enumerate((0, 10, 20, 30, 1000))]
+    speech = [ran(n, n + wait, 5000, gpus=2, project="speech") for n, wait in enumerate((5, 7), start=10)]
+    measured = measure(outcome(*vision, *speech, ran(20, 24, 5000, gpus=2)), {"vision": 1, "speech": 1})
+    assert measured.waits_by_project == {
+        "speech": Waits(tickets=2, mean_s=6, p50_s=5, p95_s=7),
+        "vision": Waits(tickets=6, mean_s=pytest.approx(1064 / 6), p50_s=10, p95_s=1000),
+    }
+    assert measured.waits_by_gpus == {
+        1: Waits(tickets=5, mean_s=212, p50_s=20, p95_s=1000),
+        2: Waits(tickets=3, mean_s=pytest.approx(16 / 3), p50_s=5, p95_s=7),
+    }
 
 
 def test_nothing_to_measure_is_the_callers_mistake():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -14,11 +14,10 @@ from labpool.domain.ends import stop_at
 from labpool.domain.fallbacks import has_fallback
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
-from labpool.domain.likely import likely_starts
 from labpool.domain.plans import BrokenPromise, Grant, Plan, Taken
 from labpool.domain.reasons import Refusal
 from labpool.domain.requests import Request, check_request
-from labpool.domain.run_lengths import RunLengths
+from labpool.domain.simulation.estimating import Estimates, Estimating
 from labpool.domain.simulation.opened import SHORTEST, opened, profile_of
 from labpool.domain.simulation.outcome import Outcome, Refused, Run
 from labpool.domain.simulation.policies import Policy
@@ -29,9 +28,6 @@ from labpool.domain.world import World
 
 BEGINNING = datetime(2000, 1, 3, tzinfo=timezone.utc)
 """Second 0 of every trace: midnight before a Monday."""
-
-_ESTIMATES = 300
-"""Of so many requests of a long trace an estimate is made: each costs as much as many decisions."""
 
 _IDLE = 100
 """So often a policy is asked again about an idle pool, at the renewals of budgets."""
@@ -47,18 +43,22 @@ def replay(
     catalogue: Catalogue,
     policy: Policy,
     on_progress: Callable[[int], None] | None = None,
+    estimating: Estimating | None = None,
 ) -> Outcome:
     """Play `arrivals` (in order of submission, at least one) through `policy`.
 
     Everybody in the trace counts as a member of the project named there and may ask for any number of hours; limits of
     groups hold for nobody, for a trace knows no groups. All other rules are those of `catalogue`, the number of tickets
     that one user may have waiting included. `on_progress` is called with the number of requests that are over.
+    `estimating` says how starts are estimated; it changes none.
 
     Raises:
         NeverStarted: the policy forgot somebody.
     """
     rules = opened(catalogue, arrivals)
-    return _Replay(arrivals, inventory, rules, catalogue.queue.shortest, policy, on_progress).run()
+    return _Replay(
+        arrivals, inventory, rules, catalogue.queue.shortest, policy, on_progress, estimating or Estimating()
+    ).run()
 
 
 @dataclass
@@ -71,6 +71,7 @@ class _Replay:
     shortest: timedelta
     policy: Policy
     on_progress: Callable[[int], None] | None
+    estimating: Estimating
     now: datetime = BEGINNING
     come: int = 0
     asked: dict[str, Arrival] = field(default_factory=dict)
@@ -87,16 +88,14 @@ class _Replay:
     leaves: list[tuple[datetime, str]] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     over: int = 0
-    waited: int = 0
-    lengths: RunLengths = field(default_factory=RunLengths)
-    estimates: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
-    recent_waits: defaultdict[int, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=20)))
+    estimates: Estimates = field(init=False)
     refused: list[Refused] = field(default_factory=list)
     left_line: list[Arrival] = field(default_factory=list)
     broken: list[BrokenPromise] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.usage = Usage(BEGINNING, self.catalogue.queue.half_life)
+        self.estimates = Estimates(self.estimating, len(self.arrivals))
 
     def run(self) -> Outcome:
         """Go from one moment at which something happens to the next, until all is over."""
@@ -166,7 +165,7 @@ class _Replay:
         self.runs[name] = replace(self.runs[name], end_s=_seconds(self.now))
         taken, given = asked.state is State.RECLAIMING, lease.ends - lease.starts
         if not taken:
-            self.lengths.observe(asked.user, asked.profile, asked.duration, self.now - lease.starts)
+            self.estimates.observe(asked, self.now - lease.starts)
         if taken and self._goes_on(ticket, given) and asked.duration - given >= self.shortest:
             self.left[ticket] -= given  # as the pool counts; in the last minute the server saved and stopped
             falls_back = has_fallback(asked, self.slots, self.catalogue, self.now)
@@ -211,17 +210,7 @@ class _Replay:
             heappush(self.leaves, (self.now + timedelta(seconds=arrival.cancel_s), name))
         self._decide()
         if name not in self.leases:
-            self.waited += 1
-            if self.waited % max(len(self.arrivals) // _ESTIMATES, 1) == 0:
-                self._estimate(name)
-
-    def _estimate(self, name: str) -> None:
-        """Keep the first estimates for a ticket that has to wait."""
-        ticket = self.tickets[name]
-        likely = likely_starts(self._world(), self.lengths, ticket.flavour, self.now).get(name)
-        recent = self.recent_waits[ticket.gpus]
-        naive = sum(recent) / len(recent) if recent else None
-        self.estimates[name] = (_seconds(likely) if likely else None, naive)
+            self.estimates.must_wait(self.tickets[name], self._world, self.now)
 
     def _world(self) -> World:
         tickets, leases = tuple(self.tickets.values()), tuple(self.leases.values())
@@ -262,11 +251,12 @@ class _Replay:
         promised = _seconds(ticket.starts_by) if ticket.starts_by else None
         times = (_seconds(self.since[ticket.id]), _seconds(grant.starts), _seconds(ends), promised)
         arrival = self.asked[ticket.id]
-        estimates = self.estimates.get(ticket.id, (None, None))
+        likely, last_waits = self.estimates.of(ticket.id)
+        estimates = (_seconds(likely) if likely else None, last_waits)
         run = Run(ticket.id, arrival, grant.devices, *times, ticket.attempt, *estimates)
         self.runs[_run_name(ticket)] = run
         if ticket.attempt == 1:
-            self.recent_waits[ticket.gpus].append(run.wait_s)
+            self.estimates.has_waited(ticket, run.wait_s)
 
     def _take_back(self, taken: Taken) -> None:
         self.leases[taken.ticket] = replace(self.leases[taken.ticket], ends=taken.ends)
