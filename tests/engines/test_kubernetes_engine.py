@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
-from labpool.cluster import ClusterUnavailable, following
+from labpool.cluster import ClusterApi, ClusterUnavailable, Followed, Kind, following
+from labpool.cluster.nodes import node_of
 from labpool.domain.inventory import Condition
 from labpool.engines import kubernetes
+from labpool.engines.cluster import servers
+from labpool.engines.cluster.servers import ServerPods
 from labpool.engines.cluster.trials import REASON
 from labpool.engines.kubernetes import KubernetesEngine
 from labpool.settings import load_pool_file
@@ -121,6 +125,42 @@ async def test_server_is_asked_with_the_grace_of_its_pod_and_killed_with_a_secon
     assert await engine.kill("t2") == ()
     assert cluster.deleted["other"] == {"preconditions": {"uid": "uid-of-other"}, "gracePeriodSeconds": 1}
     assert await engine.kill("t2") == await engine.terminate("t2") == ()
+
+
+async def test_pod_that_goes_is_told_at_once_and_one_that_comes_when_its_server_may_be_up(
+    cluster: ClusterInMemory, monkeypatch: pytest.MonkeyPatch
+):
+    told = list[int]()
+    api = cast(ClusterApi, cluster)
+    nodes = Followed(api, Kind("nodes", "/api/v1/nodes", node_of))
+    pods = ServerPods(api, "lab", "p1", nodes, lambda: told.append(len(pods.followed.objects)))
+
+    async def until_there(number: int) -> None:
+        assert await pods.followed.until(lambda: len(pods.followed.objects) == number, 10)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(servers, "_TIME_TO_START", 3600.0)
+    pods.followed.begin()
+    for number in (1, 2):
+        cluster.pods.append(pod(f"train-{number}", "n1", f"t{number}"))
+        await until_there(number)
+    assert told == []
+    del cluster.pods[0]
+    await until_there(1)
+    assert told == [1]
+    await pods.followed.close()
+
+
+async def test_new_pod_is_told_in_the_end(cluster: ClusterInMemory, monkeypatch: pytest.MonkeyPatch):
+    told = asyncio.Event()
+    api = cast(ClusterApi, cluster)
+    nodes = Followed(api, Kind("nodes", "/api/v1/nodes", node_of))
+    pods = ServerPods(api, "lab", "p1", nodes, told.set)
+    monkeypatch.setattr(servers, "_TIME_TO_START", 0.01)
+    cluster.pods.append(pod("train", "n1", "t1"))
+    pods.followed.begin()
+    await asyncio.wait_for(told.wait(), 10)
+    await pods.followed.close()
 
 
 async def test_server_of_a_node_that_is_gone_is_forgotten_at_once(cluster: ClusterInMemory, engine: KubernetesEngine):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from labpool.cluster import ClusterApi, ClusterRefused, ClusterUnavailable, Followed, Kind, NodeOffer
@@ -14,6 +15,8 @@ _log = logging.getLogger("labpool.engines")
 _KILL_SECONDS = 15.0
 _AT_ONCE = 1
 """Grace in seconds of a pod that is killed. With none, the cluster forgets a pod before its node has ended it."""
+_TIME_TO_START = 1.0
+"""Seconds after which a new pod is worth a look: before that its server can't be up, and the hub is busy with it."""
 
 
 class ServerPods:
@@ -26,7 +29,7 @@ class ServerPods:
         namespace: Where servers run.
         pool_id: Tells this pool's from another's.
         nodes: The cluster's nodes.
-        changed: Called after each change.
+        changed: Called after each change: a moment later where there only is a new pod, or one has found its node.
     """
 
     def __init__(
@@ -37,10 +40,12 @@ class ServerPods:
         nodes: Followed[NodeOffer],
         changed: Callable[[], None],
     ) -> None:
-        self._api, self._nodes = api, nodes
+        self._api, self._nodes, self._tell = api, nodes, changed
+        self._known: tuple[str | None, frozenset[object]] = (None, frozenset())
+        self._soon: asyncio.TimerHandle | None = None
         self._path = f"/api/v1/namespaces/{namespace}/pods"
         ours = ("labelSelector", f"{POOL_LABEL}={pool_id}")
-        self.followed = Followed(api, Kind("servers", self._path, pod_of, (ours, *UNENDED)), changed)
+        self.followed = Followed(api, Kind("servers", self._path, pod_of, (ours, *UNENDED)), self._seen)
 
     def by_ticket(self) -> dict[str, tuple[str, ...]]:
         """Ticket id to the names of its pods."""
@@ -90,11 +95,26 @@ class ServerPods:
                 _log.warning("a server could not be ended: %s", error, extra={"ticket": ticket})
         return tuple(asked)
 
+    def _seen(self) -> None:
+        (trouble, pods), pods_now = self._known, {(each.uid, each.unplaced_since) for each in self._all()}
+        self._known = (self.followed.trouble, frozenset(pods_now))
+        if trouble != self.followed.trouble or not pods <= pods_now:
+            self._tell()
+        elif self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(_TIME_TO_START, self._tell_of_new)
+
+    def _tell_of_new(self) -> None:
+        self._soon = None
+        self._tell()
+
     def _in_sight(self, ticket: str) -> tuple[str, ...]:
         return tuple(pod.name for pod in self._with_tickets() if pod.ticket == ticket and self._is_in_sight(pod))
 
     def _with_tickets(self) -> list[SeenPod]:
-        return [pod for pod in self.followed.objects.values() if pod.ticket]
+        return [pod for pod in self._all() if pod.ticket]
+
+    def _all(self) -> Collection[SeenPod]:
+        return self.followed.objects.values()
 
     def _is_in_sight(self, pod: SeenPod) -> bool:
         node = self._node_of(pod)
