@@ -9,6 +9,14 @@ from tests.kubernetes.fake_nodes import GPU
 from tests.real_hub import wait_until
 
 Manifest = dict[str, Any]
+SAFE: Manifest = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""The security context of a container that a restricted namespace takes."""
 
 
 def pod(name: str, namespace: str, command: list[str], gpus: int = 0, **container: object) -> Manifest:
