@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import httpx
 import pytest
 
 from tests.clearing import clear
+from tests.gpuspawner.test_starts import fill_form, open_form, press_start, reason
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.planned_lab import ticket_of
 from tests.kubernetes.story_lab import Stories, rules, running_story_lab
-from tests.real_hub import wait_until
+from tests.real_hub import Browser, wait_until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 
-GPU_1, GPU_4 = ({"project": "vision", "profile": f"gpu-{n}", "hours": 2} for n in (1, 4))
+GPU_1, GPU_4, GPU_8 = ({"project": "vision", "profile": f"gpu-{n}", "hours": 2} for n in (1, 4, 8))
 SPEECH = {**GPU_4, "project": "speech"}
 
 
@@ -39,6 +43,7 @@ def stories(engine_lab: Stories) -> Iterator[Stories]:
 
 with_kueue = pytest.mark.parametrize("engine_lab", ["kueue"], indirect=True)
 without_kueue = pytest.mark.parametrize("engine_lab", ["kubernetes"], indirect=True)
+with_each_engine = pytest.mark.parametrize("engine_lab", ["kueue", "kubernetes"], indirect=True)
 
 
 @with_kueue
@@ -108,3 +113,81 @@ def test_borrower_gives_back_with_notice_and_grace_and_is_next_when_the_owner_ha
     wait_until(lambda: stories.ticket("olga").place == 1, "her place")
     stories.lab.stop_server("bert")
     assert stories.until_used("olga").id == lent.id
+
+
+OVER = "one user may hold 4 GPUs at once"
+WAITS = "you may hold 4 GPUs at once"
+
+
+@with_each_engine
+def test_no_way_in_leads_past_the_limit_and_each_says_so(stories: Stories):
+    lab, browser = stories.lab, stories.lab.signed_in("ada")
+    token = {"Authorization": f"token {lab.token_for('ada')}"}
+
+    def by_token(server: str, options: object) -> httpx.Response:
+        address = f"{lab.ports.hub_api_url}/users/ada/{server}"
+        return httpx.post(address, json=options, headers=token, timeout=60, trust_env=False)
+
+    picked = fill_form(browser, "ada/picked", GPU_4)
+    assert picked.status_code in {302, 303}, picked.text  # to the page of its start, or of its ticket
+    lab.wait_ready("ada", "picked")
+    held = stories.ticket_for("ada", "picked")
+
+    refused = fill_form(browser, "ada/formed", GPU_8)
+    wait_until(lambda: OVER in led_to(browser, refused), "the refusal of what is beyond the limit")
+    formed = fill_form(browser, "ada/formed", GPU_4)
+    wait_until(partial(waits_for_limit, stories, "formed"), "the ticket of what was asked for in the form")
+    wait_until(lambda: stories.ticket_for("ada", "formed").path in led_to(browser, formed), "the way to its page")
+    lab.api("PATCH", "/users/ada/server", {"user_options": GPU_4}).raise_for_status()
+    answers = [
+        by_token("servers/called", {"user_options": GPU_4}),
+        by_token("server", None),
+        lab.start_server("ada", GPU_4, "by-admin"),
+    ]
+    lab.api("PATCH", "/users/ada/server", {"user_options": {}}).raise_for_status()
+    assert [(each.status_code, reason(each)) for each in answers] == [(503, "waiting_for_gpu")] * 3
+    for each in (by_token("servers/more", {"user_options": GPU_8}), lab.start_server("ada", GPU_8, "more")):
+        assert (each.status_code, reason(each), OVER in each.text) == (422, "over_user_limit", True)
+
+    waiting = ("", "by-admin", "called", "formed")
+    for name in waiting:
+        wait_until(partial(waits_for_limit, stories, name), f"the reason of {name!r}")
+        assert WAITS in browser.open(stories.ticket_for("ada", name).path).text
+    assert (list(lab.leased()), stories.gpus_of_pods()) == ([held.id], 4)
+
+    lab.stop_server("ada", "picked")
+    wait_until(lambda: any(lab.is_ready("ada", name) for name in waiting), "the turn of one of them", 60)
+    wait_until(lambda: sum(waits_for_limit(stories, name) for name in waiting) == 3, "the wait of the others")
+    assert (len(lab.leased()), stories.gpus_of_pods()) == (1, 4)
+
+
+def led_to(browser: Browser, answer: httpx.Response) -> str:
+    """What a sent form leads to: an address at once, or the page that shows how the start goes on or why there is none.
+
+    The hub waits a second for the answer to a form; then its page of the start leads on.
+    """
+    where = answer.headers.get("Location", "")
+    return str(browser.open(where).text if where.startswith("/hub/") else where or answer.text)
+
+
+def waits_for_limit(stories: Stories, name: str) -> bool:
+    """Whether a server of ada's waits because of her limit, and says so."""
+    ticket = stories.lab.ticket("ada", name)
+    wait = ticket.wait if ticket else None
+    return wait is not None and wait.reason == "own_limit" and WAITS in wait.message
+
+
+@with_each_engine
+def test_two_tabs_that_start_two_servers_at_once_share_the_limit(stories: Stories):
+    names = ("train", "tune")
+    browsers = [stories.lab.signed_in("ada") for _ in names]
+    pages = zip(browsers, names, strict=True)
+    tabs = [(browser, open_form(browser, f"ada/{name}"), GPU_4) for browser, name in pages]
+    with ThreadPoolExecutor() as people:
+        answers = [each.status_code for each in people.map(lambda tab: press_start(*tab), tabs)]
+    assert set(answers) <= {302, 303}, answers
+    wait_until(lambda: any(waits_for_limit(stories, name) for name in names), "the reason of one")
+    (starts,) = [name for name in names if not waits_for_limit(stories, name)]
+    stories.lab.wait_ready("ada", starts)
+    assert (len(stories.lab.leased()), stories.gpus_of_pods()) == (1, 4)
+    assert list(stories.lab.servers("ada")) == [starts]
