@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -10,12 +11,15 @@ from functools import partial
 
 import httpx
 import pytest
+from labpool.cli.app import app
+from typer.testing import CliRunner
 
 from tests.clearing import clear
 from tests.gpuspawner.test_starts import fill_form, open_form, press_start, reason
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.fake_nodes import GPU
 from tests.kubernetes.planned_lab import ticket_of
-from tests.kubernetes.story_lab import Stories, rules, running_story_lab
+from tests.kubernetes.story_lab import GPUS, Stories, rules, running_story_lab
 from tests.real_hub import Browser, wait_until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
@@ -191,3 +195,34 @@ def test_two_tabs_that_start_two_servers_at_once_share_the_limit(stories: Storie
     stories.lab.wait_ready("ada", starts)
     assert (len(stories.lab.leased()), stories.gpus_of_pods()) == (1, 4)
     assert list(stories.lab.servers("ada")) == [starts]
+
+
+@without_kueue
+def test_resource_quota_is_a_second_fence_that_the_doctor_reads(stories: Stories):
+    say_quota(stories, GPUS)
+    try:
+        stories.running("ada", GPU_4)
+        stories.running("bert", SPEECH)
+        with pytest.raises(AssertionError, match="exceeded quota: fence"):
+            stories.cluster.apply([stories.foreign("beyond", gpus=1)])
+        verdict, said = doctors_word(stories)
+        assert (verdict, f"the ResourceQuota fence lets {stories.namespace} use 8 {GPU}" in said) == ("ok", True), said
+        say_quota(stories, 6)
+        verdict, said = doctors_word(stories)
+        assert verdict == "warning"
+        assert f"use 6 {GPU}, and the pool gives out 8" in said
+    finally:
+        stories.cluster.kubectl("delete", "resourcequota", "fence", f"--namespace={stories.namespace}")
+
+
+def say_quota(stories: Stories, gpus: int) -> None:
+    metadata = {"name": "fence", "namespace": stories.namespace}
+    spec = {"hard": {f"requests.{GPU}": str(gpus)}}
+    stories.cluster.apply([{"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}])
+
+
+def doctors_word(stories: Stories) -> tuple[str, str]:
+    """What `labpool doctor` says of the quota."""
+    result = CliRunner().invoke(app, ["doctor", "--json"], env=stories.lab.environment)
+    (found,) = [each for each in json.loads(result.stdout) if each["name"] == "quota"]
+    return found["verdict"], found["said"]
