@@ -12,6 +12,7 @@ from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import FLAVOUR_LABEL, FOREIGN
 from tests.kubernetes.planned_lab import Manifest, PlannedLab, running_planned_lab, ticket_of
+from tests.kubernetes.pods import SAFE
 from tests.real_hub import wait_until
 from tests.running_lab import POOL_YAML
 
@@ -119,14 +120,7 @@ def test_pod_without_a_lease_is_ended(kube: PlannedLab):
 
 
 def stray(name: str, more: Manifest) -> Manifest:
-    safe = {
-        "allowPrivilegeEscalation": False,
-        "runAsNonRoot": True,
-        "runAsUser": 1000,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    container = {"name": "main", "image": "none", "command": ["sleep", "600"], "securityContext": safe}
+    container = {"name": "main", "image": "none", "command": ["sleep", "600"], "securityContext": SAFE}
     metadata = {"name": name, "namespace": NAMESPACE, **more}
     spec = {"containers": [container], "restartPolicy": "Never", "automountServiceAccountToken": False}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

@@ -15,6 +15,7 @@ from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
 from tests.kubernetes.planned_lab import Manifest, PlannedLab, running_planned_lab
+from tests.kubernetes.pods import SAFE
 from tests.kubernetes.queues import HOST, Queues
 from tests.real_hub import wait_until
 from tests.running_lab import RunningLab
@@ -248,13 +249,7 @@ def _uncounted(number: int) -> Manifest:
         "image": "none",
         "command": ["sleep", "600"],
         "resources": {"requests": {GPU: "4"}, "limits": {GPU: "4"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "runAsNonRoot": True,
-            "runAsUser": 1000,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": SAFE,
     }
     spec = {"nodeName": f"gpu-{number}", "containers": [container], "tolerations": [{"operator": "Exists"}]}
     metadata = {
