@@ -21,6 +21,7 @@ from tests.kubernetes.queues import Queues
 from tests.real_hub import wait_until
 
 PRODUCT, GPUS = "A-CARD-OF-STORIES", 8
+RECONCILE_SECONDS = 0.5
 QUEUE = {
     "shortest_minutes": 0.001,
     "restart_minutes": 1,
@@ -29,7 +30,7 @@ QUEUE = {
     "grace_minutes": 0.25,
     "wait_before_taking_minutes": 0.01,
     "borrow_min_minutes": 0.001,
-    "reconcile_seconds": 0.5,
+    "reconcile_seconds": RECONCILE_SECONDS,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,7 +20,7 @@ from tests.gpuspawner.test_starts import fill_form, open_form, press_start, reas
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import GPU
 from tests.kubernetes.planned_lab import ticket_of
-from tests.kubernetes.story_lab import GPUS, Stories, rules, running_story_lab
+from tests.kubernetes.story_lab import GPUS, RECONCILE_SECONDS, Stories, rules, running_story_lab
 from tests.real_hub import Browser, wait_until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
@@ -58,7 +59,10 @@ def test_server_that_died_starts_again_within_the_restart_time_with_its_lease_an
     (process,) = stories.lab.labs()
     os.kill(process, signal.SIGKILL)
     wait_until(lambda: not stories.lab.is_active("ada"), "the hub's notice of the death")
-    assert stories.ticket("ada").lease == before.lease
+    wait_until(lambda: not stories.ticket("ada").server_ready, "the pool's notice of it")
+    looks_go_on_until = time.monotonic() + 4 * RECONCILE_SECONDS
+    while time.monotonic() < looks_go_on_until:
+        assert stories.ticket("ada").lease == before.lease
     assert stories.queues.has(name, "Admitted")
 
     again = stories.running("ada", GPU_1)
