@@ -101,11 +101,22 @@ def ticket_of(pod: Manifest) -> str:
 
 
 @contextlib.contextmanager
-def running_planned_lab(cluster: Cluster, folder: Path, namespace: str, pool_yaml: str) -> Iterator[PlannedLab]:
-    """A lab in a new namespace; afterwards nothing of it is left."""
+def running_planned_lab(
+    cluster: Cluster, folder: Path, namespace: str, pool_yaml: str, more_config: str = "", **arguments: object
+) -> Iterator[PlannedLab]:
+    """A lab in a new namespace; afterwards nothing of it is left.
+
+    Args:
+        cluster: Where its servers run.
+        folder: The lab's own.
+        namespace: A new one.
+        pool_yaml: Its rules.
+        more_config: More lines for the hub's configuration.
+        arguments: More for RunningLab.
+    """
     environ = {"KUBECONFIG": str(cluster.kubeconfig)}
-    hub = HUB.format(namespace=namespace)
+    hub = HUB.format(namespace=namespace) + more_config
     with servers_namespace(cluster, namespace):
-        with running_lab(folder, pool_yaml=pool_yaml, hub_config=hub, environ=environ) as lab:
+        with running_lab(folder, pool_yaml=pool_yaml, hub_config=hub, environ=environ, **arguments) as lab:
             yield PlannedLab(lab, cluster, namespace)
         cluster.kubectl("delete", "pods", "--all", f"--namespace={namespace}", "--grace-period=1")
