@@ -207,6 +207,27 @@ def test_many_wait_for_an_engine_that_answers_and_one_at_a_time_for_one_that_doe
     asyncio.run(story())
 
 
+def test_engine_that_only_is_busy_with_others_is_waited_for_by_many(kept: KeptDesk, monkeypatch: pytest.MonkeyPatch):
+    patient = PatientAsking(kept.desk)
+
+    async def story() -> None:
+        monkeypatch.setattr(engine_decides, "_MOMENT", 0.05)
+        asking = asyncio.create_task(patient.ask(SERVER))
+        while not kept.desk.changes.askers:
+            await asyncio.sleep(0)
+        kept.queue.say(Verdict("another", place=1))
+        await asking
+        monkeypatch.setattr(engine_decides, "_MOMENT", 60.0)
+        users = ("bert", "cleo")
+        both = [asyncio.create_task(patient.ask(SERVER.model_copy(update={"user": user}))) for user in users]
+        while len(kept.desk.changes.askers) < len(both):
+            await asyncio.sleep(0.01)
+        for each in both:
+            each.cancel()
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+
+
 def test_who_asks_is_not_kept_waiting_once_the_engine_says_no(kept: KeptDesk):
     async def story() -> None:
         ticket = await kept.ask()

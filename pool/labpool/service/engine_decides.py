@@ -42,7 +42,7 @@ class PatientAsking:
 
     @property
     def _patient(self) -> int:
-        """So many may wait: one after another where the engine gave no word in time, for who asks next waits too."""
+        """So many may wait: one after another where the engine told nothing at all, for who asks next waits too."""
         return _PATIENT_AT_ONCE if self._answers else 1
 
     async def ask(self, asked: SpawnAsked) -> Holds | Waits | Refused:
@@ -50,11 +50,12 @@ class PatientAsking:
         found = await self._desk.ask(asked)
         if not isinstance(found, Waits) or self._desk.verdicts() is None or self._waiting >= self._patient:
             return found
-        ticket, askers = found.ticket.id, self._desk.changes.askers
+        ticket, askers, known = found.ticket.id, self._desk.changes.askers, self._desk.verdicts()
         self._waiting += 1
         askers.add(ticket)
         try:
-            self._answers = await self._is_decided_soon(ticket)
+            is_decided = await self._is_decided_soon(ticket)
+            self._answers = is_decided or self._desk.verdicts() is not known  # busy with others is not silent
         finally:
             self._waiting -= 1
             askers.discard(ticket)
