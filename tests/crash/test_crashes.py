@@ -158,7 +158,6 @@ def test_killed_pool_keeps_what_it_answered_and_leaves_nothing_half_done(crashes
         crashes.round(number)
     assert crashes.known.events, "nothing was done in all that time"
     assert {where for where, _ in crashes.came_to} == {*Where}, crashes.came_to
-    assert crashes.came_to.total() > len(SURE), "no failpoint that was drawn was come to"
 
 
 @pytest.mark.soak
