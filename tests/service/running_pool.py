@@ -110,6 +110,12 @@ class RunningPool:
         return self._parts
 
     @property
+    def app(self) -> FastAPI:
+        """What is served."""
+        assert self._app is not None
+        return self._app
+
+    @property
     def engine(self) -> WorkstationEngine:
         assert self._engine is not None
         return self._engine

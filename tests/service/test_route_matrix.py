@@ -1,13 +1,16 @@
-"""What each caller gets from each operation of the API; one that is not listed here fails."""
+"""What each caller gets from each operation of the API and from each page; one that is not listed here fails."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import count
 
 import httpx
 import pytest
+from fastapi.routing import iter_route_contexts
+from labpool.service.app import PREFIX
 
 from tests.service.actors import ACTORS, Robotics, operations, robotics_of
 from tests.service.lab import Lab
@@ -30,9 +33,9 @@ MATRIX = {
     "POST /api/v1/tickets":                      "401  403  201  201  201  201  403  401  401",
     "GET /api/v1/profiles":                      "401  403  200  200  200  200  200  401  401",
     "GET /api/v1/tickets/{ticket}":              "401  403  404  404  200  200  200  401  401",
+    "GET /api/v1/tickets/{ticket}/events":       "401  403  404  404  200  200  200  401  401",
     "POST /api/v1/tickets/{ticket}/leave":       "401  403  404  404  200  404  200  401  401",
     "POST /api/v1/tickets/{ticket}/ready":       "401  403  404  404  409  404  409  401  401",
-    "GET /api/v1/tickets/{ticket}/events":       "401  403  404  404  200  200  200  401  401",
     "POST /api/v1/tickets/{ticket}/switch":      "401  403  404  404  409  404  409  401  401",
     "POST /api/v1/tickets/{ticket}/instead":     "401  403  404  404  409  404  409  401  401",
     "POST /api/v1/tickets/{ticket}/behind":      "401  403  404  404  404  404  404  401  401",
@@ -55,16 +58,28 @@ MATRIX = {
     "DELETE /api/v1/overrides/{override}":       "401  403  403  403  403  403  404  401  401",
     "DELETE /api/v1/people/{name}":              "401  403  403  403  403  403  409  401  401",
     "GET /api/v1/usage":                         "401  403  200  200  200  200  200  401  401",
+    "GET /api/v1/audit":                         "401  403  403  403  403  403  200  401  401",
     "GET /api/v1/requests/{entry}":              "401  404  404  404  404  404  404  404  401",
     "GET /metrics":                              "401  403  403  403  403  403  200  401  401",
     "GET /api/v1/me/preferences":                "401  403  200  200  200  200  403  401  401",
-    "GET /api/v1/audit":                         "401  403  403  403  403  403  200  401  401",
     "PUT /api/v1/me/preferences":                "401  403  200  200  200  200  403  401  401",
     "POST /api/v1/me/preferences/email/ask":     "401  403  409  409  409  409  403  401  401",
     "POST /api/v1/me/preferences/email/confirm": "401  403  409  409  409  409  403  401  401",
     "POST /api/v1/me/preferences/webhook/secret": "401  403  409  409  409  409  403  401  401",
     "POST /api/v1/reload":                       "401  403  403  403  403  403  200  401  401",
 }  # fmt: skip
+
+PAGES = {
+    "GET /":                                     "401  403  200  200  200  200  200  401  401",
+    "GET /preferences":                          "401  403  200  200  200  200  403  401  401",
+    "GET /tickets/{ticket}":                     "401  403  404  404  200  404  200  401  401",
+    "GET /tickets/{ticket}/events":              "401  403  404  404  200  404  200  401  401",
+    "POST /taken-down":                          "401  404  404  404  404  404  404  404  401",
+}  # fmt: skip
+"""What the API's description leaves out: the pool's own pages, and where a stand-by sends what it takes down."""
+
+SIGNS_NOBODY_IN = {"GET /openapi.json", "GET /oauth_callback", "GET /static"}
+"""For everybody, as they tell nothing of the pool; the second one is where the hub sends a browser to be signed in."""
 
 _days = count(1)
 
@@ -113,6 +128,15 @@ def document(robotics: Robotics) -> dict[str, set[str]]:
     return operations(httpx.get(f"{robotics.lab.pool.url}/openapi.json", trust_env=False).json())
 
 
+def routes(robotics: Robotics) -> set[str]:
+    """All that the application answers to, described or not."""
+    return {
+        f"{method} {re.sub(':[a-z]+}', '}', str(route.path)).removeprefix(PREFIX)}"
+        for route in iter_route_contexts(robotics.lab.pool.app.routes)
+        for method in (route.methods or {"GET"}) - {"HEAD"}
+    }
+
+
 def reservation_there(operation: str, robotics: Robotics) -> str:
     if "{reservation}" not in operation:
         return ""
@@ -145,3 +169,8 @@ def test_each_caller_gets_what_the_matrix_says_and_the_document_names_it(robotic
     assert {operation: row_of(operation, robotics) for operation in MATRIX} == MATRIX
     for operation, row in MATRIX.items():
         assert set(row.split()) <= documented[operation], operation
+
+
+def test_every_route_stands_in_the_matrix_whether_it_is_described_or_not(robotics: Robotics):
+    assert routes(robotics) == {*MATRIX, *PAGES, *SIGNS_NOBODY_IN}
+    assert {operation: row_of(operation, robotics) for operation in PAGES} == PAGES
