@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import count
@@ -130,7 +131,7 @@ def document(robotics: Robotics) -> dict[str, set[str]]:
 def routes(robotics: Robotics) -> set[str]:
     """All that the application answers to, described or not."""
     return {
-        f"{method} {str(route.path).removeprefix(PREFIX)}"
+        f"{method} {re.sub(':[a-z]+}', '}', str(route.path)).removeprefix(PREFIX)}"
         for route in iter_route_contexts(robotics.lab.pool.app.routes)
         for method in (route.methods or {"GET"}) - {"HEAD"}
     }
