@@ -69,11 +69,6 @@ class Workload:
     node: str = ""
     holds: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
-    _true: frozenset[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        true = frozenset(each.type for each in self.conditions if each.holds)  # asked of thousands again and again
-        object.__setattr__(self, "_true", true)
 
     @property
     def unclaimed(self) -> int:
@@ -90,27 +85,28 @@ class Workload:
 
     def is_true(self, kind: str) -> bool:
         """Whether a condition is there and true."""
-        return kind in self._true
+        said = self.says(kind)
+        return said is not None and said.holds
 
     @property
     def reserved(self) -> bool:
         """Whether Kueue counts something for it."""
-        return "QuotaReserved" in self._true
+        return self.is_true("QuotaReserved")
 
     @property
     def admitted(self) -> bool:
         """Whether it may run."""
-        return {"Admitted", "QuotaReserved"} <= self._true
+        return self.is_true("Admitted") and self.reserved
 
     @property
     def asked_back(self) -> bool:
         """Whether Kueue waits for it to give back what it holds."""
-        return {"Evicted", "QuotaReserved"} <= self._true
+        return self.reserved and self.is_true("Evicted")
 
     @property
     def pending(self) -> bool:
         """Whether it stands in line."""
-        return not self.going and self._true.isdisjoint(("QuotaReserved", "Finished"))
+        return not (self.reserved or self.going or self.is_true("Finished"))
 
     @property
     def rank(self) -> tuple[int, datetime, str]:
