@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from svg import WIDTH, box, line, picture, text
 
-LEFT, TOP, HIGH, BETWEEN = 34, 64, 110, 66
+LEFT, TOP, HIGH, BETWEEN = 34, 64, 140, 56
 KINDS = ("a", "b", "c")
 ROW = re.compile(
     r"\| (?P<what>[^|]+?), (?P<how>taken back|a place) (?P<when>[^|]+), load (?P<load>[\d.]+) \| \S+ "
@@ -26,6 +26,11 @@ class Panel:
 
     caption: str
     lines: Series
+
+    def span(self) -> tuple[float, float]:
+        """From which to which value the panel goes: where lines are to be told apart, not from 0."""
+        values = [value for values in self.lines.values() for value in values.values()]
+        return (0.9 * min(values) if len(self.lines) > 1 else 0.0), max(values)
 
 
 def taking_back(benchmarks: str) -> str:
@@ -88,7 +93,7 @@ def _drawn(title: str, below: str, panels: tuple[Panel, ...]) -> str:
 
 
 def _panel(panel: Panel, top: float) -> Iterator[str]:
-    most = max(value for values in panel.lines.values() for value in values.values())
+    least, most = panel.span()
     settings = list(next(iter(panel.lines.values())))
     step = (WIDTH - 2 * LEFT) / (len(settings) - 1)
     bottom = top + HIGH
@@ -97,7 +102,10 @@ def _panel(panel: Panel, top: float) -> Iterator[str]:
     for place, setting in enumerate(settings):
         yield text(LEFT + place * step, bottom + 16, setting, "small mid")
     for kind, values in zip(KINDS, panel.lines.values(), strict=False):
-        points = [(LEFT + i * step, bottom - values[name] / most * (HIGH - 36)) for i, name in enumerate(settings)]
+        points = [
+            (LEFT + i * step, bottom - (values[name] - least) / (most - least) * (HIGH - 50))
+            for i, name in enumerate(settings)
+        ]
         for (x, y), (to_x, to_y) in pairwise(points):
             yield line(x, y, to_x, to_y, kind)
         for (x, y), name in zip(points, settings, strict=True):
@@ -106,7 +114,8 @@ def _panel(panel: Panel, top: float) -> Iterator[str]:
 
 
 def _legend(panel: Panel, top: float) -> Iterator[str]:
-    yield text(14, top + 4, panel.caption, "small")
+    least, _ = panel.span()
+    yield text(14, top + 4, panel.caption + (f"; axis from {least:.2g}" if least else ""), "small")
     x = 14.0
     for kind, name in zip(KINDS, panel.lines, strict=False):
         if len(panel.lines) > 1:

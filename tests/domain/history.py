@@ -76,19 +76,13 @@ class History(LivingPool):
             self.look()
 
     def look(self) -> None:
-        """The same, after which what happened before explains nothing any more."""
+        """The same, after which what an admin did before explains nothing any more."""
         super().look()
         self.just_happened.clear()
 
     def blamed(self) -> set[BreakCause]:
-        """Only what happened since the last look, and what lasts."""
-        lasting = {
-            BreakCause.OVERRUN: self.stuck,
-            BreakCause.DEVICE_UNAVAILABLE: self.lost,
-            BreakCause.NODE_UNAVAILABLE: self.machines.out_of_service(),
-            BreakCause.HIGHER_CLASS: [t for t in self.tickets.values() if t.priority is not Priority.INTERACTIVE],
-        }
-        return self.just_happened | {cause for cause, by in lasting.items() if by}
+        """Of what admins did only what they did since the last look; the rest may tell later, where clocks go back."""
+        return (self.causes - {BreakCause.ADMIN_CHANGE}) | self.just_happened
 
     def _happened(self, cause: BreakCause) -> None:
         self.just_happened.add(cause)

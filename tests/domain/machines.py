@@ -20,10 +20,6 @@ class Machines:
         """What an engine would tell."""
         return Inventory(tuple(self.nodes.values()), DEVICES, withheld)
 
-    def out_of_service(self) -> list[str]:
-        """Those on which nothing may start."""
-        return [node.name for node in self.nodes.values() if node.condition is not Condition.SERVING]
-
     def drain(self, number: int, now: datetime) -> None:
         """An admin takes a node out of service."""
         self._turn(number, now, Condition.DRAINED, Condition.SERVING)

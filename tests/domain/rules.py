@@ -232,7 +232,7 @@ def check_fallbacks(history: LivingPool) -> None:
         leases = tuple(each for each in world.leases if each.ticket != name)
         decided = plan(replace(world, tickets=tickets, leases=leases), history.now)
         broken = {report.cause for report in decided.broken if report.ticket == name}
-        must(broken <= history.blamed(), f"6: {name} could not fall back on its place")
+        must(broken <= history.causes, f"6: {name} could not fall back on its place")
 
 
 def check_moves(history: LivingPool, before: World, decided: Plan) -> None:

@@ -105,7 +105,7 @@ def test_a_planner_that_keeps_nothing_for_who_started_early_is_caught(monkeypatc
     monkeypatch.setattr(
         Entries, "of_fallback", lambda *given: tuple(each._replace(amounts=(), shares=()) for each in really(*given))
     )
-    with pytest.raises(InvariantBroken, match=r"^6: t\d+ could not fall back|was promised more than"):
+    with pytest.raises(InvariantBroken, match=r"^6: t\d+ could not fall back|was promised more than|told only now"):
         hunt(PEACEFUL)
 
 

@@ -32,7 +32,8 @@ PoolOption = Annotated[
     Path | None,
     typer.Option("--pool", metavar="FILE", help="The pool.yaml to play. Default: LABPOOL_CONFIG, else hub_config."),
 ]
-DrawOption = Annotated[
+
+EstimatesSeed = Annotated[
     int, typer.Option("--seed", min=0, help="Another number draws other run lengths for the estimates of a start.")
 ]
 
@@ -48,7 +49,7 @@ def play(  # noqa: PLR0913 (each is an option of the command)
     policy: Annotated[
         PolicyName, typer.Option(help="Who decides: the pool itself, or one of two to compare it with.")
     ] = PolicyName.LABPOOL,
-    seed: DrawOption = 0,
+    seed: EstimatesSeed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     picture: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw use and queue over time into this SVG file.")
