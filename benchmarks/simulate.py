@@ -35,7 +35,8 @@ DEVICES = 64
 SEEDS = range(1, 6)
 LOADS = (0.85, 0.95, 1.10)
 CROWDED = (0.95, 1.10)
-NOMINAL = {"a": 5, "b": 5, "c": 9, "d": 9, "e": 18, "f": 18}  # weights 1, 1, 2, 2, 4, 4 of 64 devices
+NOMINAL = {"a": 5, "b": 5, "c": 9, "d": 9, "e": 18, "f": 18}
+WEIGHTS = {"a": 1.0, "b": 1.0, "c": 2.0, "d": 2.0, "e": 4.0, "f": 4.0}
 FIFO, EASY, OURS = PolicyName.FIFO, PolicyName.EASY, PolicyName.LABPOOL
 
 Played = dict[PolicyName, Measures]
@@ -44,7 +45,14 @@ Played = dict[PolicyName, Measures]
 def rules(nominal: dict[str, int], queue: QueueRules | None = None) -> Catalogue:
     """Projects that may borrow all that is free, and no limit that binds anybody."""
     projects = {
-        name: Project(name, name, everyone=True, nominal={"gpu": own}, borrow={"gpu": DEVICES - own})
+        name: Project(
+            name,
+            name,
+            everyone=True,
+            nominal={"gpu": own},
+            borrow={"gpu": DEVICES - own},
+            weight=WEIGHTS.get(name),
+        )
         for name, own in nominal.items()
     }
     limit = UserLimit(gpus=10 * DEVICES, servers=10 * DEVICES, queued=1_000_000)
@@ -164,9 +172,8 @@ def main() -> None:
         own = {"lab": DEVICES}
         known = [knowing(workload, seed, own) for seed in SEEDS]
         compare(load, [play(workload, seed, own, (FIFO, EASY, OURS)) for seed in SEEDS], known)
-    weights = {name: float(own) for name, own in NOMINAL.items()}
     for load in CROWDED:
-        workload = Workload(tickets, DEVICES, load, projects=skewed(weights, 4))
+        workload = Workload(tickets, DEVICES, load, projects=skewed(WEIGHTS, 4))
         compare_fairness(load, [play(workload, seed, NOMINAL, (EASY, OURS)) for seed in SEEDS])
 
 

@@ -24,7 +24,7 @@ from labpool.domain.simulation.generate import Workload, generate, skewed
 from labpool.domain.simulation.measures import Measures, measure, weights_of
 from labpool.domain.simulation.policies import PolicyName, policy
 from labpool.domain.simulation.replay import replay
-from simulate import CROWDED, DEVICES, NOMINAL, devices, rules
+from simulate import CROWDED, DEVICES, NOMINAL, WEIGHTS, devices, rules
 
 SEEDS = range(1, 4)
 TICKETS = 600
@@ -41,7 +41,7 @@ PLACED_AFTER = (1, 4, 12, 24)
 @cache
 def played(load: float, seed: int, name: PolicyName = PolicyName.LABPOOL, queue: QueueRules | None = None) -> Measures:
     """Play one trace; by EASY it is the same whatever `queue` says."""
-    projects = skewed({project: float(own) for project, own in NOMINAL.items()}, 4)
+    projects = skewed(WEIGHTS, 4)
     arrivals = generate(Workload(TICKETS, DEVICES, load, projects=projects), Random(seed))
     catalogue = rules(NOMINAL, queue)
     outcome = replay(arrivals, devices(), catalogue, policy(name), estimating=Estimating(most=0))
