@@ -27,6 +27,7 @@ def test_borrower_is_told_and_chooses_what_comes_then(all_leased: Person, bert: 
     page = all_leased.open(lab.home("ada").tickets[0].path)
     expect(all_leased.ticket).to_contain_text("go back to the project that they belong to")
     expect(all_leased.ticket).to_contain_text("in line again by itself")
+    expect(page).to_have_title("Your GPUs go back - GPU pool")
     all_leased.ticket.get_by_role("button", name="Don't start again").click()
     expect(all_leased.ticket).to_contain_text("Your request ends with it")
     all_leased.ticket.get_by_role("button", name="Start again by itself").click()
