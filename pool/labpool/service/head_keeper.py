@@ -31,7 +31,7 @@ class HeadKeeper:
         self._looked_at: datetime | None = None
 
     async def run(self) -> None:
-        """Write the head as soon as there is one, then hourly, and at last when cancelled."""
+        """Write the head as soon as there is one, then hourly where there are more rows, and at last when cancelled."""
         try:
             await self._keep_writing()
         finally:
@@ -51,15 +51,14 @@ class HeadKeeper:
         return self._looked_at is None or not self._looked_at <= now < self._looked_at + EVERY
 
     async def write(self) -> bool:
-        """Write the head unless it was written already; False where the trail has no row yet."""
+        """Write the head; False where the trail has no row since the last one."""
         head = Head(self._desk.clock(), await self._desk.view(lambda view: view.audited()))
-        if self._written is None or self._written.link != head.link:
-            await self._try_to_write(head)
-        return head.link.number > 0
+        if head.link.number == 0 or (self._written is not None and self._written.link == head.link):
+            return False
+        await self._try_to_write(head)
+        return True
 
     async def _try_to_write(self, head: Head) -> None:
-        if head.link.number == 0:
-            return
         try:
             await asyncio.to_thread(self._place, head_line(head))
         except OSError as error:
