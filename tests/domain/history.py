@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from hypothesis import strategies as st
 from labpool.domain.extending import Extended, extend
@@ -26,7 +27,7 @@ Step = tuple[str, int, int]
 
 PEACEFUL = (
     *("wait", "ask", "ask", "ask", "use", "use", "extend", "stop", "cancel"),
-    *("unclaimed", "ready", "raise_limits", "undone", "reserve", "restart"),
+    *("unclaimed", "ready", "raise_limits", "undone", "reserve"),
 )
 TROUBLE = (
     "lose_device",
@@ -39,11 +40,8 @@ TROUBLE = (
     "settle",
     "outage",
     "clock_back",
-    "clock_forward",
     "lower_limits",
     "lower_shares",
-    "raise_shares",
-    "grant_first",
     "ask_lower",
     "ask_lower",
     "force_reservation",
@@ -51,6 +49,7 @@ TROUBLE = (
     "lend_less",
     "lower_budget",
 )
+MORE_TROUBLE = (*TROUBLE, "restart", "clock_forward", "raise_shares", "grant_first")
 
 
 def histories(steps: tuple[str, ...], length: int) -> st.SearchStrategy[list[Step]]:
@@ -67,7 +66,10 @@ class History(LivingPool):
     """
 
     started: Callable[[], Planner] | None = None
-    just_happened: set[BreakCause] = field(default_factory=set)
+    acts: int = 0
+    """So often an admin changed something."""
+    promised_after: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+    """What each was promised, and after how many of these."""
 
     def run(self, steps: list[Step]) -> None:
         """Let `steps` happen one after another, the pool deciding after each."""
@@ -76,16 +78,19 @@ class History(LivingPool):
             self.look()
 
     def look(self) -> None:
-        """The same, after which what an admin did before explains nothing any more."""
+        """The same, after which it is known what was promised after which of an admin's acts."""
         super().look()
-        self.just_happened.clear()
+        for ticket in self.tickets.values():
+            if ticket.starts_by and self.promised_after.get(ticket.id, (None, 0))[0] != ticket.starts_by:
+                self.promised_after[ticket.id] = ticket.starts_by, self.acts
 
-    def blamed(self) -> set[BreakCause]:
-        """Of what admins did only what they did since the last look; the rest may tell later, where clocks go back."""
-        return (self.causes - {BreakCause.ADMIN_CHANGE}) | self.just_happened
+    def blamed(self, ticket: str) -> set[BreakCause]:
+        """An admin is to blame only for what was promised before the last act; the rest may tell later."""
+        _, acts = self.promised_after.get(ticket, (None, 0))
+        return self.causes if acts < self.acts else self.causes - {BreakCause.ADMIN_CHANGE}
 
     def _happened(self, cause: BreakCause) -> None:
-        self.just_happened.add(cause)
+        self.acts += cause is BreakCause.ADMIN_CHANGE
         self.causes.add(cause)
 
     def _wait(self, one: int, other: int) -> None:

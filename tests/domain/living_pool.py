@@ -88,8 +88,8 @@ class LivingPool:
         rules.check_taken(self, before, decided)
         rules.check_moves(self, before, decided)
 
-    def blamed(self) -> set[BreakCause]:
-        """What may have broken a promise just now: here all that ever happened."""
+    def blamed(self, _ticket: str) -> set[BreakCause]:
+        """What may have broken a ticket's promise just now: here all that ever happened."""
         return self.causes
 
     def _settle_lost(self) -> None:
