@@ -118,8 +118,7 @@ def counted(history: LivingPool, before: World) -> tuple[Lease, ...]:
 
 def check_promises(history: LivingPool, decided: Plan) -> None:
     for report in decided.broken:
-        # what runs may have kept its place for a reason that is over
-        happened = report.cause in (history.causes if report.runs else history.blamed(report.ticket))
+        happened = report.cause in history.blamed(report.ticket)
         must(happened, f"6: {report.ticket} broken by {report.cause.value}, which never happened")
         if not report.runs:
             history.broken.add(report.ticket)

@@ -236,3 +236,12 @@ def test_act_that_takes_the_place_counts_as_a_broken_promise():
     (broken,) = newly_broken(world, drained, at(2))
     assert broken == BrokenPromise("lin", PROMISE, None, BreakCause.NODE_UNAVAILABLE, runs=True)
     assert "your server runs on" in broken_sentence(broken, timezone.utc, at(2))
+
+
+def test_place_that_a_machine_elsewhere_leaves_no_room_for_is_lost_to_that_machine():
+    reserved = Reservation("r1", PROMISE, PROMISE + 4 * HOUR, "speech", "gpu", 2)
+    world = replace(lin_started_early({"n1": 2, "n2": 2}), reservations=(reserved,))
+    assert slot_of(plan(world, at(2))) is not None
+    drained = replace(world, inventory=inventory({"n1": 2, "n2": 2}, n2=Condition.DRAINED))
+    (broken,) = newly_broken(world, drained, at(2))
+    assert (broken.ticket, broken.runs, broken.cause) == ("lin", True, BreakCause.NODE_UNAVAILABLE)

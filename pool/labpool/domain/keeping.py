@@ -156,7 +156,9 @@ class _Keeper:
         if self._returned or not self._exact.usable(need, slot.node):
             gone = bool(self._returned) or slot.node in self._out_of_service
             return BreakCause.NODE_UNAVAILABLE if gone else BreakCause.DEVICE_UNAVAILABLE
-        return next((cause for cause in self.kept.trouble.values() if cause in TIME_LOST), BreakCause.ADMIN_CHANGE)
+        lost_time = (cause for cause in self.kept.trouble.values() if cause in TIME_LOST)
+        with self._exact.without_lease_of(need.ticket):  # that is what it would have given back
+            return next(lost_time, None) or self._why_forbidden(need, self._as_of_now(need, slot))
 
     def _why_forbidden(self, need: Need, place: Place) -> BreakCause:
         """Where devices are out of order, it is for them; without that only an admin's act can forbid a place."""

@@ -294,3 +294,7 @@ class Schedule:
     def without_place_of(self, ticket: str) -> AbstractContextManager[None]:
         """Within it the place that a ticket holds counts as free."""
         return self._bookings.left_aside([("slot", ticket)])
+
+    def without_lease_of(self, ticket: str) -> AbstractContextManager[None]:
+        """Within it what a ticket's lease holds counts as free."""
+        return self._bookings.left_aside([("lease", ticket)])
