@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import httpx
 import pytest
 from labpool.api_models import TicketView
 
-from tests.real_hub import is_healthy, wait_until
+from tests.real_hub import is_healthy, wait_for, wait_until
 from tests.running_lab import RunningLab, running_lab
 from tests.using import use
 
@@ -141,21 +141,20 @@ def _hub_killed_once_forked(lab: RunningLab) -> Iterator[int]:
 
     Gives the forked server.
     """
-    found: list[int] = []
 
-    def kill() -> None:
-        wait_until(lambda: bool(found.extend(lab.labs()) or found), "the forked server")
+    def kill() -> int:
+        (forked,) = wait_for(lab.labs, "the forked server")
         lab.kill("hub")
+        return forked
 
     assert lab.supervisor is not None
     lab.supervisor.send_signal(signal.SIGSTOP)
     try:
-        killing = threading.Thread(target=kill)
-        killing.start()
-        with suppress(httpx.HTTPError):  # the call has no answer
-            lab.start_server("ada", {"project": "vision", "profile": "gpu-4", "hours": 2})
-        killing.join()
-        (forked,) = found
+        with ThreadPoolExecutor(1) as beside:
+            killing = beside.submit(kill)
+            with suppress(httpx.HTTPError):  # mostly the call has no answer; after ten seconds, that it still starts
+                assert lab.start_server("ada", {"project": "vision", "profile": "gpu-4", "hours": 2}).status_code == 202
+            forked = killing.result()
         yield forked
     finally:
         lab.supervisor.send_signal(signal.SIGCONT)

@@ -49,7 +49,8 @@ TROUBLE = (
     "lend_less",
     "lower_budget",
 )
-MORE_TROUBLE = (*TROUBLE, "restart", "clock_forward", "raise_shares", "grant_first")
+ALL_TROUBLE = (*TROUBLE, "restart", "clock_forward", "raise_shares", "grant_first")
+"""These too, which so far one history in a few hundred doesn't survive: they are searched in the long tests."""
 
 
 def histories(steps: tuple[str, ...], length: int) -> st.SearchStrategy[list[Step]]:
@@ -66,10 +67,10 @@ class History(LivingPool):
     """
 
     started: Callable[[], Planner] | None = None
-    acts: int = 0
+    admin_acts: int = 0
     """So often an admin changed something."""
-    promised_after: dict[str, tuple[datetime, int]] = field(default_factory=dict)
-    """What each was promised, and after how many of these."""
+    promised_after: dict[tuple[str, datetime], int] = field(default_factory=dict)
+    """After how many of these each ticket was promised its start."""
 
     def run(self, steps: list[Step]) -> None:
         """Let `steps` happen one after another, the pool deciding after each."""
@@ -81,16 +82,17 @@ class History(LivingPool):
         """The same, after which it is known what was promised after which of an admin's acts."""
         super().look()
         for ticket in self.tickets.values():
-            if ticket.starts_by and self.promised_after.get(ticket.id, (None, 0))[0] != ticket.starts_by:
-                self.promised_after[ticket.id] = ticket.starts_by, self.acts
+            if ticket.starts_by:
+                self.promised_after.setdefault((ticket.id, ticket.starts_by), self.admin_acts)
 
     def blamed(self, ticket: str) -> set[BreakCause]:
         """An admin is to blame only for what was promised before the last act; the rest may tell later."""
-        _, acts = self.promised_after.get(ticket, (None, 0))
-        return self.causes if acts < self.acts else self.causes - {BreakCause.ADMIN_CHANGE}
+        told = self.tickets[ticket].starts_by
+        acts_before = self.promised_after[ticket, told] if told else 0
+        return self.causes if acts_before < self.admin_acts else self.causes - {BreakCause.ADMIN_CHANGE}
 
     def _happened(self, cause: BreakCause) -> None:
-        self.acts += cause is BreakCause.ADMIN_CHANGE
+        self.admin_acts += cause is BreakCause.ADMIN_CHANGE
         self.causes.add(cause)
 
     def _wait(self, one: int, other: int) -> None:

@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from labpool.domain.planner import Planner
 
-from tests.domain.history import MORE_TROUBLE, PEACEFUL, TROUBLE, History, Step, histories
+from tests.domain.history import ALL_TROUBLE, PEACEFUL, TROUBLE, History, Step, histories
 
 pytestmark = pytest.mark.once
 
 STEPS = 50
 SLOW_ONES_TOO = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
-PEACE, IN_TROUBLE = 500, 1600
+PEACE, IN_TROUBLE = 1000, 1600
 """So many histories; anything that can go wrong happens only in the second, so most are of these."""
 NORMAL = settings(
     deadline=None,
@@ -47,6 +47,6 @@ def test_in_trouble_no_rule_is_broken_and_no_promise_in_silence(steps: list[Step
 
 @pytest.mark.soak
 @settings(NORMAL, max_examples=10_000)
-@given(histories(PEACEFUL * 2 + MORE_TROUBLE, 3 * STEPS), DELAYS)
+@given(histories(PEACEFUL * 2 + ALL_TROUBLE, 3 * STEPS), DELAYS)
 def test_in_long_trouble_no_rule_is_broken_and_no_promise_in_silence(steps: list[Step], delays: tuple[int, int]):
     history_of(delays).run(steps)

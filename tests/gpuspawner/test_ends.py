@@ -11,6 +11,7 @@ import pytest
 from tests.gpuspawner.test_starts import CPU, GPU_1
 from tests.real_hub import wait_until
 from tests.running_lab import RunningLab
+from tests.using import look_up
 
 pytestmark = pytest.mark.hub
 
@@ -35,9 +36,7 @@ def test_server_that_died_keeps_its_lease_and_gets_it_again(lab: RunningLab):
 def test_stop_by_the_user_ends_the_lease(lab: RunningLab):
     lab.start_server("ada", GPU_1)
     lab.wait_ready("ada")
-    lab.stop_server("ada")
-    wait_until(lambda: not lab.leased(), "the end of the lease")
-    assert '"stopped"' in lab.log("pool")
+    _stop(lab)
 
 
 def test_stop_after_a_restart_of_the_hub_ends_the_lease_too(lab: RunningLab):
@@ -48,8 +47,16 @@ def test_stop_after_a_restart_of_the_hub_ends_the_lease_too(lab: RunningLab):
     wait_until(lambda: lab.pids("hub") not in ([], [before]), "a new hub")
     wait_until(lambda: _answers(lab), "the hub's answer")
     lab.wait_ready("ada")
+    _stop(lab)
+
+
+def _stop(lab: RunningLab) -> None:
+    """Stop ada's server, which ends the lease for that reason and not as one whose server is lost."""
+    ticket = lab.ticket("ada")
+    assert ticket is not None
     lab.stop_server("ada")
     wait_until(lambda: not lab.leased(), "the end of the lease")
+    assert look_up(lab, ticket).end_reason == "stopped"
 
 
 def test_cpu_server_ends_after_its_hours(lab: RunningLab):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +73,20 @@ def servers_namespace(cluster: Cluster, namespace: str) -> Iterator[None]:
     )
     yield
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def profiles_of(flavour: str, sizes: Iterable[int]) -> dict[str, object]:
+    """A profile for each number of GPUs, called like gpu-4, with little else so that only GPUs are short."""
+    little = {"flavour": flavour, "cpu": 1, "memory_gib": 1, "max_hours": 8}
+    return {f"gpu-{size}": {"title": f"{size} GPUs", "gpus": size, **little} for size in sizes}
+
+
+def two_projects(**both: object) -> dict[str, object]:
+    """Vision, of ada and olga, and Speech, of bert, which are the same but for that."""
+    return {
+        "vision": {"title": "Vision group", "members": {"groups": ["vision", "vision-owners"]}, **both},
+        "speech": {"title": "Speech group", "members": {"groups": ["speech"]}, **both},
+    }
 
 
 def pool_yaml_of(engine: str, namespace: str, **sections: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 
@@ -35,9 +34,7 @@ class KueueLab:
 
     def ticket(self, user: str, name: str = "") -> TicketView:
         """A server's open ticket."""
-        found = self.lab.ticket(user, name)
-        assert found is not None, f"{user} has no ticket for {name!r}"
-        return found
+        return self.kube.ticket(user, name)
 
     def stands(self, user: str, name: str, place: int) -> bool:
         """Whether it has that place in its project's line."""
@@ -50,8 +47,7 @@ class KueueLab:
 
     def workloads(self) -> dict[str, Manifest]:
         """All there are, by name."""
-        answer = self.kube.cluster.kubectl("get", "workloads", f"--namespace={self.kube.namespace}", "--output=json")
-        return {each["metadata"]["name"]: each for each in json.loads(answer)["items"]}
+        return self.kube.workloads()
 
 
 def next_second() -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 from bs4 import BeautifulSoup
 from labpool.api_models import PoolView, TicketView
 from labpool.cli.app import app
@@ -19,6 +18,7 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.kube_lab import HUB, servers_namespace
 from tests.real_hub import wait_until
 from tests.running_lab import RunningLab, running_lab
+from tests.using import look_up
 
 Manifest = dict[str, Any]
 
@@ -42,10 +42,15 @@ class PlannedLab:
         (pod,) = [each for each in self.pods() if ticket_of(each) == ticket.id]
         return pod
 
-    def ticket(self, user: str) -> TicketView:
-        """The open ticket of a user's default server."""
-        found = self.lab.ticket(user)
-        assert found is not None
+    def workloads(self) -> dict[str, Manifest]:
+        """All that Kueue has, by name."""
+        answer = self.cluster.kubectl("get", "workloads", f"--namespace={self.namespace}", "--output=json")
+        return {each["metadata"]["name"]: each for each in json.loads(answer)["items"]}
+
+    def ticket(self, user: str, name: str = "") -> TicketView:
+        """The open ticket of a user's server; of the default one without a name."""
+        found = self.lab.ticket(user, name)
+        assert found is not None, f"{user} has no ticket for {name!r}"
         return found
 
     def pool(self) -> PoolView:
@@ -89,10 +94,7 @@ class PlannedLab:
 
     def look_up(self, ticket: TicketView) -> TicketView:
         """A ticket as its owner sees it now, also when it has ended."""
-        headers = {"Authorization": f"token {self.lab.token_for(ticket.user)}"}
-        url = f"{self.lab.ports.pool_url}/api/v1/tickets/{ticket.id}"
-        answer = httpx.get(url, headers=headers, timeout=20, trust_env=False)
-        return TicketView.model_validate_json(answer.raise_for_status().content)
+        return look_up(self.lab, ticket)
 
 
 def ticket_of(pod: Manifest) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from labpool.api_models import TicketView
 from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import FLAVOUR_LABEL, GPU
-from tests.kubernetes.kube_lab import pool_yaml_of
+from tests.kubernetes.kube_lab import pool_yaml_of, profiles_of, two_projects
 from tests.kubernetes.namespaces import SAFE
 from tests.kubernetes.planned_lab import Manifest, PlannedLab, running_planned_lab
 from tests.kubernetes.pods import pod
@@ -37,26 +36,12 @@ QUEUE = {
 
 def rules(engine: str, **queue: object) -> str:
     """Eight GPUs of one machine for two projects that lend each other their four, and four for one person."""
-    sizes = (1, 4, 8)
-    project = {"nominal": {"card": 4}, "borrow": {"card": 4}, "profiles": [f"gpu-{size}" for size in sizes]}
+    profiles = profiles_of("card", (1, 4, 8))
     sections: dict[str, Any] = {
         "flavours": {"card": {"title": "Card", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: PRODUCT}}},
         "limits": {"user": {"gpus": 4, "servers": 10, "queued": 30}},
-        "profiles": {
-            f"gpu-{size}": {
-                "title": f"{size} GPUs",
-                "flavour": "card",
-                "gpus": size,
-                "cpu": 1,
-                "memory_gib": 1,
-                "max_hours": 8,
-            }
-            for size in sizes
-        },
-        "projects": {
-            "vision": {"title": "Vision group", "members": {"groups": ["vision", "vision-owners"]}, **project},
-            "speech": {"title": "Speech group", "members": {"groups": ["speech"]}, **project},
-        },
+        "profiles": profiles,
+        "projects": two_projects(nominal={"card": 4}, borrow={"card": 4}, profiles=list(profiles)),
         "queue": {**QUEUE, **queue},
     }
     return pool_yaml_of(engine, namespace_of(engine), **sections)
@@ -67,16 +52,11 @@ def namespace_of(engine: str) -> str:
 
 
 @dataclass
-class Stories(PlannedLab):
+class StoryLab(PlannedLab):
     """The lab of one engine, and Kueue's part of it, which only the engine kueue has."""
 
     engine: str
     queues: Queues
-
-    def workloads(self) -> dict[str, Manifest]:
-        """All there are, by name."""
-        answer = self.cluster.kubectl("get", "workloads", f"--namespace={self.namespace}", "--output=json")
-        return {each["metadata"]["name"]: each for each in json.loads(answer)["items"]}
 
     def gpus_of_pods(self) -> int:
         """How many all pods of researchers have together."""
@@ -85,14 +65,9 @@ class Stories(PlannedLab):
 
     def running(self, user: str, options: object) -> TicketView:
         """A user's server that runs and was used, started at once or when Kueue had admitted it."""
-        self.ask(user, options)
+        answer = self.lab.start_server(user, options)
+        assert answer.status_code in {201, 202, 503}, answer.text
         return self.until_used(user)
-
-    def ticket_for(self, user: str, name: str) -> TicketView:
-        """The open ticket of a user's named server."""
-        found = self.lab.ticket(user, name)
-        assert found is not None, f"{user} has no ticket for {name!r}"
-        return found
 
     def foreign(self, name: str, gpus: int = 0, **metadata: object) -> Manifest:
         """Somebody else's pod in the servers' namespace."""
@@ -107,7 +82,7 @@ class Stories(PlannedLab):
 
 
 @contextmanager
-def running_story_lab(engine: str, cluster: Cluster, folder: Path) -> Iterator[Stories]:
+def running_story_lab(engine: str, cluster: Cluster, folder: Path) -> Iterator[StoryLab]:
     """A lab on a machine of its own; afterwards nothing of it is left, its queues neither."""
     namespace = namespace_of(engine)
     (node,) = cluster.nodes.add(1, GPUS, product=PRODUCT, prefix="story")
@@ -115,10 +90,9 @@ def running_story_lab(engine: str, cluster: Cluster, folder: Path) -> Iterator[S
     with running_planned_lab(cluster, folder / "lab", namespace, rules(engine)) as started:
         for user in ("ada", "bert", "olga"):
             started.lab.signed_in(user)
-        yield Stories(started.lab, cluster, namespace, engine, queues)
+        yield StoryLab(started.lab, cluster, namespace, engine, queues)
         clear(started.lab)
         if engine == "kueue":
             started.lab.stop()  # or it would make the queues again
-            queues.write({})
-            wait_until(lambda: queues.run("--force").exit_code == 0, "the end of the queues")
+            queues.remove()
     cluster.nodes.remove(node)

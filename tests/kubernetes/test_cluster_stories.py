@@ -1,4 +1,4 @@
-"""Stories of people on a cluster, with either engine: a real hub and pool outside it, and servers that are pods."""
+"""StoryLab of people on a cluster, with either engine: a real hub and pool outside it, and servers that are pods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.gpuspawner.test_starts import fill_form, open_form, press_start, reas
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import GPU
 from tests.kubernetes.planned_lab import ticket_of
-from tests.kubernetes.story_lab import GPUS, RECONCILE_SECONDS, Stories, rules, running_story_lab
+from tests.kubernetes.story_lab import GPUS, RECONCILE_SECONDS, StoryLab, rules, running_story_lab
 from tests.real_hub import Browser, wait_until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
@@ -32,14 +32,14 @@ SPEECH = {**GPU_4, "project": "speech"}
 @pytest.fixture(scope="module")
 def engine_lab(
     request: pytest.FixtureRequest, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stories]:
+) -> Iterator[StoryLab]:
     """One lab for all stories of an engine."""
     with running_story_lab(request.param, cluster, tmp_path_factory.mktemp("stories")) as started:
         yield started
 
 
 @pytest.fixture
-def stories(engine_lab: Stories) -> Iterator[Stories]:
+def stories(engine_lab: StoryLab) -> Iterator[StoryLab]:
     """The engine's lab; afterwards nothing runs, nobody waits, and Kueue knows of nothing."""
     yield engine_lab
     clear(engine_lab.lab)
@@ -52,7 +52,7 @@ with_each_engine = pytest.mark.parametrize("engine_lab", ["kueue", "kubernetes"]
 
 
 @with_kueue
-def test_server_that_died_starts_again_within_the_restart_time_with_its_lease_and_workload(stories: Stories):
+def test_server_that_died_starts_again_within_the_restart_time_with_its_lease_and_workload(stories: StoryLab):
     before = stories.running("ada", GPU_1)
     name, died = f"ticket-{before.id}", stories.pod_of(before)["metadata"]["uid"]
     uid = stories.queues.workload(name)["metadata"]["uid"]
@@ -74,7 +74,7 @@ def test_server_that_died_starts_again_within_the_restart_time_with_its_lease_an
 
 
 @with_kueue
-def test_lease_without_a_pod_ends_after_the_restart_time_and_its_workload_too(stories: Stories):
+def test_lease_without_a_pod_ends_after_the_restart_time_and_its_workload_too(stories: StoryLab):
     ticket = stories.running("ada", GPU_1)
     stories.lab.write_pool_yaml(rules(stories.engine, restart_minutes=0.05))
     try:
@@ -88,7 +88,7 @@ def test_lease_without_a_pod_ends_after_the_restart_time_and_its_workload_too(st
 
 
 @with_kueue
-def test_pod_without_a_lease_is_ended_and_no_other(stories: Stories):
+def test_pod_without_a_lease_is_ended_and_no_other(stories: StoryLab):
     leased = stories.running("ada", GPU_1)
     ours = {"labels": {"labpool/pool": stories.lab.place.pool_id}, "annotations": {"labpool/ticket": "of-nobody"}}
     stories.cluster.apply([stories.foreign("stray", **ours), stories.foreign("bystander")])
@@ -100,7 +100,7 @@ def test_pod_without_a_lease_is_ended_and_no_other(stories: Stories):
 
 
 @without_kueue
-def test_borrower_gives_back_with_notice_and_grace_and_is_next_when_the_owner_has_finished(stories: Stories):
+def test_borrower_gives_back_with_notice_and_grace_and_is_next_when_the_owner_has_finished(stories: StoryLab):
     browser = stories.lab.signed_in("olga")
     own, lent = stories.running("ada", GPU_4), stories.running("olga", GPU_4)
     asks = stories.ask("bert", SPEECH)
@@ -128,7 +128,7 @@ WAITS = "you may hold 4 GPUs at once"
 
 
 @with_each_engine
-def test_no_way_in_leads_past_the_limit_and_each_says_so(stories: Stories):
+def test_no_way_in_leads_past_the_limit_and_each_says_so(stories: StoryLab):
     lab, browser = stories.lab, stories.lab.signed_in("ada")
     token = {"Authorization": f"token {lab.token_for('ada')}"}
 
@@ -139,13 +139,13 @@ def test_no_way_in_leads_past_the_limit_and_each_says_so(stories: Stories):
     picked = fill_form(browser, "ada/picked", GPU_4)
     assert picked.status_code in {302, 303}, picked.text  # to the page of its start, or of its ticket
     lab.wait_ready("ada", "picked")
-    held = stories.ticket_for("ada", "picked")
+    held = stories.ticket("ada", "picked")
 
     refused = fill_form(browser, "ada/formed", GPU_8)
     wait_until(lambda: OVER in led_to(browser, refused), "the refusal of what is beyond the limit")
     formed = fill_form(browser, "ada/formed", GPU_4)
     wait_until(partial(waits_for_limit, stories, "formed"), "the ticket of what was asked for in the form")
-    wait_until(lambda: stories.ticket_for("ada", "formed").path in led_to(browser, formed), "the way to its page")
+    wait_until(lambda: stories.ticket("ada", "formed").path in led_to(browser, formed), "the way to its page")
     lab.api("PATCH", "/users/ada/server", {"user_options": GPU_4}).raise_for_status()
     answers = [
         by_token("servers/called", {"user_options": GPU_4}),
@@ -160,7 +160,7 @@ def test_no_way_in_leads_past_the_limit_and_each_says_so(stories: Stories):
     waiting = ("", "by-admin", "called", "formed")
     for name in waiting:
         wait_until(partial(waits_for_limit, stories, name), f"the reason of {name!r}")
-        assert WAITS in browser.open(stories.ticket_for("ada", name).path).text
+        assert WAITS in browser.open(stories.ticket("ada", name).path).text
     assert (list(lab.leased()), stories.gpus_of_pods()) == ([held.id], 4)
 
     lab.stop_server("ada", "picked")
@@ -178,7 +178,7 @@ def led_to(browser: Browser, answer: httpx.Response) -> str:
     return str(browser.open(where).text if where.startswith("/hub/") else where or answer.text)
 
 
-def waits_for_limit(stories: Stories, name: str) -> bool:
+def waits_for_limit(stories: StoryLab, name: str) -> bool:
     """Whether a server of ada's waits because of her limit, and says so."""
     ticket = stories.lab.ticket("ada", name)
     wait = ticket.wait if ticket else None
@@ -186,7 +186,7 @@ def waits_for_limit(stories: Stories, name: str) -> bool:
 
 
 @with_each_engine
-def test_two_tabs_that_start_two_servers_at_once_share_the_limit(stories: Stories):
+def test_two_tabs_that_start_two_servers_at_once_share_the_limit(stories: StoryLab):
     names = ("train", "tune")
     browsers = [stories.lab.signed_in("ada") for _ in names]
     pages = zip(browsers, names, strict=True)
@@ -202,7 +202,7 @@ def test_two_tabs_that_start_two_servers_at_once_share_the_limit(stories: Storie
 
 
 @without_kueue
-def test_resource_quota_is_a_second_fence_that_the_doctor_reads(stories: Stories):
+def test_resource_quota_is_a_second_fence_that_the_doctor_reads(stories: StoryLab):
     say_quota(stories, GPUS)
     try:
         stories.running("ada", GPU_4)
@@ -219,13 +219,13 @@ def test_resource_quota_is_a_second_fence_that_the_doctor_reads(stories: Stories
         stories.cluster.kubectl("delete", "resourcequota", "fence", f"--namespace={stories.namespace}")
 
 
-def say_quota(stories: Stories, gpus: int) -> None:
+def say_quota(stories: StoryLab, gpus: int) -> None:
     metadata = {"name": "fence", "namespace": stories.namespace}
     spec = {"hard": {f"requests.{GPU}": str(gpus)}}
     stories.cluster.apply([{"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}])
 
 
-def doctors_word(stories: Stories) -> tuple[str, str]:
+def doctors_word(stories: StoryLab) -> tuple[str, str]:
     """What `labpool doctor` says of the quota."""
     result = CliRunner().invoke(app, ["doctor", "--json"], env=stories.lab.environment)
     (found,) = [each for each in json.loads(result.stdout) if each["name"] == "quota"]

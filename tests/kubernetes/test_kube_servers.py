@@ -167,8 +167,9 @@ def test_start_that_the_hub_gives_up_keeps_its_lease_and_leaves_no_pod(kube: Kub
         wait_until(lambda: bool(kube.pods()), "the pod")
         (pod,) = kube.pods()
         (ticket,) = kube.lab.leased()
-        gone = pod["metadata"]["uid"]  # the pool tries again at once, with another pod
+        gone, gave_up = pod["metadata"]["uid"], kube.lab.log("hub").count("giving up")
         wait_until(lambda: gone not in [each["metadata"]["uid"] for each in kube.pods()], "the end of the start", 120)
+        wait_until(lambda: kube.lab.log("hub").count("giving up") > gave_up, "the hub's word on it")
         assert list(kube.lab.leased()) == [ticket]
     finally:
         kube.cluster.kubectl("uncordon", kube.node)

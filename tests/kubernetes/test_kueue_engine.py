@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -15,39 +14,23 @@ from labpool.client import PoolUnavailable
 from tests.clearing import clear
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import A100, FLAVOUR_LABEL, GPU
+from tests.kubernetes.kube_lab import pool_yaml_of, profiles_of, two_projects
 from tests.kubernetes.kueue_lab import KueueLab, next_second
 from tests.kubernetes.namespaces import SAFE
 from tests.kubernetes.planned_lab import Manifest, running_planned_lab
 from tests.kubernetes.queues import HOST, KUEUE, Queues
-from tests.real_hub import wait_until
+from tests.real_hub import wait_for, wait_until
 from tests.running_lab import RunningLab
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 
 NAMESPACE = "kueue-servers"
-_SIZES = (1, 4, 5, 8)
-_LAB: dict[str, Any] = {"nominal": {"a100": 16}, "borrow": {"a100": 16}, "profiles": [f"gpu-{size}" for size in _SIZES]}
-POOL_YAML: dict[str, Any] = {
-    "engine": "kueue",
-    "kubernetes": {"namespace": NAMESPACE},
-    "kueue": {"cohort": NAMESPACE},
+PROFILES = profiles_of("a100", (1, 4, 5, 8))
+RULES: dict[str, Any] = {
     "flavours": {"a100": {"title": "A100", "gpu_memory_gib": 80, "node_labels": {FLAVOUR_LABEL: A100}}},
     "limits": {"user": {"gpus": 32, "servers": 10, "queued": 30}, "users": {"olga": {"gpus": 8}}},
-    "profiles": {
-        f"gpu-{size}": {
-            "title": f"{size} GPUs",
-            "flavour": "a100",
-            "gpus": size,
-            "cpu": 1,
-            "memory_gib": 1,
-            "max_hours": 8,
-        }
-        for size in _SIZES
-    },
-    "projects": {
-        "vision": {"title": "Vision group", "members": {"groups": ["vision", "vision-owners"]}, **_LAB},
-        "speech": {"title": "Speech group", "members": {"groups": ["speech"]}, **_LAB},
-    },
+    "profiles": PROFILES,
+    "projects": two_projects(nominal={"a100": 16}, borrow={"a100": 16}, profiles=list(PROFILES)),
     "queue": {
         "shortest_minutes": 0.001,
         "restart_minutes": 0.1,
@@ -60,10 +43,14 @@ POOL_YAML: dict[str, Any] = {
 }
 
 
+def _pool_yaml(**changed: object) -> str:
+    return pool_yaml_of("kueue", NAMESPACE, **{**RULES, **changed})
+
+
 @pytest.fixture(scope="module")
 def module_lab(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KueueLab]:
     queues = Queues(cluster, NAMESPACE, tmp_path_factory.mktemp("queues"))
-    with running_planned_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, json.dumps(POOL_YAML)) as kube:
+    with running_planned_lab(cluster, tmp_path_factory.mktemp("lab"), NAMESPACE, _pool_yaml()) as kube:
         for user in ("ada", "bert", "olga"):
             kube.lab.signed_in(user)
         made = f"/apis/{KUEUE}/clusterqueues/{NAMESPACE}-vision"
@@ -155,9 +142,7 @@ def test_borrower_gives_back_with_notice_and_grace_and_starts_again(kueue: Kueue
     for name in tickets:
         kueue.lab.use("ada", name)
     kueue.ask("bert", project="speech")
-    in_grace: list[TicketView] = []
-    wait_until(lambda: bool(in_grace.extend(_in_grace(kueue, tickets)) or in_grace), "a taking back of what still runs")
-    (taken,) = in_grace
+    (taken,) = wait_for(lambda: _in_grace(kueue, tickets), "a taking back of what still runs")
     assert taken.notice is not None
     assert "borrowed" in taken.notice.message
     wait_until(lambda: kueue.why("bert") == "coming_back" or kueue.lab.is_ready("bert"), "the reason")
@@ -257,11 +242,11 @@ def test_changed_share_reaches_the_queues_while_the_pool_runs(kueue: KueueLab):
         return str(next(each["nominalQuota"] for each in group["flavors"][0]["resources"] if each["name"] == GPU))
 
     assert nominal() == "16"
-    projects = {**POOL_YAML["projects"]}
+    projects = {**RULES["projects"]}
     projects["vision"] = {**projects["vision"], "nominal": {"a100": 12}}
-    kueue.lab.write_pool_yaml(json.dumps({**POOL_YAML, "projects": projects}))
+    kueue.lab.write_pool_yaml(_pool_yaml(projects=projects))
     wait_until(lambda: nominal() == "12", "the new share")
-    kueue.lab.write_pool_yaml(json.dumps(POOL_YAML))
+    kueue.lab.write_pool_yaml(_pool_yaml())
     wait_until(lambda: nominal() == "16", "the old share")
 
 

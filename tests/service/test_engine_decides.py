@@ -27,6 +27,7 @@ from labpool.service.reordering import step_behind
 from labpool.service.reserving import reserve
 
 from tests.domain.counter import NOW, Counter
+from tests.real_hub import eventually
 
 SERVER = SpawnAsked(user="ada", project="vision", profile="gpu-1", hours=1)
 
@@ -97,8 +98,7 @@ def test_what_the_engine_decides_is_carried_out_while_the_line_is_kept(kept: Kep
         ticket = await kept.ask()
         kept.queue.goes_on = asyncio.Event()
         keeping = asyncio.create_task(kept.keeper.run())
-        while not kept.queue.shown:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: bool(kept.queue.shown), "the showing of the line")
         kept.queue.say(Verdict(ticket, node="n2"))
         while await kept.desk.find_lease(ticket) is None:
             await asyncio.sleep(0.01)
@@ -149,8 +149,7 @@ def test_who_asks_is_answered_with_the_lease_if_the_engine_decides_within_a_mome
     async def story() -> None:
         keeping = asyncio.create_task(kept.keeper.run())
         asking = asyncio.create_task(PatientAsking(kept.desk).ask(SERVER))
-        while not kept.queue.shown:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: bool(kept.queue.shown), "the showing of the line")
         kept.queue.say(Verdict(kept.queue.shown[0], node="n1"))
         assert isinstance(await asking, Holds)
         keeping.cancel()
@@ -164,8 +163,7 @@ def test_one_whose_turn_comes_while_its_spawner_waits_is_known_for_one(kept: Kep
 
     async def story() -> None:
         asking = asyncio.create_task(PatientAsking(kept.desk).ask(SERVER))
-        while not kept.desk.changes.askers:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: bool(kept.desk.changes.askers), "the wait of its spawner")
         await kept.keeper.turn()
         kept.queue.say(Verdict(kept.queue.shown[0], node="n1"))
         await kept.keeper.turn()
@@ -184,8 +182,8 @@ def test_many_wait_for_an_engine_that_answers_and_one_at_a_time_for_one_that_doe
     async def asked_at_once() -> int:
         """How many of ten wait for the engine's word, which then comes."""
         asking = [asyncio.create_task(patient.ask(SERVER.model_copy(update={"user": f"u{n}"}))) for n in range(10)]
-        while len(kept.desk.changes.askers) + sum(task.done() for task in asking) < len(asking):
-            await asyncio.sleep(0.01)
+        known = kept.desk.changes.askers
+        await eventually(lambda: len(known) + sum(task.done() for task in asking) == len(asking), "ten who ask")
         waiting = len(kept.desk.changes.askers)
         await kept.keeper.turn()
         kept.queue.say(*(Verdict(each, why=WaitReason.DEVICES) for each in kept.queue.shown))
@@ -213,15 +211,13 @@ def test_engine_that_only_is_busy_with_others_is_waited_for_by_many(kept: KeptDe
     async def story() -> None:
         monkeypatch.setattr(engine_decides, "_MOMENT", 0.05)
         asking = asyncio.create_task(patient.ask(SERVER))
-        while not kept.desk.changes.askers:
-            await asyncio.sleep(0)
+        await eventually(lambda: bool(kept.desk.changes.askers), "the wait of its spawner")
         kept.queue.say(Verdict("another", place=1))
         await asking
         monkeypatch.setattr(engine_decides, "_MOMENT", 60.0)
         users = ("bert", "cleo")
         both = [asyncio.create_task(patient.ask(SERVER.model_copy(update={"user": user}))) for user in users]
-        while len(kept.desk.changes.askers) < len(both):
-            await asyncio.sleep(0.01)
+        await eventually(lambda: len(kept.desk.changes.askers) == len(both), "the waits of both")
         for each in both:
             each.cancel()
 

@@ -19,7 +19,7 @@ from labpool.service.callers import Caller, TheSpawner, from_store, to_store
 from labpool.store import Answer, Entry, Inbox, NotLeading, connect, leadership, migrate
 from sqlalchemy.exc import OperationalError
 
-from tests.real_hub import wait_until
+from tests.real_hub import wait_for, wait_until
 from tests.service.lab import Lab
 from tests.service.pool_process import PoolProcess
 from tests.service.test_leading import Two, leases_in, two
@@ -37,17 +37,14 @@ def look(pool: PoolProcess, queued: httpx.Response, token: str | None = None) ->
     return httpx.get(address, headers=headers, timeout=30, trust_env=False)
 
 
-def answered(pool: PoolProcess, answer: httpx.Response) -> httpx.Response:
-    """The leader's answer, which a stand-by waits for a second only before it says that the request is queued."""
-    found = [answer]
+def answer_of(pool: PoolProcess, *asked: str) -> httpx.Response:
+    """The leader's answer in the call itself; asked again where a busy leader took longer than the second it has."""
 
-    def is_there() -> bool:
-        if found[-1].json().get("outcome") == "queued":
-            found.append(look(pool, answer))
-        return found[-1].json().get("outcome") != "queued"
+    def ask() -> httpx.Response | None:
+        answer = pool.ask(*asked)
+        return None if answer.json().get("outcome") == "queued" else answer
 
-    wait_until(is_there, "the leader's answer")
-    return found[-1]
+    return wait_for(ask, "the leader's answer in the call itself")
 
 
 def stall(leader: PoolProcess, url: str) -> None:
@@ -118,12 +115,12 @@ def led_by_the_test(two: Two, database: str) -> Iterator[None]:
 @pytest.mark.long
 def test_stand_by_gives_the_leaders_answer(two: Two, database_url: str):
     leader, other = two
-    granted = answered(other, other.ask("ada", "gpu-4"))
+    granted = answer_of(other, "ada", "gpu-4")
     assert (granted.status_code, granted.json()["outcome"]) == (200, "lease")
     assert granted.json() == leader.ask("ada", "gpu-4").json()
-    waiting = answered(other, other.ask("bert"))
+    waiting = answer_of(other, "bert")
     assert (waiting.status_code, waiting.json()["outcome"]) == (202, "waiting")
-    assert answered(other, other.ask("eve", "no-such")).status_code == 422
+    assert answer_of(other, "eve", "no-such").status_code == 422
     assert len(leases_in(database_url)) == 1
 
 
