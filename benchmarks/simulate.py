@@ -21,42 +21,21 @@ from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
-from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, QueueRules, UserLimit
-from labpool.domain.inventory import Device, Inventory
 from labpool.domain.run_lengths import RunLengths
 from labpool.domain.simulation.estimating import Estimating
 from labpool.domain.simulation.generate import Demand, Workload, generate, skewed
+from labpool.domain.simulation.made_up import DEVICES, NOMINAL, WEIGHTS, devices, rules
 from labpool.domain.simulation.measures import Measures, measure, weights_of
 from labpool.domain.simulation.policies import PolicyName, policy
 from labpool.domain.simulation.replay import replay
 from labpool.domain.simulation.trace import Arrival
 
-DEVICES = 64
 SEEDS = range(1, 6)
 LOADS = (0.85, 0.95, 1.10)
 CROWDED = (0.95, 1.10)
-NOMINAL = {"a": 5, "b": 5, "c": 9, "d": 9, "e": 18, "f": 18}
-WEIGHTS = {"a": 1.0, "b": 1.0, "c": 2.0, "d": 2.0, "e": 4.0, "f": 4.0}
 FIFO, EASY, OURS = PolicyName.FIFO, PolicyName.EASY, PolicyName.LABPOOL
 
 Played = dict[PolicyName, Measures]
-
-
-def rules(nominal: dict[str, int], queue: QueueRules | None = None) -> Catalogue:
-    """Projects that may borrow all that is free, and no limit that binds anybody."""
-    projects = {
-        name: Project(
-            name,
-            name,
-            everyone=True,
-            nominal={"gpu": own},
-            borrow={"gpu": DEVICES - own},
-            weight=WEIGHTS.get(name),
-        )
-        for name, own in nominal.items()
-    }
-    limit = UserLimit(gpus=10 * DEVICES, servers=10 * DEVICES, queued=1_000_000)
-    return Catalogue({"gpu": Flavour("gpu", "GPU")}, {}, projects, Limits(limit), queue or QueueRules())
 
 
 class KnownLengths(RunLengths):
@@ -79,11 +58,6 @@ def knowing(workload: Workload, seed: int, nominal: dict[str, int]) -> Measures:
     catalogue, estimating = rules(nominal), Estimating(lengths=lambda: KnownLengths(arrivals))
     outcome = replay(arrivals, devices(), catalogue, policy(OURS), estimating=estimating)
     return measure(outcome, weights_of(catalogue))
-
-
-def devices() -> Inventory:
-    """One big machine."""
-    return Inventory((), tuple(Device(f"d{i:02}", "gpu", "pool", i) for i in range(DEVICES)))
 
 
 def play(workload: Workload, seed: int, nominal: dict[str, int], policies: Sequence[PolicyName]) -> Played:

@@ -21,10 +21,11 @@ from random import Random
 from labpool.domain.catalogue import QueueRules
 from labpool.domain.simulation.estimating import Estimating
 from labpool.domain.simulation.generate import Workload, generate, skewed
+from labpool.domain.simulation.made_up import DEVICES, NOMINAL, WEIGHTS, devices, rules
 from labpool.domain.simulation.measures import Measures, measure, weights_of
 from labpool.domain.simulation.policies import PolicyName, policy
 from labpool.domain.simulation.replay import replay
-from simulate import CROWDED, DEVICES, NOMINAL, WEIGHTS, devices, rules
+from simulate import CROWDED
 
 SEEDS = range(1, 4)
 TICKETS = 600

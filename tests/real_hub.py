@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -13,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urljoin
 
 import httpx
@@ -22,7 +20,6 @@ from bs4 import BeautifulSoup
 from tests.ports import free_ports
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-Found = TypeVar("Found")
 PASSWORD = "a-password-for-tests"
 NAVIGATION = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
 FETCH = {"Accept": "application/json", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
@@ -35,32 +32,6 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) ->
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not happen within {seconds:g} s")
         time.sleep(0.05)
-
-
-def wait_for(look: Callable[[], Found | None], what: str, seconds: float = 60) -> Found:
-    """Poll until there is something to be found, and return that; fail with `what` past the deadline."""
-    found = list[Found]()
-
-    def is_there() -> bool:
-        if seen := look():
-            found.append(seen)
-        return bool(found)
-
-    wait_until(is_there, what, seconds)
-    return found[0]
-
-
-async def eventually(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """The same as `wait_until` inside an event loop, which goes on meanwhile."""
-
-    async def poll() -> None:
-        while not condition():
-            await asyncio.sleep(0.005)  # what is waited for runs in this loop, or tells it
-
-    try:
-        await asyncio.wait_for(poll(), seconds)
-    except asyncio.TimeoutError:
-        raise AssertionError(f"{what} did not happen within {seconds:g} s") from None
 
 
 def listens(url: str) -> bool:

@@ -7,10 +7,9 @@ import statistics
 from collections.abc import Iterator, Mapping
 from random import Random
 
-from labpool.domain.catalogue import Catalogue, Flavour, Limits, Project, UserLimit
-from labpool.domain.inventory import Device, Inventory
 from labpool.domain.simulation.estimating import Estimating
 from labpool.domain.simulation.generate import Workload, generate, skewed
+from labpool.domain.simulation.made_up import DEVICES, NOMINAL, WEIGHTS, devices, rules
 from labpool.domain.simulation.measures import measure, weights_of
 from labpool.domain.simulation.policies import PolicyName, policy
 from labpool.domain.simulation.replay import replay
@@ -21,8 +20,7 @@ LEFT, TOP, HEIGHT = 14, 78, 190
 WORDS = {PolicyName.FIFO: "first come, first served", PolicyName.EASY: "EASY", PolicyName.LABPOOL: "labpool"}
 KINDS = {PolicyName.FIFO: "c", PolicyName.EASY: "b", PolicyName.LABPOOL: "a"}
 ROW = re.compile(r"\| mean wait against (FIFO|EASY), load ([\d.]+) \| s \| ([\d.]+) \| ([\d.]+) ")
-DEVICES, TICKETS, LOAD, SEEDS = 64, 600, 0.95, range(1, 6)
-OWN = {"a": 5, "b": 5, "c": 9, "d": 9, "e": 18, "f": 18}
+TICKETS, LOAD, SEEDS = 600, 0.95, range(1, 6)
 
 Groups = Mapping[str, Mapping[PolicyName, float]]
 """Mean waits in seconds, by what is compared and by who decides."""
@@ -45,21 +43,15 @@ def waits_by_project() -> Groups:
         f"{project}: {own}": {
             name: statistics.median(waits[project] for waits in seeds) for name, seeds in played.items()
         }
-        for project, own in OWN.items()
+        for project, own in NOMINAL.items()
     }
 
 
 def _waits(seed: int, decides: PolicyName) -> dict[str, float]:
-    projects = {
-        name: Project(name, name, everyone=True, nominal={"gpu": own}, borrow={"gpu": DEVICES - own})
-        for name, own in OWN.items()
-    }
-    limits = Limits(UserLimit(gpus=DEVICES, servers=DEVICES, queued=1_000_000))
-    rules = Catalogue({"gpu": Flavour("gpu", "GPU")}, {}, projects, limits)
-    devices = Inventory((), tuple(Device(f"d{i:02}", "gpu", "pool", i) for i in range(DEVICES)))
-    demand = skewed({name: float(own) for name, own in OWN.items()}, 4)
-    trace = generate(Workload(TICKETS, DEVICES, LOAD, projects=demand), Random(seed))  # noqa: S311 (no secret)
-    measured = measure(replay(trace, devices, rules, policy(decides), estimating=Estimating(most=0)), weights_of(rules))
+    catalogue = rules(NOMINAL)
+    trace = generate(Workload(TICKETS, DEVICES, LOAD, projects=skewed(WEIGHTS, 4)), Random(seed))  # noqa: S311 (no secret)
+    played = replay(trace, devices(), catalogue, policy(decides), estimating=Estimating(most=0))
+    measured = measure(played, weights_of(catalogue))
     return {project: waits.mean_s for project, waits in measured.waits_by_project.items()}
 
 

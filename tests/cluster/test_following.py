@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import pytest
 from labpool.cluster import ClusterRefused, ClusterUnavailable, Followed, Kind, following
 
+from tests.waits import eventually
+
 Object = Mapping[str, object]
 AWAY = ClusterUnavailable("no answer")
 
@@ -70,12 +72,8 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     return Scripted()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async def poll() -> None:
-        while not condition():
-            await asyncio.sleep(0.001)
-
-    await asyncio.wait_for(poll(), 10)
+def until(condition: Callable[[], bool]) -> Awaitable[None]:
+    return eventually(condition, "what the source was to be asked, or its trouble")
 
 
 async def followed(source: Scripted, then: Callable[[Followed[str]], Awaitable[None]]) -> Followed[str]:

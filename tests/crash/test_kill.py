@@ -13,9 +13,10 @@ import httpx
 import pytest
 from labpool.api_models import TicketView
 
-from tests.real_hub import is_healthy, wait_for, wait_until
+from tests.real_hub import is_healthy, wait_until
 from tests.running_lab import RunningLab, running_lab
 from tests.using import use
+from tests.waits import wait_for
 
 pytestmark = [pytest.mark.hub, pytest.mark.long]
 

@@ -36,8 +36,8 @@ class Counter:
 
     def rule(self, **changes: Any) -> Counter:
         """Change the lab's rules."""
-        inventory_, rules = self.desk.setting
-        self.desk.found = Setting(inventory_, replace(rules, **changes))
+        known = self.desk.setting
+        self.desk.found = Setting(known.inventory, replace(known.catalogue, **changes))
         return self
 
     def given(self, rules: Catalogue | None = None, **nodes: int) -> Counter:

@@ -83,14 +83,17 @@ class ClusterHistory(Happenings):
     def start(self) -> None:
         """Start the pool on what its store has; `begin` does what has to be waited for."""
         self.store = WatchedStore(self.engine, self._look_at_store)
-        self.desk = WatchedDesk(self.store, Setting(Inventory(), self.rules), lambda: self.now, Changes())
+        self.desk = WatchedDesk(self.store, self._setting(Inventory()), lambda: self.now, Changes())
+
+    def _setting(self, found: Inventory) -> Setting:
+        return Setting(found, self.rules)
 
     async def begin(self) -> None:
         """Follow the cluster, in place of a pool that was killed."""
         await self.close()
         self._engine = await _ENGINES[self.lab.engine].began(lambda: self.lab.file, self.lab.pool_id)
         self._lasting = asyncio.all_tasks()
-        self.reconciler = Reconciler(self.desk, self._engine, self.hub, lambda _: self.rules, INTERVAL)
+        self.reconciler = Reconciler(self.desk, self._engine, self.hub, self._setting, INTERVAL)
         line = self._engine.line
         self._keeper = LineKeeper(self.desk, line, self.reconciler.look_soon) if line else None
         await self.reconciler.begin()

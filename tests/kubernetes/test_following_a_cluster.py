@@ -22,6 +22,7 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.fake_nodes import FLAVOUR_LABEL, GPU
 from tests.kubernetes.pods import pod, run
 from tests.kubernetes.test_pods import STUBBORN, wait_until_deaf
+from tests.waits import eventually
 
 pytestmark = pytest.mark.kubernetes
 
@@ -51,17 +52,6 @@ async def following(pool_file: PoolFile) -> AsyncIterator[KubernetesEngine]:
         yield engine
     finally:
         await engine.close()
-
-
-async def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    async def poll() -> None:
-        while not condition():
-            await asyncio.sleep(0.05)
-
-    try:
-        await asyncio.wait_for(poll(), seconds)
-    except asyncio.TimeoutError:
-        raise AssertionError(f"{what} did not happen within {seconds:g} s") from None
 
 
 async def seen(engine: KubernetesEngine, condition: Callable[[Inventory], bool], *leases: Lease) -> Inventory:
@@ -107,15 +97,15 @@ async def test_documented_role_is_enough_and_what_is_missing_is_named(
     (node,) = await asyncio.to_thread(cluster.nodes.add, 1, 2, PRODUCT, 0, "role")
     monkeypatch.setenv("KUBECONFIG", str(account))
     async with following(pool_file) as engine:
-        await until(lambda: engine.trouble is not None, "the refusal")
+        await eventually(lambda: engine.trouble is not None, "the refusal")
         assert 'Add the verb "list" for the resource "' in str(engine.trouble)
         await asyncio.to_thread(cluster.apply, documented_roles("labpool-nodes", namespace))
         assert len((await seen(engine, lambda found: len(found.devices) == 2)).nodes) == 1
         await asyncio.to_thread(run, cluster, server("ours", namespace, "t1", node, ["sleep", "600"]))
-        await until(lambda: "t1" in engine_tickets(engine), "the server in sight")
+        await eventually(lambda: "t1" in engine_tickets(engine), "the server in sight")
         assert await engine.terminate("t1") == ("ours",)
         assert await engine.kill("t1") == ()
-        await until(lambda: engine.trouble is None, "the end of the trouble")
+        await eventually(lambda: engine.trouble is None, "the end of the trouble")
     findings = await asyncio.to_thread(lambda: list(cluster_findings(pool_file)))
     assert [(each.name, each.verdict.value) for each in findings] == [("cluster", "ok"), ("quota", "ok")]
     cluster.kubectl("delete", "clusterrole,clusterrolebinding", "labpool-nodes")
@@ -133,7 +123,7 @@ async def test_kill_ends_what_ignores_its_notice_and_returns_once_it_is_gone(
     made = server("deaf", namespace, "t1", node, [sys.executable, "-c", STUBBORN])
     async with following(pool_file) as engine:
         await asyncio.to_thread(wait_until_deaf, cluster, await asyncio.to_thread(run, cluster, made))
-        await until(lambda: "t1" in engine_tickets(engine), "the server in sight")
+        await eventually(lambda: "t1" in engine_tickets(engine), "the server in sight")
         assert await engine.processes() == {"t1": ("deaf",)}
         assert await engine.terminate("t1") == ("deaf",)
         assert await engine.kill("t1") == ()
@@ -150,14 +140,14 @@ async def test_api_server_that_was_away_is_followed_again_with_what_happened_mea
         before = await seen(engine, lambda found: len(found.devices) == 2)
         cluster.kill("kube-apiserver")
         cluster.kill("etcd")
-        await until(lambda: engine.trouble is not None, "the trouble")
+        await eventually(lambda: engine.trouble is not None, "the trouble")
         assert (await engine.inventory(())).devices == before.devices
         assert await engine.terminate("t1") == await engine.kill("t1") == ()
         await asyncio.to_thread(cluster.start, "etcd")
         await asyncio.to_thread(cluster.start, "kube-apiserver")
         nodes += await asyncio.to_thread(cluster.nodes.add, 1, 4, PRODUCT, 0, "away")
         await seen(engine, lambda found: len(found.devices) == 6)
-        await until(lambda: engine.trouble is None, "the end of the trouble")
+        await eventually(lambda: engine.trouble is None, "the end of the trouble")
     for node in nodes:
         cluster.nodes.remove(node)
 
@@ -173,7 +163,7 @@ async def test_silent_node_loses_its_devices_and_its_servers_from_sight_until_it
     async with following(pool_file) as engine:
         await seen(engine, lambda found: condition_of(found, "quiet") is Condition.SERVING, held)
         await asyncio.to_thread(cluster.apply, [made])
-        await until(lambda: "t1" in engine_tickets(engine), "the server in sight")
+        await eventually(lambda: "t1" in engine_tickets(engine), "the server in sight")
         cluster.nodes.say_ready("quiet", "Unknown")
         silent = await seen(engine, lambda found: condition_of(found, "quiet") is Condition.SILENT, held)
         assert set(silent.lost) == {"quiet/card/0", "quiet/card/1"}

@@ -160,16 +160,16 @@ def test_user_who_stops_a_server_that_still_starts_ends_its_lease(kube: KubeLab)
         kube.cluster.kubectl("uncordon", kube.node)
 
 
-def test_start_that_the_hub_gives_up_keeps_its_lease_and_leaves_no_pod(kube: KubeLab):
+def test_start_that_is_not_ready_in_time_keeps_its_lease_and_leaves_no_pod(kube: KubeLab):
     kube.cluster.kubectl("cordon", kube.node)
     try:
         kube.lab.start_server("ada", GPU_2)
         wait_until(lambda: bool(kube.pods()), "the pod")
         (pod,) = kube.pods()
         (ticket,) = kube.lab.leased()
-        gone, gave_up = pod["metadata"]["uid"], kube.lab.log("hub").count("giving up")
+        gone, said = pod["metadata"]["uid"], kube.lab.log("hub").count("not_ready_in_time")
         wait_until(lambda: gone not in [each["metadata"]["uid"] for each in kube.pods()], "the end of the start", 120)
-        wait_until(lambda: kube.lab.log("hub").count("giving up") > gave_up, "the hub's word on it")
+        wait_until(lambda: kube.lab.log("hub").count("not_ready_in_time") > said, "the word on it")
         assert list(kube.lab.leased()) == [ticket]
     finally:
         kube.cluster.kubectl("uncordon", kube.node)

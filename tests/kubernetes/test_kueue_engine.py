@@ -19,8 +19,9 @@ from tests.kubernetes.kueue_lab import KueueLab, next_second
 from tests.kubernetes.namespaces import SAFE
 from tests.kubernetes.planned_lab import Manifest, running_planned_lab
 from tests.kubernetes.queues import HOST, KUEUE, Queues
-from tests.real_hub import wait_for, wait_until
+from tests.real_hub import wait_until
 from tests.running_lab import RunningLab
+from tests.waits import wait_for
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.hub]
 

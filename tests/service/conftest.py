@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from tests.service.lab import Lab
 from tests.service.running_pool import POOL_TOKEN, POOL_YAML, RunningPool, hub_config, server_path
 
 USERS = [f"user-{number}" for number in range(500)]
-_next_user = count()
 Turn = Callable[..., None]
 
 
@@ -94,9 +92,9 @@ def lab(pool: RunningPool, hub: RealHub) -> Lab:
 
 
 @pytest.fixture
-def new_user() -> Callable[[], str]:
-    """A user whom no other test has."""
-    return lambda: USERS[next(_next_user)]
+def new_user(lab: Lab) -> Callable[[], str]:
+    """A user of the lab whom no other test has."""
+    return lambda: USERS[next(lab.pool.newcomers)]
 
 
 @pytest.fixture

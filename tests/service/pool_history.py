@@ -87,7 +87,7 @@ class PoolHistory:
         self.store = WatchedStore(self.engine, self._look_at_store)
         found = Setting(self.room.machines.inventory(()), self.rules)
         self.desk = Desk(self.store, found, lambda: self.now, Changes())
-        self.reconciler = Reconciler(self.desk, self.room, self.hub, lambda _: self.rules, INTERVAL)
+        self.reconciler = Reconciler(self.desk, self.room, self.hub, lambda found: Setting(found, self.rules), INTERVAL)
 
     async def begin(self) -> None:
         """What the pool does before it answers anybody."""

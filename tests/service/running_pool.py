@@ -6,9 +6,10 @@ import asyncio
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 from labpool.api_models import HomeView, TicketView
+from labpool.domain.inventory import Inventory
 from labpool.domain.tickets import Ticket
 from labpool.engines import WorkstationEngine
 from labpool.http_server import server_config
@@ -88,6 +90,8 @@ class RunningPool:
     pool_yaml: str = POOL_YAML
     database: str = ""
     clock: MovableClock = field(default_factory=MovableClock)
+    newcomers: Iterator[int] = field(default_factory=count)
+    """Numbers of users whom no test has had."""
     _stop: Callable[[], None] | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _parts: Parts | None = None
@@ -211,16 +215,14 @@ class RunningPool:
         part = leadership(database, secrets.token_hex())
         self._store = Store(database, part)
         changes = Changes()
-        setting = Setting(await engine.inventory(), pool_file.catalogue)
+        setting = self._rules(await engine.inventory())
         desk = Desk(self._store, setting, self.clock, changes)
         self._hub = HubClient(self.hub_api_url, POOL_TOKEN)
         reconciler = Reconciler(
             desk,
             engine,
             self._hub,
-            lambda devices: complete_catalogue(
-                watched_pool_file(self.folder / "pool.yaml").current(_LOG).catalogue, devices
-            ),
+            self._rules,
             pool_file.reconcile_seconds,
         )
         settings = SigninSettings("pool", f"{PREFIX}/", self.hub_api_url, POOL_TOKEN, b"k" * 32)
@@ -233,6 +235,10 @@ class RunningPool:
         leading = Leading(part, reconciler, activities, end=self._stop_serving)
         kept = (SPAWNER_TOKEN, heads, watched, post, Inbox(database, part), Rates(60_000))
         return Parts(desk, viewer, reconciler, leading, changes, signin, tokens, *kept)
+
+    def _rules(self, devices: Inventory) -> Setting:
+        written = watched_pool_file(self.folder / "pool.yaml").current(_LOG)
+        return Setting(devices, complete_catalogue(written.catalogue, devices), written.sha256)
 
     def _notice_settings(self) -> NoticeSettings:
         written = watched_pool_file(self.folder / "pool.yaml").current(_LOG).notices

@@ -72,7 +72,7 @@ def look_at(engine: Engine, desk: Desk, remembered: Kept, since: int) -> Seen:
 
 def _world(stored: Kept, desk: Desk, now: datetime) -> World:
     """What the store says. What of reservations was given back unused is not kept in it, so the desk tells that."""
-    inventory, catalogue = in_force(desk.found, stored.acts, now)
+    inventory, catalogue, _ = in_force(desk.found, stored.acts, now)
     usage, spent = FairShare().usage(stored.ended, catalogue), Spending().spent(stored.ended, catalogue)
     reservations = desk.occurrences.of(stored.reservations, now, catalogue.queue.turnover)
     known = (tuple(stored.tickets.values()), tuple(stored.leases.values()), tuple(stored.slots.values()))

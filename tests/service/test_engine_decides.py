@@ -27,7 +27,7 @@ from labpool.service.reordering import step_behind
 from labpool.service.reserving import reserve
 
 from tests.domain.counter import NOW, Counter
-from tests.real_hub import eventually
+from tests.waits import eventually
 
 SERVER = SpawnAsked(user="ada", project="vision", profile="gpu-1", hours=1)
 
@@ -159,11 +159,11 @@ def test_who_asks_is_answered_with_the_lease_if_the_engine_decides_within_a_mome
 
 def test_one_whose_turn_comes_while_its_spawner_waits_is_known_for_one(kept: KeptDesk):
     known = list[bool]()
-    kept.desk.granted = lambda tickets: known.extend(each.id in kept.desk.changes.askers for each in tickets)
+    kept.desk.granted = lambda tickets: known.extend(kept.desk.changes.askers[each.id] > 0 for each in tickets)
 
     async def story() -> None:
         asking = asyncio.create_task(PatientAsking(kept.desk).ask(SERVER))
-        await eventually(lambda: bool(kept.desk.changes.askers), "the wait of its spawner")
+        await eventually(lambda: kept.desk.changes.askers.total() > 0, "the wait of its spawner")
         await kept.keeper.turn()
         kept.queue.say(Verdict(kept.queue.shown[0], node="n1"))
         await kept.keeper.turn()
@@ -171,7 +171,7 @@ def test_one_whose_turn_comes_while_its_spawner_waits_is_known_for_one(kept: Kep
 
     asyncio.run(story())
     assert known == [True]
-    assert kept.desk.changes.askers == set()
+    assert kept.desk.changes.askers.total() == 0
 
 
 def test_many_wait_for_an_engine_that_answers_and_one_at_a_time_for_one_that_does_not(
@@ -183,8 +183,8 @@ def test_many_wait_for_an_engine_that_answers_and_one_at_a_time_for_one_that_doe
         """How many of ten wait for the engine's word, which then comes."""
         asking = [asyncio.create_task(patient.ask(SERVER.model_copy(update={"user": f"u{n}"}))) for n in range(10)]
         known = kept.desk.changes.askers
-        await eventually(lambda: len(known) + sum(task.done() for task in asking) == len(asking), "ten who ask")
-        waiting = len(kept.desk.changes.askers)
+        await eventually(lambda: known.total() + sum(task.done() for task in asking) == len(asking), "ten who ask")
+        waiting = known.total()
         await kept.keeper.turn()
         kept.queue.say(*(Verdict(each, why=WaitReason.DEVICES) for each in kept.queue.shown))
         await kept.keeper.turn()
@@ -211,13 +211,13 @@ def test_engine_that_only_is_busy_with_others_is_waited_for_by_many(kept: KeptDe
     async def story() -> None:
         monkeypatch.setattr(engine_decides, "_MOMENT", 0.05)
         asking = asyncio.create_task(patient.ask(SERVER))
-        await eventually(lambda: bool(kept.desk.changes.askers), "the wait of its spawner")
+        await eventually(lambda: kept.desk.changes.askers.total() > 0, "the wait of its spawner")
         kept.queue.say(Verdict("another", place=1))
         await asking
         monkeypatch.setattr(engine_decides, "_MOMENT", 60.0)
         users = ("bert", "cleo")
         both = [asyncio.create_task(patient.ask(SERVER.model_copy(update={"user": user}))) for user in users]
-        await eventually(lambda: len(kept.desk.changes.askers) == len(both), "the waits of both")
+        await eventually(lambda: kept.desk.changes.askers.total() == len(both), "the waits of both")
         for each in both:
             each.cancel()
 

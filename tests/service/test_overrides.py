@@ -122,10 +122,12 @@ def test_broken_file_is_told_by_reload_and_changes_nothing(lab: Lab, desk: Admin
 
 
 def test_trail_tells_which_file_is_in_force_whoever_changed_it(lab: Lab, desk: AdminDesk):
-    keeper = FileKeeper(lab.pool.parts.desk, lab.pool.parts.pool_file)
+    keeper = FileKeeper(lab.pool.parts.desk)
+    lab.pool.call(keeper.note_changed())
     before = len(desk.said("rules_in_force"))
-    for gpus in (4, 4, 3, 3):
+    for gpus in (3, 3, 2, 2):
         (lab.pool.folder / "pool.yaml").write_text(POOL_YAML.replace("gpus: 4, servers", f"gpus: {gpus}, servers"))
+        lab.pool.call(lab.pool.parts.reconciler.look())
         lab.pool.call(keeper.note_changed())
     first, second = desk.said("rules_in_force")[before:]
     digest = desk.call("POST", "/reload").json()["sha256"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from labpool.api_models import SpawnAsked
 from labpool.hub_api import HubClient, HubRefused, HubServer
 from labpool.service.asking import Holds, Waits
 from labpool.service.reconciler import Reconciler
+from labpool.service.setting import Setting
 
 from tests.domain.counter import Counter
 from tests.service.test_stopping import StubbornServers
@@ -24,15 +26,15 @@ class Hub(HubClient):
         super().__init__("http://127.0.0.1:1", "no-token")
         self.up: dict[tuple[str, str], HubServer] = {}
         self.started: list[str] = []
-        self.refuses = False
+        self.refusal: HubRefused | None = None
 
     async def servers(self) -> dict[tuple[str, str], HubServer]:
         return self.up
 
     async def start(self, user: str, name: str, options: Mapping[str, object]) -> None:
         self.started.append(user)
-        if self.refuses:
-            raise HubRefused(400, f"{user} is pending stop")
+        if self.refusal is not None:
+            raise self.refusal
 
     async def stop(self, user: str, name: str) -> None:
         return None
@@ -43,8 +45,8 @@ class FullPool:
 
     def __init__(self, folder: Path) -> None:
         self.desk, self.hub = Counter(folder).desk, Hub()
-        engine, rules = StubbornServers(self.desk.setting.inventory), self.desk.catalogue
-        self.reconciler = Reconciler(self.desk, engine, self.hub, lambda _: rules, 1.0)
+        engine, rules = StubbornServers(self.desk.setting.inventory), partial(Setting, catalogue=self.desk.catalogue)
+        self.reconciler = Reconciler(self.desk, engine, self.hub, rules, 1.0)
 
     async def fill(self) -> None:
         self.ada = await self._ask("ada", Holds)
@@ -91,7 +93,7 @@ async def test_next_one_is_started_before_the_pool_looks_round(pool: FullPool):
 
 async def test_one_whose_spawner_still_waits_is_not_started_by_the_pool_too(pool: FullPool):
     await pool.fill()
-    pool.desk.changes.askers.add(pool.zoe)
+    pool.desk.changes.askers[pool.zoe] += 1
     await pool.reconciler.stopped(pool.ada, "ada")
     await settled()
     assert await pool.desk.find_lease(pool.zoe) is not None
@@ -109,13 +111,26 @@ async def test_server_with_another_one_in_its_way_is_left_to_the_look(pool: Full
 
 async def test_start_that_nobody_looked_before_costs_no_try_and_no_pause_where_it_is_refused(pool: FullPool):
     await pool.fill()
-    pool.hub.refuses = True
+    pool.hub.refusal = HubRefused(400, "zoe is pending stop")
     await pool.reconciler.stopped(pool.ada, "ada")
     await settled()
     assert await pool.tries_of_zoe() == 0
-    pool.hub.refuses = False
+    pool.hub.refusal = None
     del pool.hub.up["ada", ""]
     await pool.reconciler.look()
     await settled()
     assert pool.hub.started == ["zoe", "zoe"]
     assert await pool.tries_of_zoe() == 1
+
+
+@pytest.mark.parametrize(("status", "tries"), [(500, 1), (429, 0)], ids=["a failed start", "a busy hub"])
+async def test_what_no_look_could_have_seen_counts_and_pauses_as_ever(pool: FullPool, status: int, tries: int):
+    await pool.fill()
+    pool.hub.refusal = HubRefused(status, "not now")
+    await pool.reconciler.stopped(pool.ada, "ada")
+    await settled()
+    del pool.hub.up["ada", ""]
+    await pool.reconciler.look()
+    await settled()
+    assert pool.hub.started == ["zoe"]  # the next try waits
+    assert await pool.tries_of_zoe() == tries

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,6 +18,7 @@ from labpool.engines import Capabilities, Engine, Trespasser
 from labpool.hub_api import HubClient
 from labpool.service.asking import Holds
 from labpool.service.reconciler import Reconciler
+from labpool.service.setting import Setting
 
 from tests.domain.counter import NOW, Counter
 
@@ -62,8 +64,8 @@ class Pool:
         self.desk.clock = lambda: self.now  # type: ignore[method-assign]
         self.engine = StubbornServers(self.desk.setting.inventory)
         hub = SimpleNamespace(servers=self._servers, stop=self._stop)
-        rules = self.desk.catalogue
-        self.reconciler = Reconciler(self.desk, self.engine, cast(HubClient, hub), lambda _: rules, 1.0)
+        rules = partial(Setting, catalogue=self.desk.catalogue)
+        self.reconciler = Reconciler(self.desk, self.engine, cast(HubClient, hub), rules, 1.0)
 
     async def _servers(self) -> dict[tuple[str, str], Any]:
         return {}

@@ -19,10 +19,11 @@ from labpool.service.callers import Caller, TheSpawner, from_store, to_store
 from labpool.store import Answer, Entry, Inbox, NotLeading, connect, leadership, migrate
 from sqlalchemy.exc import OperationalError
 
-from tests.real_hub import wait_for, wait_until
+from tests.real_hub import wait_until
 from tests.service.lab import Lab
 from tests.service.pool_process import PoolProcess
 from tests.service.test_leading import Two, leases_in, two
+from tests.waits import wait_for
 
 __all__ = ["two"]
 pytestmark = pytest.mark.once

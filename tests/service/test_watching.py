@@ -74,7 +74,7 @@ def test_what_time_alone_changes_is_shown_too(lab: Lab, new_user: Callable[[], s
 
     latest = watching.Latest("ticket")
 
-    async def look() -> watching.News:
+    async def look(_: object) -> watching.News:
         return latest.news(str(next(rendered)))
 
     async def shown() -> list[str | None]:

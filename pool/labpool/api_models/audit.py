@@ -19,7 +19,7 @@ class AuditAsked(BaseModel):
     actor: str | None = Field(
         None,
         max_length=255,
-        description="Only what this person did (name or pseudonym), or labpool itself: pool, planner, engine.",
+        description="Only what this person did (name or pseudonym), or labpool itself: pool, planner, engine, file.",
     )
     event: str | None = Field(None, max_length=64, description="Only this, such as granted.")
     since: str | None = Field(
@@ -37,7 +37,7 @@ class AuditRowView(BaseModel):
     number: int = Field(description="Rows are numbered from 1 without a gap.")
     at: datetime
     actor: str = Field(
-        description="A person's name, or the pseudonym of one who was erased; pool, planner, engine: labpool itself."
+        description="A person's name, or an erased one's pseudonym; pool, planner, engine, file: labpool itself."
     )
     ticket: str | None = Field(description="Null: about none.")
     event: str = Field(description="What happened, such as granted or drained.")

@@ -41,7 +41,9 @@ def show(
     ticket: Annotated[str | None, typer.Option(metavar="ID", help="Only what happened to this ticket.")] = None,
     actor: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Only what this person did (name or pseudonym), or pool, planner, engine."),
+        typer.Option(
+            metavar="NAME", help="Only what this person did (name or pseudonym), or pool, planner, engine or file."
+        ),
     ] = None,
     event: Annotated[str | None, typer.Option(metavar="WHAT", help="Only this, such as granted or drained.")] = None,
     since: Annotated[
@@ -119,8 +121,8 @@ def _heads(path: Path | None, named: bool) -> list[Head]:
 def _asked(wanted: AuditWanted) -> list[AuditRecord]:
     """The rows as the pool tells them, a page at a time, oldest first."""
     since = wanted.since.isoformat() if wanted.since else None
-    about = AuditAsked(ticket=wanted.ticket, actor=wanted.actor, event=wanted.event, since=since, limit=MOST_ROWS)
     with the_pool() as pool:
+        about = AuditAsked(ticket=wanted.ticket, actor=wanted.actor, event=wanted.event, since=since, limit=MOST_ROWS)
         page = pool.audit(about)
         rows = list(page.rows)
         while page.cursor is not None:

@@ -44,7 +44,7 @@ def restore(
 ) -> None:
     """Make the store what it was when the backup was made. The pool must not be running.
 
-    Exit code: 0 done, 1 when nothing was changed, 2 for a wrong command line.
+    Exit code: 0 done, 1 when it was not done, with the reason, 2 for a wrong command line.
     """
     url = _url()
     restore_backup(url, file, replace)

@@ -16,7 +16,6 @@ from datetime import datetime, timezone
 import uvicorn
 
 from labpool.cluster import ClusterUnavailable
-from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Inventory
 from labpool.engines import Engine
 from labpool.engines.choice import chosen_engine
@@ -83,8 +82,9 @@ async def _parts(place: Place, ports: Ports, watched: WatchedPoolFile, engine: E
     pool_file = watched.current(_LOG)
     inventory = await engine.inventory()
 
-    def rules(devices: Inventory) -> Catalogue:
-        return complete_catalogue(watched.current(_LOG).catalogue, devices)
+    def rules(devices: Inventory) -> Setting:
+        in_use = watched.current(_LOG)
+        return Setting(devices, complete_catalogue(in_use.catalogue, devices), in_use.sha256)
 
     if inventory.simulated:
         _LOG.warning("no GPU was found: the devices are simulated", extra={"simulated": len(inventory.devices)})
@@ -92,7 +92,7 @@ async def _parts(place: Place, ports: Ports, watched: WatchedPoolFile, engine: E
     database = connect(pool_database(os.environ, place))
     migrate(database)
     part = leadership(database, _own_name(ports))
-    desk = Desk(Store(database, part), Setting(inventory, rules(inventory)), _utc_now, changes)
+    desk = Desk(Store(database, part), rules(inventory), _utc_now, changes)
     hub_url, token = _given("JUPYTERHUB_API_URL"), _given("JUPYTERHUB_API_TOKEN")
     reconciler = Reconciler(desk, engine, hub, rules, pool_file.reconcile_seconds)
     signin = HubSignin(SigninSettings("pool", f"{PREFIX}/", hub_url, token, bytes.fromhex(place.secret("signin_key"))))
@@ -106,7 +106,7 @@ async def _parts(place: Place, ports: Ports, watched: WatchedPoolFile, engine: E
         place.secret("ticket_key").encode(),
     )
     activities: list[Activity] = [post, Nearing(desk), FirstEstimates(desk), ChangedEstimates(desk), heads]
-    activities.append(FileKeeper(desk, watched))
+    activities.append(FileKeeper(desk))
     if engine.line is not None:
         activities.append(LineKeeper(desk, engine.line, reconciler.look_soon))
     leading = Leading(part, reconciler, activities, end=lambda: signal.raise_signal(signal.SIGTERM))

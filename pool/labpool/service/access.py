@@ -139,7 +139,7 @@ async def seen_ticket(ticket: str, user: SignedIn, pool: Parts) -> Ticket:
     """
     found = await pool.desk.find(ticket)
     if found is None or not may_see(found, user, pool):
-        raise Rejected(_NO_SUCH_TICKET)
+        raise Rejected(_no_such_ticket())
     return found
 
 
@@ -151,17 +151,18 @@ async def own_ticket(ticket: str, user: SignedIn, pool: Parts) -> Ticket:
     """
     found = await pool.desk.find(ticket)
     if found is None or not _may_steer(found, user):
-        raise Rejected(_NO_SUCH_TICKET)
+        raise Rejected(_no_such_ticket())
     return found
 
 
-_NO_SUCH_TICKET = Refusal(
-    404,
-    "no_such_ticket",
-    "No such ticket",
-    "You have no ticket with this address.",
-    "Your tickets are listed at /services/pool/.",
-)
+def _no_such_ticket() -> Refusal:
+    return Refusal(
+        404,
+        "no_such_ticket",
+        "No such ticket",
+        "You have no ticket with this address.",
+        "Your tickets are listed at /services/pool/.",
+    )
 
 
 Person = Annotated[SignedIn, Depends(person)]

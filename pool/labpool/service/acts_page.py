@@ -66,7 +66,7 @@ async def acts_shown(desk: Desk, user: SignedIn) -> ActsShown | None:
     if not user.has_scope(ADMIN):
         return None
     acts = await desk.view(lambda view: view.acts())
-    inventory, catalogue = desk.setting
+    inventory, catalogue, _ = desk.setting
     return ActsShown(
         drained=tuple(Drained(each, each.device or each.node) for each in acts.withdrawals if each.act is Act.DRAIN),
         changed=tuple(_changed(desk, each) for each in acts.overrides),

@@ -11,7 +11,7 @@ from labpool.api_models import AuditAsked, AuditPage, AuditRowView, Problem
 from labpool.domain.calendar import moment
 from labpool.hub_signin import Refusal
 from labpool.service.access import Admin, ThePool
-from labpool.service.listing import NOT_A_CURSOR
+from labpool.service.listing import not_a_cursor
 from labpool.service.problems import Rejected
 from labpool.store import AuditWanted
 
@@ -36,7 +36,7 @@ async def audit(asked: Annotated[AuditAsked, Query()], user: Admin, pool: ThePoo
 def _number(cursor: str) -> int:
     """The number of the last row of the page before."""
     if len(cursor) > _LONGEST_NUMBER or not (cursor.isascii() and cursor.isdecimal()):
-        raise Rejected(NOT_A_CURSOR)
+        raise Rejected(not_a_cursor())
     return int(cursor)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -16,8 +17,8 @@ class Changes:
         self._count = 0
         self._changed = asyncio.Event()
         self.turns = WatchTurns()
-        self.askers = set[str]()
-        """Tickets for which a spawner still waits, so that it starts by itself with what they are granted."""
+        self.askers = Counter[str]()
+        """For which tickets how many spawners still wait, each of which starts by itself with what it is granted."""
 
     @property
     def count(self) -> int:

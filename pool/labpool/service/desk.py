@@ -208,7 +208,7 @@ class Desk:
 
     def world(self, change: Transaction) -> World:
         """Everything the planner decides on, as the store has it."""
-        inventory, catalogue = self._in_force.of(self.found, change.acts(), self.clock())
+        inventory, catalogue, _ = self._in_force.of(self.found, change.acts(), self.clock())
         known = (change.open_tickets(), change.live_leases(), change.slots(), self._looked_at)
         ended = change.ended_runs()
         usage, spent = self._fair_share.usage(ended, catalogue), self._spending.spent(ended, catalogue)

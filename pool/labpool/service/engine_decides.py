@@ -37,8 +37,7 @@ class PatientAsking:
     """Asks the desk for a server's lease, and waits a moment for the engine's word where it decides."""
 
     def __init__(self, desk: Desk) -> None:
-        self._desk, self._waiting = desk, 0
-        self._answers = True
+        self._desk, self._answers = desk, True
 
     @property
     def _patient(self) -> int:
@@ -48,19 +47,20 @@ class PatientAsking:
     async def ask(self, asked: SpawnAsked) -> Holds | Waits | Refused:
         """The answer of `Desk.ask`, as it is once the engine has decided, or a second later."""
         found = await self._desk.ask(asked)
-        if not isinstance(found, Waits) or self._desk.verdicts() is None or self._waiting >= self._patient:
+        askers, known = self._desk.changes.askers, self._desk.verdicts()
+        if not isinstance(found, Waits) or known is None or askers.total() >= self._patient:
             return found
-        ticket, askers, known = found.ticket.id, self._desk.changes.askers, self._desk.verdicts()
-        self._waiting += 1
-        askers.add(ticket)
+        ticket = found.ticket.id
+        askers[ticket] += 1
         try:
             is_decided = await self._is_decided_soon(ticket)
             self._answers = is_decided or self._desk.verdicts() is not known  # busy with others is not silent
+            # what is granted while it is among them nobody else starts
+            return found if await self._desk.find_lease(ticket) is None else await self._desk.ask(asked)
         finally:
-            self._waiting -= 1
-            askers.discard(ticket)
-        # what was granted while it was among them nobody else starts
-        return found if await self._desk.find_lease(ticket) is None else await self._desk.ask(asked)
+            askers[ticket] -= 1
+            if not askers[ticket]:
+                del askers[ticket]
 
     async def _is_decided_soon(self, ticket: str) -> bool:
         """Whether it gets a lease within a moment, or the engine says why it has none."""

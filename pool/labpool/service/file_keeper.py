@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from labpool.service.desk import Desk
 from labpool.service.trail import note
-from labpool.settings import PoolFile, WatchedPoolFile
 from labpool.store import Part
 
-_LOG = logging.getLogger(__name__)
 _LOOKS_EVERY = 1.0
 
 
@@ -18,12 +15,11 @@ class FileKeeper:
     """Writes a row when this process begins to decide, and one whenever a changed file takes force.
 
     Args:
-        desk: Whose trail it is.
-        pool_file: The file in use. Who changed it, only the machine that it lies on knows.
+        desk: Whose trail it is. Who changed the file, only the machine that it lies on knows.
     """
 
-    def __init__(self, desk: Desk, pool_file: WatchedPoolFile) -> None:
-        self._desk, self._pool_file = desk, pool_file
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self._noted = ""
 
     async def run(self) -> None:
@@ -33,14 +29,14 @@ class FileKeeper:
             await asyncio.sleep(_LOOKS_EVERY)
 
     async def note_changed(self) -> None:
-        """Write a row unless the file in use is the one of the last row."""
-        in_use = self._pool_file.current(_LOG)
-        if in_use.sha256 != self._noted:
-            await note_file(self._desk, Part.FILE, "rules_in_force", in_use)
-            self._noted = in_use.sha256
+        """Write a row unless the rules in force are those of the last row."""
+        in_force = self._desk.found.sha256
+        if in_force != self._noted:
+            await note_file(self._desk, Part.FILE, "rules_in_force")
+            self._noted = in_force
 
 
-async def note_file(desk: Desk, actor: str, event: str, in_use: PoolFile, errors: str = "") -> None:
+async def note_file(desk: Desk, actor: str, event: str, errors: str = "") -> None:
     """Write down what somebody did, or the file did by itself, with the digest of what is in force after that."""
-    detail = f"pool.yaml, sha256 {in_use.sha256}" + ("; the file is broken now and was not taken" if errors else "")
+    detail = f"pool.yaml, sha256 {desk.found.sha256}" + ("; the file is broken now and was not taken" if errors else "")
     await desk.change(lambda change: note(change, desk.clock(), actor, event, None, detail), replan=False)

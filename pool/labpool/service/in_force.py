@@ -47,7 +47,7 @@ class InForce:
 def in_force(found: Setting, acts: Acts, now: datetime) -> Setting:
     """What was found, with what admins said."""
     inventory = with_withdrawals(found.inventory, acts.withdrawals, now)
-    return Setting(inventory, with_overrides(found.catalogue, acts.overrides, now))
+    return found._replace(inventory=inventory, catalogue=with_overrides(found.catalogue, acts.overrides, now))
 
 
 def look_by(acts: Acts, looks_at: datetime | None, now: datetime) -> datetime | None:

@@ -18,13 +18,16 @@ from labpool.service.desk import Desk
 from labpool.service.problems import Rejected
 from labpool.store import Transaction, Wanted
 
-NOT_A_CURSOR = Refusal(
-    422,
-    "not_a_cursor",
-    "Not listed",
-    "The cursor is none that this pool gave out.",
-    "Begin without one, and send the `cursor` of the answer as it is.",
-)
+
+def not_a_cursor() -> Refusal:
+    """A cursor was sent that no list gave."""
+    return Refusal(
+        422,
+        "not_a_cursor",
+        "Not listed",
+        "The cursor is none that this pool gave out.",
+        "Begin without one, and send the `cursor` of the answer as it is.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +112,5 @@ def _place(cursor: str) -> tuple[datetime, str]:
         if moment.tzinfo is None:
             raise ValueError("naive")
     except (ValueError, binascii.Error) as error:
-        raise Rejected(NOT_A_CURSOR) from error
+        raise Rejected(not_a_cursor()) from error
     return moment, ticket

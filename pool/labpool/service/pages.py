@@ -83,7 +83,7 @@ async def ticket_events(found: OwnTicketWatched, request: Request, pool: ThePool
     """
     latest = Latest("ticket")
 
-    async def look() -> News:
+    async def look(_: SignedIn) -> News:
         view = await pool.viewer.ticket(found.id)
         return latest.news(_TEMPLATES.get_template("_ticket.html").render(await _about(view, pool)))
 

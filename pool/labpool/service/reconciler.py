@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from labpool.domain.catalogue import Catalogue
 from labpool.domain.ends import (
     Action,
     End,
@@ -61,7 +60,7 @@ class Reconciler:
     """
 
     def __init__(
-        self, desk: Desk, engine: Engine, hub: HubClient, rules: Callable[[Inventory], Catalogue], interval: float
+        self, desk: Desk, engine: Engine, hub: HubClient, rules: Callable[[Inventory], Setting], interval: float
     ) -> None:
         self._rules = rules
         self._desk, self._engine, self._hub = desk, engine, hub
@@ -202,7 +201,7 @@ class Reconciler:
 
     async def _see_devices(self, leases: list[Lease]) -> None:
         inventory = await self._engine.inventory(leases)
-        self._desk.found = Setting(inventory, self._rules(inventory))
+        self._desk.found = self._rules(inventory)
 
     async def _see(self, held: list[Held]) -> None:
         tickets = {ticket.id: ticket for ticket, _ in held}
@@ -253,7 +252,7 @@ class Reconciler:
         """Start what was just granted before a look: in a large lab one takes long. What this can't is left to it."""
         for ticket in granted:
             clear = not self.sighting.of_interest(ticket, self._desk.catalogue.limits)
-            if clear and ticket.id not in self._desk.changes.askers:
+            if clear and not self._desk.changes.askers[ticket.id]:
                 self._start(ticket, looked=False)
         if granted:
             self.look_after_start()

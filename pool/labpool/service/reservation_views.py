@@ -42,7 +42,7 @@ class ReserveForm(NamedTuple):
 
 def reserve_form(desk: Desk, user: SignedIn) -> ReserveForm | None:
     """The form for whoever may reserve; None for others."""
-    inventory, catalogue = desk.setting
+    inventory, catalogue, _ = desk.setting
     projects = tuple(each for each in catalogue.projects.values() if may_reserve(user, each.name, catalogue))
     maintenance = may_reserve(user, None, catalogue)
     if not (projects or maintenance):

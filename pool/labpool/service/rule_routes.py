@@ -59,5 +59,5 @@ async def reload(user: Admin, pool: ThePool) -> ReloadView:
     await pool.reconciler.look()
     watched = pool.pool_file
     in_use = watched.current(_LOG)
-    await note_file(pool.desk, user.name, "reloaded", in_use, watched.errors)
+    await note_file(pool.desk, user.name, "reloaded", watched.errors)
     return ReloadView(path=str(in_use.path), sha256=in_use.sha256, valid=not watched.errors, errors=watched.errors)

@@ -9,7 +9,8 @@ from labpool.domain.inventory import Inventory
 
 
 class Setting(NamedTuple):
-    """The devices there are, and the rules for just these."""
+    """The devices there are, the rules for just these, and the SHA-256 of the pool.yaml that says so."""
 
     inventory: Inventory
     catalogue: Catalogue
+    sha256: str = ""

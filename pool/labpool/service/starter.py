@@ -70,8 +70,8 @@ class Starter:
     def start(self, ticket: Ticket, desk: Desk, then: Callable[[], None], looked: bool = True) -> None:
         """Begin to start a ticket's server, unless that is under way or failed a moment ago; call `then` when done.
 
-        Where nobody `looked` before, something may stand in its way that a look sees: such a try counts for nothing
-        if the hub refuses it, and the next one need not wait.
+        Where nobody `looked` before, something may stand in its way that a look sees, such as a server that runs: if
+        the hub says so, the try counts for nothing, and the next one need not wait.
         """
         now = asyncio.get_running_loop().time()
         if ticket.id in self._tasks or now < self._not_before.get(ticket.id, 0.0):
@@ -106,7 +106,7 @@ class Starter:
             _LOG.warning("the hub can't be asked to start a server: %s", said, extra={"ticket": ticket.id})
             return
         except HubRefused as error:
-            if not looked:
+            if not looked and error.status == HTTPStatus.BAD_REQUEST:
                 del self._not_before[ticket.id]
                 return
             outcome = str(error)

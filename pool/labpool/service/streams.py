@@ -18,13 +18,11 @@ from labpool.store import Notice
 _LONGEST_NUMBER = 18  # digits that fit into 64 bits
 
 
-async def ticket_followed(
-    found: Ticket, user: SignedIn, request: Request, pool: Parts
-) -> AsyncIterator[ServerSentEvent]:
-    """A ticket as JSON, now and whenever it has changed, until it has ended or `user` may not see it any more."""
+async def ticket_followed(found: Ticket, request: Request, pool: Parts) -> AsyncIterator[ServerSentEvent]:
+    """A ticket as JSON, now and whenever it has changed, until it has ended or who asks may not see it any more."""
     latest = Latest("ticket")
 
-    async def look() -> News:
+    async def look(user: SignedIn) -> News:
         if not may_see(found, user, pool):
             return News(is_last=True)
         view = await pool.viewer.ticket(found.id)
@@ -43,7 +41,7 @@ async def notices_of(
     """
     last = _number(last_seen)
 
-    async def look() -> News:
+    async def look(_: SignedIn) -> News:
         nonlocal last
         if user.kind != "user":
             return News()

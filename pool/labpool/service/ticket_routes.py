@@ -123,14 +123,12 @@ async def ticket(ticket: str, user: Person, pool: ThePool) -> TicketView:
     response_class=EventSourceResponse,
     summary="One ticket whenever it changes",
 )
-async def ticket_events(
-    found: SeenTicketWatched, user: ReaderWatching, request: Request, pool: ThePool
-) -> AsyncIterator[ServerSentEvent]:
+async def ticket_events(found: SeenTicketWatched, request: Request, pool: ThePool) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `ticket` with a TicketView, now and when that is another one, and a `heartbeat` every 5 s.
 
     For whom `GET` answers. Once the ticket has ended the stream says so and ends.
     """
-    async for event in ticket_followed(found, user, request, pool):
+    async for event in ticket_followed(found, request, pool):
         yield event
 
 

@@ -29,7 +29,7 @@ def window_asked(desk: Desk, first: str | None, last: str | None, by: By) -> Win
     """
     zone, terms, now = desk.catalogue.zone, desk.catalogue.terms, desk.clock()
     if by is By.TERM and not terms:
-        raise Rejected(_NO_TERMS)
+        raise Rejected(_no_terms())
     usual = (term_of(now, terms, zone) if by is By.TERM else None) or month_of(now, zone)
     try:
         start = moment(first, zone) if first is not None else usual.start
@@ -95,13 +95,14 @@ def _row(key: str, found: UsageSum) -> UsageRow:
     return UsageRow(key=key, used=hours[0], held=hours[1], overrun=hours[2], runs=found.runs)
 
 
-_NO_TERMS = Refusal(
-    422,
-    "no_terms",
-    "No terms here",
-    "pool.yaml names no terms, so nothing can be summed up by them.",
-    "Choose by=month with from and to, or have an admin add terms to pool.yaml.",
-)
+def _no_terms() -> Refusal:
+    return Refusal(
+        422,
+        "no_terms",
+        "No terms here",
+        "pool.yaml names no terms, so nothing can be summed up by them.",
+        "Choose by=month with from and to, or have an admin add terms to pool.yaml.",
+    )
 
 
 def _refused(reason: str, detail: str) -> Refusal:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fastapi import Request
 from fastapi.sse import ServerSentEvent
 
-from labpool.hub_signin import RequestRefused
+from labpool.hub_signin import RequestRefused, SignedIn
 from labpool.service.access import person_watching
 from labpool.service.changes import Changes
 from labpool.service.parts import Parts
@@ -45,22 +45,29 @@ class Latest:
 
 
 async def watch(
-    request: Request, pool: Parts, about: str, look: Callable[[], Awaitable[News]]
+    request: Request, pool: Parts, about: str, look: Callable[[SignedIn], Awaitable[News]]
 ) -> AsyncIterator[ServerSentEvent]:
     """Send what `look` finds now, after each change, and each minute without one; else `heartbeat` events.
+
+    It is told each time who asks, with the groups and scopes that they have then.
 
     A change that is `about` that ticket or user is shown at once, others in turn with all who watch. The stream ends
     after the last news, or when who asked for it signs out or loses the token.
     """
-    changes, clock = pool.changes, asyncio.get_running_loop().time
+    changes, clock, watcher = pool.changes, asyncio.get_running_loop().time, _Watcher(request, pool)
+
+    async def see() -> News:
+        person = await watcher.now()
+        return await look(person) if person else News(is_last=True)
+
     seen, again_at = changes.count - 1, 0.0
     with changes.turns.watching(about) as concerned:
         while True:
             is_due = changes.count > seen or clock() >= again_at
-            new = await _in_turn(changes, concerned, look) if is_due else None
-            again_at = clock() + _AGAIN_SECONDS if new else again_at
-            if await _has_signed_out(request, pool):
+            new = await _in_turn(changes, concerned, see) if is_due else None
+            if new is None and await watcher.now() is None:
                 return
+            again_at = clock() + _AGAIN_SECONDS if new else again_at
             seen, news = new or (seen, News())
             for event in news.events or (ServerSentEvent(raw_data="", event="heartbeat"),):
                 yield event
@@ -71,16 +78,25 @@ async def watch(
 
 
 async def _in_turn(
-    changes: Changes, concerned: asyncio.Event, look: Callable[[], Awaitable[News]]
+    changes: Changes, concerned: asyncio.Event, see: Callable[[], Awaitable[News]]
 ) -> tuple[int, News] | None:
     """What is new now, and how many changes there had been; None where it is not one's turn before a heartbeat."""
     async with changes.turns.turn(concerned, HEARTBEAT_SECONDS) as is_mine:
-        return (changes.count, await look()) if is_mine else None
+        return (changes.count, await see()) if is_mine else None
 
 
-async def _has_signed_out(request: Request, pool: Parts) -> bool:
-    try:
-        await person_watching(request, pool)
-    except RequestRefused as refused:
-        return refused.response.status_code == 401  # a hub that doesn't answer is no reason to go dark
-    return False
+class _Watcher:
+    """Who asked for a stream."""
+
+    def __init__(self, request: Request, pool: Parts) -> None:
+        self._request, self._pool = request, pool
+        self._known: SignedIn | None = None
+
+    async def now(self) -> SignedIn | None:
+        """Who it is now; None once they have signed out or lost the token."""
+        try:
+            self._known = await person_watching(self._request, self._pool)
+        except RequestRefused as refused:
+            if refused.response.status_code == 401:  # a hub that doesn't answer is no reason to go dark
+                return None
+        return self._known

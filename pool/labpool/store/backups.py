@@ -78,11 +78,19 @@ def note_restored(url: str, source: Path, at: datetime) -> None:
     engine = connect(url)
     try:
         migrate(engine)
-        detail = f"from a backup with the sha256 {hashlib.sha256(source.read_bytes()).hexdigest()}"
+        detail = f"from a backup with the sha256 {_digest(source)}"
         with Store(engine).transaction() as change:
             change.audit(AuditEntry(at, _OPERATOR, "restored", None, detail))
     finally:
         engine.dispose()
+
+
+def _digest(source: Path) -> str:
+    digest = hashlib.sha256()
+    with source.open("rb") as parts:
+        for part in iter(lambda: parts.read(1 << 20), b""):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _refuse_to_replace(engine: Engine) -> None:
