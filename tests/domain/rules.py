@@ -94,9 +94,10 @@ def check_lost_count_nothing(history: LivingPool, before: World, decided: Plan) 
 
 
 def _without_fallbacks(decided: Plan) -> Plan:
-    """A plan without what is kept for those that it lets start; they give way to everybody else's places."""
+    """A plan without what is kept for those that it lets start, as that gives way to everybody else's places."""
     started = {grant.ticket for grant in decided.grants}
-    return replace(decided, slots=tuple(slot for slot in decided.slots if slot.ticket not in started))
+    slots = tuple(slot for slot in decided.slots if slot.ticket not in started)
+    return replace(decided, slots=slots, looks_at=None)  # also when such a place comes the pool looks
 
 
 def check_lost(history: LivingPool, lease: Lease, node: Node, step: Requeue | End) -> None:
@@ -120,7 +121,7 @@ def check_promises(history: LivingPool, decided: Plan) -> None:
     for report in decided.broken:
         happened = report.cause in history.blamed(report.ticket)
         must(happened, f"6: {report.ticket} broken by {report.cause.value}, which never happened")
-        if not report.runs:
+        if report.planned or not report.runs:  # without a place of its own it loses the promise with its lease
             history.broken.add(report.ticket)
     for ticket in history.tickets.values():
         _check_number(history, ticket.id, decided.promises.get(ticket.id, ticket.starts_by))

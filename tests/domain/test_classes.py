@@ -27,6 +27,16 @@ def test_a_higher_class_takes_places_of_a_lower_one_and_says_so():
     assert decided.promises == {"lab": at(2) + MARGIN}
 
 
+def test_a_place_taken_by_a_higher_class_breaks_the_promise_though_the_next_one_is_only_a_minute_later():
+    batch = replace(ticket("batch"), priority=Priority.BATCH)
+    held = (lease("busy", "n1-0", until=2), lease("busier", "n1-1", until=2 + 1 / 60))
+    world = World(TWO, catalogue(), (batch,), held)
+    world = follow(world, plan(world, at(0)), at(0))
+    decided = plan(add(world, ticket("lab", user="eve", asked=0.1)), at(0.1))
+    promised = at(2) + MARGIN
+    assert decided.broken == (BrokenPromise("batch", promised, promised + MINUTE, BreakCause.HIGHER_CLASS),)
+
+
 def test_a_planner_that_remembers_says_so_too():
     planner = Planner()
     batch = replace(ticket("batch", hours=4), priority=Priority.BATCH)

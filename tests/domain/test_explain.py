@@ -53,7 +53,7 @@ def test_a_promise_is_shown_while_the_plan_keeps_it():
     told = world.tickets[0]
     assert told.starts_by is not None
     assert promise(told, world) == told.starts_by
-    late = replace(slot, start=told.starts_by + world.catalogue.queue.lateness)
+    late = replace(slot, start=told.starts_by + world.catalogue.queue.planned_lateness)
     assert promise(told, replace(world, slots=(late,))) == told.starts_by
     too_late = replace(late, start=late.start + timedelta(seconds=1))
     assert promise(told, replace(world, slots=(too_late,))) is None

@@ -245,3 +245,22 @@ def test_place_that_a_machine_elsewhere_leaves_no_room_for_is_lost_to_that_machi
     drained = replace(world, inventory=inventory({"n1": 2, "n2": 2}, n2=Condition.DRAINED))
     (broken,) = newly_broken(world, drained, at(2))
     assert (broken.ticket, broken.runs, broken.cause) == ("lin", True, BreakCause.NODE_UNAVAILABLE)
+
+
+def test_who_starts_early_is_told_once_that_the_place_to_fall_back_on_came_too_late():
+    ada = lease("ada", "n1-0", "n1-1", user="ada", until=4)
+    sam = lease("sam", "n2-0", "n2-1", user="sam", project="speech", until=4.5)
+    bert, lin = (ticket(name, user=name, gpus=2, asked=0.1 * n) for n, name in enumerate(("bert", "lin"), start=1))
+    world = World(inventory({"n1": 2, "n2": 2}), catalogue(SHARES), (running(ada), running(sam), bert, lin), (ada, sam))
+    world = follow(world, plan(world, at(0.2)), at(0.2))
+    promised, back = PROMISE + 2 * HOUR + MARGIN, at(4.6)
+    assert the(world, "lin").starts_by == promised
+    world = end(end(world, "ada"), "sam")
+    decided = plan(world, back)
+    assert {grant.ticket for grant in decided.grants} == {"bert", "lin"}
+    later = back + 2 * HOUR + MARGIN
+    assert slot_of(decided) == Slot("lin", "n1", later, later + 2 * HOUR)
+    cause = BreakCause.POOL_OUTAGE
+    assert BrokenPromise("bert", PROMISE, back, cause) in decided.broken
+    assert BrokenPromise("lin", promised, later, cause, runs=True) in decided.broken
+    assert not plan(follow(world, decided, back), back + MINUTE).broken

@@ -175,6 +175,11 @@ class QueueRules:
         """A start so little after the promise counts as kept, however short the turnover is set."""
         return max(self.turnover, _PUNCTUAL)
 
+    @property
+    def planned_lateness(self) -> timedelta:
+        """What of it is left for a place: the pool may come a whole turnover after that."""
+        return self.lateness - self.turnover
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:

@@ -269,11 +269,14 @@ class Decision:
         ticket, stored = self.outlook.ticket(name), self.outlook.stored.get(name)
         if ticket.starts_by is None or stored is None:
             return None
-        latest = ticket.starts_by + self.rules.queue.lateness
-        start = self._start_of(name)
-        if stored.start > latest or (start and start <= latest):
+        fallback, rules = self.schedule.fallbacks.slots.get(name), self.rules.queue
+        place = self.outlook.slots.get(name) or fallback
+        starts = self.now if place is None and name in self.outlook.leases else None
+        in_time = starts and starts <= ticket.starts_by + rules.lateness
+        latest = ticket.starts_by + rules.planned_lateness
+        if in_time or stored.start > latest or (place and place.start <= latest):
             return None
-        return BrokenPromise(name, ticket.starts_by, start, cause)
+        return BrokenPromise(name, ticket.starts_by, place.start if place else starts, cause, runs=fallback is not None)
 
     def _nothing_to_fall_back_on(self) -> Iterator[BrokenPromise]:
         """Promises to tickets that have started early, and would not be kept if their lease were taken back."""
@@ -281,11 +284,6 @@ class Decision:
             promised = self.outlook.ticket(name).starts_by
             if promised is not None:
                 yield BrokenPromise(name, promised, None, cause, runs=True)
-
-    def _start_of(self, name: str) -> datetime | None:
-        if name in self.outlook.slots:
-            return self.outlook.slots[name].start
-        return self.now if name in self.outlook.leases else None
 
 
 def _by_work(ticket: Ticket) -> tuple[int, timedelta, datetime, str]:

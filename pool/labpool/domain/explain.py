@@ -42,7 +42,7 @@ def promise(ticket: Ticket, world: World) -> datetime | None:
     slot = next((slot for slot in world.slots if slot.ticket == ticket.id), None)
     if ticket.state is not State.QUEUED or ticket.starts_by is None or slot is None:
         return None
-    return ticket.starts_by if slot.start <= ticket.starts_by + world.catalogue.queue.lateness else None
+    return ticket.starts_by if slot.start <= ticket.starts_by + world.catalogue.queue.planned_lateness else None
 
 
 def _rank(ticket: Ticket) -> int:

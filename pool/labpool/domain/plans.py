@@ -51,7 +51,7 @@ class BrokenPromise:
     """A ticket that will start later than it was told, reported by the plan that first sees it.
 
     `planned` is None where no place can be found at all. One that `runs` started before its time on borrowed devices,
-    and would start again too late if they were taken back.
+    and would start again too late if they were taken back, at `planned` at the latest or nobody knows when.
     """
 
     ticket: str
