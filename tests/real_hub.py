@@ -25,12 +25,14 @@ NAVIGATION = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "na
 FETCH = {"Accept": "application/json", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Poll until the condition holds; fail with `what` past the deadline."""
+def wait_until(
+    condition: Callable[[], bool], what: str, seconds: float = 60, seen: Callable[[], object] = lambda: ""
+) -> None:
+    """Poll until the condition holds; fail with `what`, and with what is `seen` then, past the deadline."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not happen within {seconds:g} s")
+            raise AssertionError(f"{what} did not happen within {seconds:g} s {seen()}")
         time.sleep(0.05)
 
 

@@ -227,7 +227,7 @@ class RunningLab:
 
     def wait_ready(self, user: str, name: str = "") -> None:
         """Wait until a server takes requests."""
-        wait_until(lambda: self.is_ready(user, name), f"start of {user}'s server {name!r}", 90)
+        wait_until(lambda: self.is_ready(user, name), f"start of {user}'s {name!r}", 90, lambda: self.home(user))
 
     def told(self, user: str, name: str = "") -> dict[str, str]:
         """The environment that a running tiny server was started with."""
@@ -289,7 +289,7 @@ def running_lab(folder: Path, **arguments: object) -> Iterator[RunningLab]:
 
 
 def _processes_with(variable: str) -> list[int]:
-    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    pids = (int(entry.name) for entry in Path("/proc").glob("[0-9]*"))
     return [pid for pid in pids if f"\0{variable}\0" in f"\0{_read(pid, 'environ')}\0"]
 
 
