@@ -50,7 +50,7 @@ TROUBLE = (
     "lower_budget",
 )
 ALL_TROUBLE = (*TROUBLE, "restart", "clock_forward", "raise_shares", "grant_first")
-"""These too, which so far one history in a few hundred doesn't survive: they are searched in the long tests."""
+"""Also what is rare in a lab, and would dilute the hunts for mutants that it isn't needed for."""
 
 
 def histories(steps: tuple[str, ...], length: int) -> st.SearchStrategy[list[Step]]:

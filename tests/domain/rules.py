@@ -87,17 +87,15 @@ def check_lost_count_nothing(history: LivingPool, before: World, decided: Plan) 
         # what is kept for who falls back on it is kept because of the lost lease, and paid by it: another rule's matter
         waiting = {ticket.id for ticket in before.line()}
         before = replace(before, slots=tuple(slot for slot in before.slots if slot.ticket in waiting))
-        told = plan(replace(before, leases=held_by, spent=spent), history.now)
-        # who starts now keeps the place for that reason too
-        same = _without_fallbacks(plan(before, history.now)) == _without_fallbacks(told)
+        told, found = plan(replace(before, leases=held_by, spent=spent), history.now), plan(before, history.now)
+        # who starts now may keep the place for that reason too, and others are placed behind it
+        same = found.grants == told.grants if _keeps_fallbacks(found) else found == told
         must(same, "a lease that is lost with its node counts against somebody")
 
 
-def _without_fallbacks(decided: Plan) -> Plan:
-    """A plan without what is kept for those that it lets start, as that gives way to everybody else's places."""
+def _keeps_fallbacks(decided: Plan) -> bool:
     started = {grant.ticket for grant in decided.grants}
-    slots = tuple(slot for slot in decided.slots if slot.ticket not in started)
-    return replace(decided, slots=slots, looks_at=None)  # also when such a place comes the pool looks
+    return any(slot.ticket in started for slot in decided.slots)
 
 
 def check_lost(history: LivingPool, lease: Lease, node: Node, step: Requeue | End) -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from labpool.domain.planner import Planner
 
-from tests.domain.history import ALL_TROUBLE, PEACEFUL, TROUBLE, History, Step, histories
+from tests.domain.history import ALL_TROUBLE, PEACEFUL, History, Step, histories
 
 pytestmark = pytest.mark.once
 
@@ -40,7 +40,7 @@ def test_without_trouble_every_promise_is_kept(steps: list[Step], delays: tuple[
 
 
 @settings(NORMAL, max_examples=IN_TROUBLE)
-@given(histories(PEACEFUL * 2 + TROUBLE, STEPS), DELAYS)
+@given(histories(PEACEFUL * 2 + ALL_TROUBLE, STEPS), DELAYS)
 def test_in_trouble_no_rule_is_broken_and_no_promise_in_silence(steps: list[Step], delays: tuple[int, int]):
     history_of(delays).run(steps)
 

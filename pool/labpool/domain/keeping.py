@@ -7,7 +7,7 @@ behind it on the same node move back with it, so that the order stays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -67,7 +67,8 @@ class _Keeper:
         self._not_booked: list[tuple[Need, Slot, int]] = []
         self._overrunning = self._exact.overrunning()
         self._out_of_service = {n.name for n in world.inventory.nodes if n.condition is not Condition.SERVING}
-        self._returned = _returned(world)
+        self._returned_nodes = _returned_nodes(world)
+        self._returned = _returned(world, self._returned_nodes)
 
     def keep_all(self, line: Sequence[Ticket], slots: dict[str, Slot]) -> bool:
         """Keep all at once, which is fast; whether all stand as they are."""
@@ -161,10 +162,10 @@ class _Keeper:
             return next(lost_time, None) or self._why_forbidden(need, self._as_of_now(need, slot))
 
     def _why_forbidden(self, need: Need, place: Place) -> BreakCause:
-        """Where devices are out of order, it is for them; without that only an admin's act can forbid a place."""
+        """Where devices are out of order or back, it is for them; else only an admin's act can forbid a place."""
         allowed = all(self._exact.allows(cap, place.start, place.end) for cap in need.caps)
         by_rules = not (allowed and self._exact.payments.affordable_from(need, place.start) == place.start)
-        if by_rules or not self._exact.stock.lacks(need.flavour):
+        if by_rules or not (self._returned_nodes or self._exact.stock.lacks(need.flavour)):
             return BreakCause.ADMIN_CHANGE
         withheld = {device for device, _ in self._world.inventory.withheld}
         single = not withheld.isdisjoint(device.id for device in self._world.inventory.of_flavour(need.flavour))
@@ -181,9 +182,13 @@ class _Keeper:
         self.kept.places[need.ticket] = place
 
 
-def _returned(world: World) -> frozenset[str]:
-    """Tickets whose leases count again because their node, once lost, serves again since the last look."""
+def _returned_nodes(world: World) -> set[str]:
+    """Nodes, once lost, that serve again since the last look: what is kept of them counts again, too."""
     since = {node.name: node.since for node in world.inventory.nodes if node.condition not in LOST and node.since}
-    nodes = {name for name, at in since.items() if world.looked_at is None or at >= world.looked_at}
+    return {name for name, at in since.items() if world.looked_at is None or at >= world.looked_at}
+
+
+def _returned(world: World, nodes: Set[str]) -> frozenset[str]:
+    """Tickets whose leases count again because their node is back."""
     devices = {device.id for device in world.inventory.devices if device.node in nodes} if nodes else set[str]()
     return frozenset(lease.ticket for lease in world.leases if not devices.isdisjoint(lease.devices))

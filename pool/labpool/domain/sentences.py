@@ -29,7 +29,7 @@ _ENDED = {
 
 _BROKEN = {
     BreakCause.DEVICE_UNAVAILABLE: "a GPU that was planned for you is out of order",
-    BreakCause.NODE_UNAVAILABLE: "a machine is out of service, or has come back with servers on it",
+    BreakCause.NODE_UNAVAILABLE: "a machine is out of service, or has come back with what is taken or kept on it",
     BreakCause.OVERRUN: "a server that should have ended still holds its GPUs",
     BreakCause.POOL_OUTAGE: "the pool was not running when your turn came",
     BreakCause.HIGHER_CLASS: "a request of a higher class needs the GPUs",
