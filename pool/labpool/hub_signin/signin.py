@@ -125,6 +125,7 @@ class HubSignin:
             raise RequestRefused(self._hub_is_down(request, error), str(error)) from error
         if user is None:
             raise RequestRefused(self._ask_to_sign_in(request), "not signed in")
+        request.state.caller = user  # for who logs requests
         return user
 
     async def _identify(self, request: Request, trusts_cookie: Callable[[Request], bool]) -> SignedIn | None:

@@ -34,9 +34,8 @@ async def only_the_spawner(request: Request, pool: ThePool) -> None:
     Raises:
         Rejected: the spawner's token is missing or another one.
     """
-    if isinstance(known_caller(request), TheSpawner):
-        return
-    if not hmac.compare_digest(bearer_token(request).encode(), pool.spawner_token.encode()):
+    is_known = isinstance(known_caller(request), TheSpawner)
+    if not is_known and not hmac.compare_digest(bearer_token(request).encode(), pool.spawner_token.encode()):
         raise Rejected(
             Refusal(
                 401,
@@ -46,6 +45,7 @@ async def only_the_spawner(request: Request, pool: ThePool) -> None:
                 "For your own tickets use /services/pool/api/v1/tickets.",
             )
         )
+    request.state.caller = "spawner"
 
 
 async def only_the_server(ticket: str, request: Request, pool: ThePool) -> Ticket:
@@ -66,6 +66,7 @@ async def only_the_server(ticket: str, request: Request, pool: ThePool) -> Ticke
                 "A server that was started anew has a new token in LABPOOL_TICKET_TOKEN.",
             )
         )
+    request.state.caller = "server"
     return found
 
 
@@ -77,6 +78,7 @@ async def person(request: Request, pool: ThePool) -> SignedIn:
     """
     known = known_caller(request)
     if isinstance(known, SignedIn):
+        request.state.caller = known
         return known  # counted where the request came in
     user = await pool.signin.require_user(request)
     wait = pool.rates.take(f"{user.kind} {user.name}")

@@ -28,6 +28,7 @@ from labpool.service.openapi import describe
 from labpool.service.page_files import PageFiles
 from labpool.service.parts import Parts
 from labpool.service.problems import install_problems
+from labpool.service.request_log import RequestLog
 from labpool.service.stand_by import StandBy, health
 from labpool.service.unavailable import install_unavailable
 from labpool.service.viewing import PREFIX
@@ -73,6 +74,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.add_middleware(BodyLimit)
     app.add_middleware(StandBy, leading=parts.leading, signin=parts.signin)
+    app.add_middleware(RequestLog, desk=parts.desk)  # the last one that is added is the first that sees a request
     parts.signin.install(app, pages.refusal_page)
     install_problems(app, parts.signin)
     install_unavailable(app, parts.signin, parts.leading)

@@ -65,9 +65,9 @@ class Desk:
         self._fair_share, self._spending = FairShare(), Spending()
         self.counts = Counts()
         self._planner = CountedPlanner(self.counts)
-        self._in_force, self._likely = InForce(), LikelyStarts()
-        self.occurrences = Occurrences()
+        self._in_force, self._likely, self.occurrences = InForce(), LikelyStarts(), Occurrences()
         self._store, self._turns = store, Turns()
+        self.known_pseudonym = store.known_pseudonym
         self._thread = ThreadPoolExecutor(1, "deciding")  # its own: what was given up is over before the next begins
 
     @property

@@ -14,8 +14,13 @@ from labpool.service.viewing import PREFIX
 
 _RETRY_SECONDS = 2
 health = APIRouter(tags=["health"])
-_OWN = ("healthz", "readyz", "metrics", "openapi.json", "static/")
-_ALWAYS = (*(f"{PREFIX}/{path}" for path in _OWN), f"{TAKEN_DOWN}/")
+_OPEN = tuple(f"{PREFIX}/{path}" for path in ("healthz", "readyz", "openapi.json", "static/"))
+_ALWAYS = (*_OPEN, f"{PREFIX}/metrics", f"{TAKEN_DOWN}/")
+
+
+def is_open_to_all(path: str) -> bool:
+    """Whether an address asks for no sign-in, as what a monitor reads."""
+    return path.startswith(_OPEN)
 
 
 class StandBy:

@@ -93,6 +93,11 @@ class Store:
                 self._acts = view.acts()
         return self._acts
 
+    def known_pseudonym(self, name: str) -> str | None:
+        """A person's pseudonym as the last transaction left it; None where none is known, or nothing was read yet."""
+        known = self._kept
+        return known.pseudonyms.get(name) if known else None
+
     def _remember(self, found: Kept, turns: int) -> None:
         """Keep what was read at a start, unless a transaction was under way meanwhile, which knows better."""
         with self._one_at_a_time:

@@ -1,0 +1,83 @@
+"""A line in the log for each request: who asked for what, how it went and how long it took.
+
+People are there under their pseudonyms, as in the ledger and the audit trail, and what was asked for is the route, not
+the address with what stands in it: once the key to a pseudonym is gone, the line leads to nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import monotonic
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from labpool.hub_signin import SignedIn
+from labpool.service.desk import Desk
+from labpool.service.stand_by import is_open_to_all
+from labpool.store import NotLeading, StoreUnavailable
+
+NOBODY, UNKNOWN = "nobody", "unknown"
+_LOG = logging.getLogger("labpool.requests")
+
+
+class RequestLog:
+    """Middleware that writes the lines; what is asked without sign-in, as by monitors all the time, gets none."""
+
+    def __init__(self, app: ASGIApp, desk: Desk) -> None:
+        self._app, self._desk = app, desk
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note how it went; an event stream is noted when it is over."""
+        if scope["type"] != "http" or is_open_to_all(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})  # the same for all that pass a changed scope on
+        began, status = monotonic(), 500
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            self._note(scope, status, round(1000 * (monotonic() - began), 1))
+
+    def _note(self, scope: Scope, status: int, ms: float) -> None:
+        asked = {"method": scope["method"], "route": _route(scope)}
+        if ticket := scope.get("path_params", {}).get("ticket"):
+            asked["ticket"] = ticket
+        fields = {**asked, "status": status, "ms": ms}
+        caller = scope["state"].get("caller", NOBODY)
+        if not isinstance(caller, SignedIn):
+            _write(caller, fields)
+        elif caller.kind == "service":
+            _write(f"service {caller.name}", fields)
+        elif known := self._desk.known_pseudonym(caller.name):
+            _write(known, fields)
+        else:
+            task = asyncio.create_task(self._note_newcomer(caller.name, fields))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _note_newcomer(self, name: str, fields: dict[str, object]) -> None:
+        try:
+            who = await self._desk.change(lambda change: change.pseudonym(name), replan=False, shown=False)
+        except (NotLeading, StoreUnavailable):  # the pool that decides gives the pseudonyms
+            who = UNKNOWN
+        _write(who, fields)
+
+
+def _route(scope: Scope) -> str:
+    """The address that was asked for, with names of parameters for their values; empty where nothing is there."""
+    route: str = getattr(scope.get("route"), "path_format", "")
+    asked = route.format_map(scope.get("path_params", {}))
+    return scope["path"].removesuffix(asked) + route if route and scope["path"].endswith(asked) else route
+
+
+def _write(who: str, fields: dict[str, object]) -> None:
+    _LOG.info("request", extra={"who": who, **fields})
