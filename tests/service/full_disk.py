@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-_MIB = 4
-
 
 @dataclass(frozen=True)
 class SmallDisk:
@@ -43,10 +41,10 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[SmallDisk]:
-    """Mount one at `folder`; skipped where that isn't allowed."""
+def small_disk(folder: Path, mib: int = 4) -> Iterator[SmallDisk]:
+    """Mount one of so many MiB at `folder`; skipped where that isn't allowed."""
     folder.mkdir()
-    mounted = _run("mount", "-t", "tmpfs", "-o", f"size={_MIB}m", "labpool-test", str(folder))
+    mounted = _run("mount", "-t", "tmpfs", "-o", f"size={mib}m", "labpool-test", str(folder))
     if mounted.returncode:
         pytest.skip(f"no file system may be mounted here: {mounted.stderr.strip()}")
     try:
