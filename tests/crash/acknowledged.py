@@ -33,6 +33,8 @@ class Acknowledged:
     """Tickets whose leases were to end."""
     ends: dict[str, datetime] = field(default_factory=dict)
     """The latest end of a ticket's lease that was promised."""
+    promised: dict[str, datetime] = field(default_factory=dict)
+    """The latest start that a waiting ticket was promised."""
     made: set[str] = field(default_factory=set)
     """Drains, reservations and overrides, by id."""
     unmade: set[str] = field(default_factory=set)
@@ -43,7 +45,9 @@ class Acknowledged:
     """Requests for servers that had no answer."""
 
     def shown(self, ticket: TicketView) -> None:
-        """A ticket was shown: it is there, and its lease lasts as long."""
+        """A ticket was shown: it is there, starts by then, and its lease lasts as long."""
         self.owners[ticket.id] = ticket.user
+        if ticket.starts_by is not None:
+            self.promised[ticket.id] = ticket.starts_by
         if ticket.lease is not None:
             self.ends[ticket.id] = max(ticket.lease.ends, self.ends.get(ticket.id, ticket.lease.ends))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from labpool.domain.budgets import TICK
 from labpool.domain.tickets import HOLDING, EndReason, State
 from labpool.service.changes import Changes
 from labpool.service.desk import Desk
@@ -35,6 +36,8 @@ from tests.service.desk_history import check_books, planners_accounts
 
 MOST_GPUS, MOST_QUEUED = 2, 3
 """Of each person, by the rules that the pool has here; admins only ever lower the first."""
+_PROMISED_ANEW = frozenset({"requeued", "unclaimed", "stepped_behind"})
+"""What a ticket's first promise does not outlive."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,8 @@ def _check_acknowledged(found: Found, known: Acknowledged) -> None:
         assert found.events[done] >= number, (
             f"{done} was answered {number} times, and is there {found.events[done]} times"
         )
+    anew = {ticket for ticket, event in found.events if event in _PROMISED_ANEW}
+    assert all(found.tickets[ticket].starts_by == told for ticket, told in known.promised.items() if ticket not in anew)
     taken = {ticket for ticket, event in found.events if event == "taken_back"}  # it ends earlier, and starts again
     going_on = {lease.ticket for lease in found.leases if lease.ended_at is None and lease.stopping_since is None}
     assert not (known.given_back - taken) & going_on
@@ -163,4 +168,9 @@ def _may_end(known: Acknowledged) -> set[str]:
 
 def _check_ledger(engine: Engine, setting: Setting) -> None:
     desk = Desk(Store(engine), setting, lambda: datetime.now(timezone.utc), Changes())
-    check_books(engine, desk, asyncio.run(desk.view(lambda view: planners_accounts(desk, view))))
+    accounts = asyncio.run(desk.view(lambda view: planners_accounts(desk, view)))
+    check_books(engine, desk, accounts)
+    budgets, late = setting.catalogue.budgets(), setting.catalogue.queue.lateness
+    for (project, _), work in accounts.items():
+        rate = setting.catalogue.rate("demo-gpu", len(setting.inventory.devices))
+        assert work <= budgets[project].work + rate * (late // TICK), f"{project} is over its budget"

@@ -32,12 +32,12 @@ def pool_and_hub(
 
 @contextlib.contextmanager
 def pool_on(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pool_yaml: str = POOL_YAML
 ) -> Iterator[tuple[RunningPool, RealHub]]:
     """A pool and a hub on the kind of database that a fixture's parameter names."""
     on_postgres = request.param == "postgresql"
     database = request.getfixturevalue("postgres").new_database() if on_postgres else ""
-    with pool_before_hub(tmp_path_factory.mktemp("pool"), USERS, database=database) as both:
+    with pool_before_hub(tmp_path_factory.mktemp("pool"), USERS, pool_yaml, database) as both:
         yield both
 
 

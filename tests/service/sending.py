@@ -13,9 +13,10 @@ from labpool.service.sending.round import pause_after
 from labpool.store import Preferences, Way
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.conftest import DATABASES
 from tests.ports import free_ports
 from tests.real_hub import wait_until
-from tests.service.conftest import USERS, give_everything_back, pool_before_hub
+from tests.service.conftest import give_everything_back, pool_on
 from tests.service.lab import Lab
 from tests.service.receivers import Call, Hook, Mailbox, hook_server, mail_server
 from tests.service.running_pool import POOL_YAML
@@ -35,12 +36,14 @@ def ports() -> tuple[int, int]:
     return mail, hook
 
 
-@pytest.fixture(scope="module")
-def sending_lab(tmp_path_factory: pytest.TempPathFactory, ports: tuple[int, int]) -> Iterator[Lab]:
+@pytest.fixture(scope="module", params=DATABASES)
+def sending_lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, ports: tuple[int, int]
+) -> Iterator[Lab]:
     """A pool with a mail server and a host that webhooks may call."""
     mail, hook = ports
     pool_yaml = POOL_YAML.replace("max_hours: 8", "max_hours: 100") + NOTICES.format(mail=mail, hook=hook)
-    with pool_before_hub(tmp_path_factory.mktemp("sending"), USERS, pool_yaml) as (pool, hub):
+    with pool_on(request, tmp_path_factory, pool_yaml) as (pool, hub):
         yield Lab(pool, hub)
 
 

@@ -208,6 +208,27 @@ def test_hub_set_back_to_an_older_database_gets_its_servers_back_or_the_pool_end
     assert lab.pool.ticket(again.id).state == "running"
 
 
+def test_hub_set_back_by_a_day_forgets_yesterdays_servers_and_leads_todays_back(
+    lab: Lab, new_user: NewUser, tmp_path: Path
+):
+    yesterdays, todays = new_user(), new_user()
+    over = lab.running(yesterdays)
+    copy_hub_database(lab, tmp_path)
+    lab.pool.pass_time(timedelta(days=1))
+    lab.until(over, "ended", "expired")
+    running = lab.running(todays, hours=8)
+    lab.hub.kill_hub()
+    shutil.copy(tmp_path / "hub.sqlite", lab.hub.folder / "hub.sqlite")
+    lab.hub.start_hub()
+    wait_until(lambda: lab.hub.api("GET", f"/users/{yesterdays}").json()["servers"] == {}, "the hub's own look")
+    assert lab.pool.tickets(yesterdays) == ()
+    assert lab.start(todays, hours=8).status_code in {201, 202}
+    again = lab.until_ready(todays)
+    assert (again.id, again.lease) == (running.id, running.lease)
+    assert len(lab.pids(again)) == 1
+    lab.running(yesterdays)
+
+
 def copy_hub_database(lab: Lab, folder: Path) -> None:
     with (
         contextlib.closing(sqlite3.connect(lab.hub.folder / "hub.sqlite")) as source,
