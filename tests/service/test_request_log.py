@@ -105,4 +105,6 @@ def test_what_monitors_ask_and_what_stands_in_addresses_is_not_written(
         assert httpx.get(f"{lab.pool.url}/{path}", trust_env=False).is_success
     httpx.get(f"{lab.pool.url}/of/{new_user()}", trust_env=False)
     assert log("", 404)["who"] == "nobody"
+    httpx.get(f"{lab.pool.url}/api/v1/tickets/{new_user()}", trust_env=False)
+    assert "ticket" not in log(f"{TICKETS}/{{ticket}}", 401)
     assert not [record for record in caplog.records if record.name == "labpool.requests"]

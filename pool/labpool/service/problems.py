@@ -54,8 +54,13 @@ def install_problems(app: FastAPI, signin: HubSignin) -> None:
 
 
 def route_of(request: Request) -> str:
-    """What the log calls the address of a request: its route, for the path itself may name a person."""
-    return getattr(request.scope.get("route"), "path", "")
+    """What the log calls the address of a request, with names of parameters for their values, which may be a person's.
+
+    Empty where the pool has nothing there.
+    """
+    route: str = getattr(request.scope.get("route"), "path_format", "")
+    asked, path = route.format_map(request.path_params), request.scope["path"]
+    return path.removesuffix(asked) + route if route and path.endswith(asked) else route
 
 
 def as_problem(refused: Refused) -> Refusal:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from time import monotonic
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labpool.hub_signin import SignedIn
 from labpool.service.desk import Desk
+from labpool.service.problems import route_of
 from labpool.service.stand_by import is_open_to_all
 from labpool.store import NotLeading, StoreUnavailable
 
 NOBODY, UNKNOWN = "nobody", "unknown"
+_AN_ID = re.compile("[0-9a-f]{16}")  # what somebody puts in its place may be a name
 _LOG = logging.getLogger("labpool.requests")
 
 
@@ -48,8 +52,9 @@ class RequestLog:
             self._note(scope, status, round(1000 * (monotonic() - began), 1))
 
     def _note(self, scope: Scope, status: int, ms: float) -> None:
-        asked = {"method": scope["method"], "route": _route(scope)}
-        if ticket := scope.get("path_params", {}).get("ticket"):
+        asked = {"method": scope["method"], "route": route_of(Request(scope))}
+        ticket = scope.get("path_params", {}).get("ticket", "")
+        if _AN_ID.fullmatch(ticket):
             asked["ticket"] = ticket
         fields = {**asked, "status": status, "ms": ms}
         caller = scope["state"].get("caller", NOBODY)
@@ -70,13 +75,6 @@ class RequestLog:
         except (NotLeading, StoreUnavailable):  # the pool that decides gives the pseudonyms
             who = UNKNOWN
         _write(who, fields)
-
-
-def _route(scope: Scope) -> str:
-    """The address that was asked for, with names of parameters for their values; empty where nothing is there."""
-    route: str = getattr(scope.get("route"), "path_format", "")
-    asked = route.format_map(scope.get("path_params", {}))
-    return scope["path"].removesuffix(asked) + route if route and scope["path"].endswith(asked) else route
 
 
 def _write(who: str, fields: dict[str, object]) -> None:
