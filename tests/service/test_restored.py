@@ -215,7 +215,7 @@ def test_hub_set_back_by_a_day_forgets_yesterdays_servers_and_leads_todays_back(
     over = lab.running(yesterdays)
     copy_hub_database(lab, tmp_path)
     lab.pool.pass_time(timedelta(days=1))
-    lab.until(over, "ended", "expired")
+    lab.until(over, "ended", "time_limit")
     running = lab.running(todays, hours=8)
     lab.hub.kill_hub()
     shutil.copy(tmp_path / "hub.sqlite", lab.hub.folder / "hub.sqlite")
