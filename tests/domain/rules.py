@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from labpool.domain.budgets import Spent
 from labpool.domain.catalogue import QueueRules
 from labpool.domain.ends import End, Requeue
 from labpool.domain.fallbacks import fallbacks
@@ -87,15 +88,21 @@ def check_lost_count_nothing(history: LivingPool, before: World, decided: Plan) 
         # what is kept for who falls back on it is kept because of the lost lease, and paid by it: another rule's matter
         waiting = {ticket.id for ticket in before.line()}
         before = replace(before, slots=tuple(slot for slot in before.slots if slot.ticket in waiting))
-        told, found = plan(replace(before, leases=held_by, spent=spent), history.now), plan(before, history.now)
-        # who starts now may keep the place for that reason too, and others are placed behind it
-        same = found.grants == told.grants if _keeps_fallbacks(found) else found == told
-        must(same, "a lease that is lost with its node counts against somebody")
+        while kept := _compare_without(held_by, spent, before, history.now):
+            # for the lost lease who starts now keeps the promised place too, and others come behind it: not so
+            # where there is no promise, and then nothing may differ at all
+            slots = tuple(slot for slot in before.slots if slot.ticket not in kept)
+            tickets = tuple(replace(t, starts_by=None) if t.id in kept else t for t in before.tickets)
+            before = replace(before, slots=slots, tickets=tickets)
 
 
-def _keeps_fallbacks(decided: Plan) -> bool:
-    started = {grant.ticket for grant in decided.grants}
-    return any(slot.ticket in started for slot in decided.slots)
+def _compare_without(held_by: tuple[Lease, ...], spent: Spent, world: World, now: datetime) -> set[str]:
+    """Compare the plan with that without the lost leases, where some start and keep a place the grants; gives these."""
+    found, told = plan(world, now), plan(replace(world, leases=held_by, spent=spent), now)
+    kept = {grant.ticket for grant in found.grants} & {slot.ticket for slot in found.slots}
+    same = found.grants == told.grants if kept else found == told
+    must(same, "a lease that is lost with its node counts against somebody")
+    return kept
 
 
 def check_lost(history: LivingPool, lease: Lease, node: Node, step: Requeue | End) -> None:

@@ -269,14 +269,13 @@ class Decision:
         ticket, stored = self.outlook.ticket(name), self.outlook.stored.get(name)
         if ticket.starts_by is None or stored is None:
             return None
-        fallback, rules = self.schedule.fallbacks.slots.get(name), self.rules.queue
+        fallback, promised, queue = self.schedule.fallbacks.slots.get(name), ticket.starts_by, self.rules.queue
         place = self.outlook.slots.get(name) or fallback
-        starts = self.now if place is None and name in self.outlook.leases else None
-        in_time = starts and starts <= ticket.starts_by + rules.lateness
-        latest = ticket.starts_by + rules.planned_lateness
-        if in_time or stored.start > latest or (place and place.start <= latest):
+        start = place.start if place else self.now if name in self.outlook.leases else None
+        latest = promised + (queue.planned_lateness if place else queue.lateness)
+        if stored.start > promised + queue.planned_lateness or (start and start <= latest):
             return None
-        return BrokenPromise(name, ticket.starts_by, place.start if place else starts, cause, runs=fallback is not None)
+        return BrokenPromise(name, promised, start, cause, runs=fallback is not None)
 
     def _nothing_to_fall_back_on(self) -> Iterator[BrokenPromise]:
         """Promises to tickets that have started early, and would not be kept if their lease were taken back."""

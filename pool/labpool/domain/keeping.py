@@ -68,7 +68,7 @@ class _Keeper:
         self._overrunning = self._exact.overrunning()
         self._out_of_service = {n.name for n in world.inventory.nodes if n.condition is not Condition.SERVING}
         self._returned_nodes = _returned_nodes(world)
-        self._returned = _returned(world, self._returned_nodes)
+        self._returned = _leases_on(self._returned_nodes, world)
 
     def keep_all(self, line: Sequence[Ticket], slots: dict[str, Slot]) -> bool:
         """Keep all at once, which is fast; whether all stand as they are."""
@@ -188,7 +188,7 @@ def _returned_nodes(world: World) -> set[str]:
     return {name for name, at in since.items() if world.looked_at is None or at >= world.looked_at}
 
 
-def _returned(world: World, nodes: Set[str]) -> frozenset[str]:
-    """Tickets whose leases count again because their node is back."""
+def _leases_on(nodes: Set[str], world: World) -> frozenset[str]:
+    """Tickets with a lease on one of these nodes."""
     devices = {device.id for device in world.inventory.devices if device.node in nodes} if nodes else set[str]()
     return frozenset(lease.ticket for lease in world.leases if not devices.isdisjoint(lease.devices))

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from labpool.domain.tickets import Ticket
 from labpool.hub_signin import Refusal, SignedIn
-from labpool.service.callers import TheSpawner, known_caller
+from labpool.service.callers import TheServer, TheSpawner, known_caller
 from labpool.service.parts import Parts, parts_of
 from labpool.service.problems import Rejected
 
@@ -34,8 +34,9 @@ async def only_the_spawner(request: Request, pool: ThePool) -> None:
     Raises:
         Rejected: the spawner's token is missing or another one.
     """
-    is_known = isinstance(known_caller(request), TheSpawner)
-    if not is_known and not hmac.compare_digest(bearer_token(request).encode(), pool.spawner_token.encode()):
+    if isinstance(known_caller(request), TheSpawner):
+        return
+    if not hmac.compare_digest(bearer_token(request).encode(), pool.spawner_token.encode()):
         raise Rejected(
             Refusal(
                 401,
@@ -45,7 +46,7 @@ async def only_the_spawner(request: Request, pool: ThePool) -> None:
                 "For your own tickets use /services/pool/api/v1/tickets.",
             )
         )
-    request.state.caller = "spawner"
+    request.state.caller = TheSpawner()
 
 
 async def only_the_server(ticket: str, request: Request, pool: ThePool) -> Ticket:
@@ -66,7 +67,7 @@ async def only_the_server(ticket: str, request: Request, pool: ThePool) -> Ticke
                 "A server that was started anew has a new token in LABPOOL_TICKET_TOKEN.",
             )
         )
-    request.state.caller = "server"
+    request.state.caller = TheServer()
     return found
 
 
@@ -78,7 +79,6 @@ async def person(request: Request, pool: ThePool) -> SignedIn:
     """
     known = known_caller(request)
     if isinstance(known, SignedIn):
-        request.state.caller = known
         return known  # counted where the request came in
     user = await pool.signin.require_user(request)
     wait = pool.rates.take(f"{user.kind} {user.name}")

@@ -18,6 +18,11 @@ class TheSpawner:
     """What runs in the hub."""
 
 
+@dataclass(frozen=True, slots=True)
+class TheServer:
+    """A ticket's own server."""
+
+
 Caller = SignedIn | TheSpawner
 
 

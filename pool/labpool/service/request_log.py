@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labpool.hub_signin import SignedIn
+from labpool.service.callers import TheServer, TheSpawner, known_caller
 from labpool.service.desk import Desk
 from labpool.service.problems import route_of
 from labpool.service.stand_by import is_open_to_all
 from labpool.store import NotLeading, StoreUnavailable
 
-NOBODY, UNKNOWN = "nobody", "unknown"
 _AN_ID = re.compile("[0-9a-f]{16}")  # what somebody puts in its place may be a name
 _LOG = logging.getLogger("labpool.requests")
 
@@ -57,24 +57,37 @@ class RequestLog:
         if _AN_ID.fullmatch(ticket):
             asked["ticket"] = ticket
         fields = {**asked, "status": status, "ms": ms}
-        caller = scope["state"].get("caller", NOBODY)
-        if not isinstance(caller, SignedIn):
-            _write(caller, fields)
-        elif caller.kind == "service":
-            _write(f"service {caller.name}", fields)
-        elif known := self._desk.known_pseudonym(caller.name):
-            _write(known, fields)
+        caller = known_caller(Request(scope)) or scope["state"].get("caller")
+        if isinstance(caller, SignedIn) and caller.kind == "user":
+            self._note_person(caller.name, fields)
         else:
-            task = asyncio.create_task(self._note_newcomer(caller.name, fields))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            _write(_program(caller), fields)
+
+    def _note_person(self, name: str, fields: dict[str, object]) -> None:
+        if known := self._desk.known_pseudonym(name):
+            _write(known, fields)
+            return
+        task = asyncio.create_task(self._note_newcomer(name, fields))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     async def _note_newcomer(self, name: str, fields: dict[str, object]) -> None:
         try:
             who = await self._desk.change(lambda change: change.pseudonym(name), replan=False, shown=False)
         except (NotLeading, StoreUnavailable):  # the pool that decides gives the pseudonyms
-            who = UNKNOWN
+            who = "unknown"
         _write(who, fields)
+
+
+def _program(caller: object) -> str:
+    match caller:
+        case TheSpawner():
+            return "spawner"
+        case TheServer():
+            return "server"
+        case SignedIn():
+            return f"service {caller.name}"
+    return "nobody"
 
 
 def _write(who: str, fields: dict[str, object]) -> None:

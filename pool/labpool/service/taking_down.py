@@ -49,7 +49,7 @@ def to_take_down(scope: Scope) -> Scope | None:
 async def any_caller(request: Request, pool: ThePool) -> Caller:
     """Whoever may ask anything of the pool, but for a ticket's own server."""
     if hmac.compare_digest(bearer_token(request).encode(), pool.spawner_token.encode()):
-        request.state.caller = "spawner"
+        request.state.caller = TheSpawner()
         return TheSpawner()
     return await person(request, pool)
 
