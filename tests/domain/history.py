@@ -150,11 +150,13 @@ class History(LivingPool):
             rules.check_extended(self, before, longer.lease)
             self.tickets[longer.ticket.id], self.leases[longer.ticket.id] = longer.ticket, longer.lease
 
-    def _undone(self, one: int, _: int) -> None:
-        """A decision is made with one ticket more, and the transaction is undone: nothing of it is stored."""
+    def _undone(self, one: int, other: int) -> None:
+        """A decision is made with one ticket more, or fewer, and the transaction is undone: nothing of it is stored."""
         before = self.as_stored()
-        more = replace(self._request(one, one), id="undone")
-        self.planner(replace(before, tickets=(*before.tickets, more)), self.now)
+        away = self._pick(self._queued(ready=True), one) if other % 2 else None
+        more = () if away else (replace(self._request(one, one), id="undone"),)
+        stay = tuple(replace(each, ready=False) if each.id == away else each for each in before.tickets)
+        self.planner(replace(before, tickets=(*stay, *more)), self.now)
 
     def _stop(self, one: int, _: int) -> None:
         if held := self._pick(list(self.leases), one):

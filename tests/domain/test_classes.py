@@ -61,6 +61,20 @@ def test_a_place_that_only_an_undone_decision_took_away_is_there_again():
     assert starts(planner.plan(lowered, at(0.2))) == {"batch": at(2) + MARGIN}
 
 
+def test_a_place_that_was_left_only_in_an_undone_decision_is_there_again():
+    planner, waiting = Planner(), ticket("train", gpus=2)
+    rules = catalogue({"vision": (2, 0), "speech": (1, 1)})
+    world = World(TWO, rules, (waiting,), (lease("busy", "n1-0", until=2, project="speech"),))
+    world = follow(world, planner.plan(world, at(0)), at(0))
+    fewer = catalogue({"vision": (1, 1), "speech": (2, 0)})  # the place stands, and no new one would be given
+    lowered = replace(world, catalogue=fewer)
+    lowered = follow(lowered, planner.plan(lowered, at(0.1)), at(0.1))
+    (ready,) = lowered.tickets
+    assert planner.plan(replace(lowered, tickets=(replace(ready, ready=False),)), at(0.2)).slots == ()
+    decided = planner.plan(lowered, at(0.2))
+    assert (starts(decided), decided.broken) == ({"train": at(2) + MARGIN}, ())
+
+
 def test_of_what_is_free_the_higher_class_takes_first_and_scavengers_last():
     classes = {"scavenger": Priority.SCAVENGER, "batch": Priority.BATCH, "lab": Priority.INTERACTIVE}
     tickets = tuple(

@@ -49,7 +49,8 @@ def test_servers_see_their_own_cards_and_who_uses_one_unasked_is_shown(lab: Runn
     with subprocess.Popen(["sleep", "600"]) as process:
         for card in (seen["one"], free):
             driver.change(CARDS.index(card), pids=(process.pid,))
-        wait_until(lambda: "Used by others" in browser.open("/services/pool/").text, "the page's words")
+        words = ("Used by others", "Not given out now")
+        wait_until(lambda: all(map(browser.open("/services/pool/").text.__contains__, words)), "the page's words")
         pool, ticket = browser.open("/services/pool/").text, browser.open(held["one"].path).text
         waiting = lab.start_server("bert", {**A_CARD, "project": "speech"})
         process.kill()

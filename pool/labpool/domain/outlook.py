@@ -104,11 +104,13 @@ class Outlook:
         self.stored.clear()
 
     def _same_slots(self, world: World) -> bool:
-        """Whether just these slots are there, those of tickets aside that left the line."""
-        stored = {slot.ticket: slot for slot in world.slots}
-        kept = self.schedule.fallbacks.slots.items()
+        """Whether just these slots are there, those of tickets aside that left the line, and stay away."""
+        stored, kept = {slot.ticket: slot for slot in world.slots}, self.schedule.fallbacks.slots
+        left = stored.keys() - self.line.tickets.keys() - kept.keys()
+        if left and any(ticket.id in left and ticket.waits for ticket in world.tickets):
+            return False
         return self.slots == {name: slot for name, slot in stored.items() if name in self.line.tickets} and all(
-            stored.get(name, slot) == slot for name, slot in kept
+            stored.get(name, slot) == slot for name, slot in kept.items()
         )
 
     def _follow_tickets(self, before: World) -> bool:
@@ -150,16 +152,15 @@ class Outlook:
         self.leases[lease.ticket] = lease
 
     def _take_in(self, known: Ticket | None, ticket: Ticket) -> None:
-        waits = ticket.state is State.QUEUED and ticket.ready
         if known is None:
             self.schedule.needs.learn(ticket)
         if ticket.state is State.RUNNING:  # from now on it may be taken back
             self.asks_at = {pair: at for pair, at in self.asks_at.items() if pair[1] != ticket.flavour}
-        if waits and known is not None and ticket.id in self.line.tickets and asked_alike(known, ticket):
+        if ticket.waits and known is not None and ticket.id in self.line.tickets and asked_alike(known, ticket):
             self.line.tickets[ticket.id] = ticket
             return
         self.leave(ticket.id)
-        if not waits:
+        if not ticket.waits:
             return
         self.line.add(ticket)
         slot = self.schedule.fallbacks.give_up(ticket.id)

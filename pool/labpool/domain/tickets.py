@@ -203,6 +203,11 @@ class Ticket:
         return replace(self, moved_to=other.in_line_since + timedelta(microseconds=1), starts_by=None)
 
     @property
+    def waits(self) -> bool:
+        """Whether it stands in line: queued, and not left unclaimed before its user says "ready"."""
+        return self.state is State.QUEUED and self.ready
+
+    @property
     def in_line_since(self) -> datetime:
         """What its place is counted by: the request, or the last "ready" of one that went unclaimed before."""
         since = self.changed_at if self.unclaimed and self.changed_at else self.requested_at

@@ -11,7 +11,7 @@ from labpool.domain.catalogue import Catalogue
 from labpool.domain.inventory import Inventory
 from labpool.domain.leases import Lease, Slot
 from labpool.domain.reservations import Reservation, reserved
-from labpool.domain.tickets import State, Ticket
+from labpool.domain.tickets import Ticket
 from labpool.domain.usage import Usage
 from labpool.domain.verdicts import Verdicts
 
@@ -42,7 +42,7 @@ class World:
 
     def line(self) -> tuple[Ticket, ...]:
         """Tickets that wait for their turn, first come first; those that wait for "ready" are not among them."""
-        waiting = (t for t in self.tickets if t.state is State.QUEUED and t.ready)
+        waiting = (t for t in self.tickets if t.waits)
         return tuple(sorted(waiting, key=lambda t: (t.in_line_since, t.id)))
 
     @property

@@ -53,7 +53,7 @@ def _near(view: Transaction, now: datetime) -> list[Notice]:
 
 
 def _waits(ticket: Ticket, now: datetime) -> bool:
-    return ticket.state is State.QUEUED and ticket.ready and now - ticket.in_line_since >= WAITED
+    return ticket.waits and now - ticket.in_line_since >= WAITED
 
 
 def _notice(slot: Slot, ticket: Ticket, now: datetime) -> Notice:

@@ -45,7 +45,7 @@ def outlook(ticket: Ticket, world: World, now: datetime) -> Outlook:
 def _no_promise(ticket: Ticket, world: World) -> str:
     if world.verdicts is None:
         return no_promise_sentence(ticket, world.catalogue)
-    return NO_PROMISE if ticket.state is State.QUEUED and ticket.ready else ""
+    return NO_PROMISE if ticket.waits else ""
 
 
 def _wait(ticket: Ticket, world: World, now: datetime) -> WaitView | None:
