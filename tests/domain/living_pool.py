@@ -203,8 +203,8 @@ class LivingPool:
         self.world = replace(self.world, slots=tuple(slot for slot in self.world.slots if slot.ticket != ticket))
 
     def _forget(self, ticket: str) -> None:
-        if self.tickets.pop(ticket).state is not State.QUEUED:
-            self._drop_slot(ticket)
+        del self.tickets[ticket]
+        self._drop_slot(ticket)
         self.told.pop(ticket, None)
         self.stuck.discard(ticket)
         self.broken.discard(ticket)

@@ -160,6 +160,8 @@ def check_kept(seen: Seen) -> None:
     must(held == seen.devices, f"5: devices are kept by no lease: {seen.devices - held}")
     holding = {ticket.id for ticket in seen.stored.tickets.values() if ticket.state in HOLDING}
     must(holding == seen.stored.leases.keys(), f"5: {holding} hold something, and there are {seen.stored.leases}")
+    placed = seen.stored.slots.keys()
+    must(placed <= seen.stored.tickets.keys(), f"5: {placed - seen.stored.tickets.keys()} have a place, and are over")
 
 
 def decision_in(before: World, seen: Seen) -> tuple[World, Plan]:

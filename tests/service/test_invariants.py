@@ -28,6 +28,8 @@ NORMAL = settings(
 
 FOUND = [*10 * [("ask", 0, 0)], ("rush", 0, 0), ("stop", 0, 0), ("ask", 2, 1), ("stop", 0, 0), ("ask", 0, 1)]
 """Once the search found that who then wished not to start again lost the place in line."""
+WITHOUT_HUB = [*6 * [("rush", 0, 0)], ("hub_down", 0, 0), *6 * [("cancel", 0, 0)]]
+"""Once who left the line while the hub was away kept a place in the store."""
 
 
 @NORMAL
@@ -38,6 +40,7 @@ def test_without_trouble_every_promise_is_kept(engine: Engine, steps: list[Step]
 
 
 @NORMAL
+@example(steps=WITHOUT_HUB)
 @given(steps=histories(PEACEFUL * 2 + TROUBLE, STEPS))
 def test_in_trouble_no_invariant_is_broken(engine: Engine, steps: list[Step]):
     play(engine, steps)

@@ -104,14 +104,12 @@ class Outlook:
         self.stored.clear()
 
     def _same_slots(self, world: World) -> bool:
-        """Whether just these slots are there, those of tickets aside that left the line, and stay away."""
-        stored, kept = {slot.ticket: slot for slot in world.slots}, self.schedule.fallbacks.slots
-        left = stored.keys() - self.line.tickets.keys() - kept.keys()
-        if left and any(ticket.id in left and ticket.waits for ticket in world.tickets):
-            return False
-        return self.slots == {name: slot for name, slot in stored.items() if name in self.line.tickets} and all(
-            stored.get(name, slot) == slot for name, slot in kept.items()
-        )
+        """Whether just these slots are stored, those of tickets aside that wait no more."""
+        stored = {slot.ticket: slot for slot in world.slots}
+        waiting = {ticket.id for ticket in world.tickets if ticket.waits}
+        held = {name: slot for name, slot in self.slots.items() if name in stored or name in waiting}
+        kept = {name: slot for name, slot in self.schedule.fallbacks.slots.items() if name in stored}
+        return stored == held | kept
 
     def _follow_tickets(self, before: World) -> bool:
         gone, come = differences(before.tickets, self.world.tickets)

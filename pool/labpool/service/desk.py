@@ -247,8 +247,7 @@ class Desk:
         """Let `event` take the lease of a ticket of which nothing runs away; after `used_until` nothing is booked."""
         now = self.clock()
         change.end_lease(ticket.id, used_until or now)
-        if ticket.state in HOLDING:
-            change.drop_slot(ticket.id)
+        change.drop_slot(ticket.id)
         if event is Event.UNCLAIMED:
             tell_unclaimed(change, ticket, self.catalogue.queue, now)
         return self.save(change, ticket.after(event, now, reason), actor, reason.value if reason else event.value)

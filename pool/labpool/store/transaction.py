@@ -179,8 +179,8 @@ class Transaction:
 
     def drop_slot(self, ticket: str) -> None:
         """Forget the stored slot of a ticket, if it has one."""
-        if ticket in self._kept.slots:
-            self.replace_slots([slot for slot in self.slots() if slot.ticket != ticket])
+        if self._kept.slots.pop(ticket, None):
+            self._connection.execute(delete(SlotRow).where(SlotRow.ticket == ticket))
 
     def reservations(self) -> tuple[ReservationSeries, ...]:
         """Reservations that nobody cancelled; the same tuple until one is made or cancelled."""
