@@ -1,10 +1,10 @@
 """Run the quick tests on other Python versions than the one of .venv, each in an environment of its own.
 
-Quick is what needs neither a browser, a whole lab nor PostgreSQL, and no long search: the rules, the store, the engine,
-the service, tfpresets. Beside that, tests marked `everywhere` start the whole lab and train in its JupyterLab. The last
-version is tried as on a machine without Node and uv: setup brings its own; of several versions it leaves out the
-service, whose four minutes the oldest has had. With CI=true uv is asked to fetch a missing
-interpreter, and one that is missing all the same is a failure.
+Quick is what needs neither a browser, a whole lab nor PostgreSQL, and takes no minutes: the rules, the store, the
+engine, the service, tfpresets. Beside that, tests marked `everywhere` start the whole lab and train in its JupyterLab.
+The last version is tried as on a machine without Node and uv: setup brings its own; of several versions it leaves out
+the service, which the oldest has had. With CI=true uv is asked to fetch a missing interpreter, and one that is missing
+all the same is a failure.
 """
 
 from __future__ import annotations

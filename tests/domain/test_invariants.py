@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 
 STEPS = 50
 SLOW_ONES_TOO = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
-PEACE, IN_TROUBLE = 1000, 1600
+PEACE, IN_TROUBLE = 600, 1400
 """So many histories; anything that can go wrong happens only in the second, so most are of these."""
 NORMAL = settings(
     deadline=None,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import pytest
 from labpool.service.changed_estimates import ChangedEstimates
 
 from tests.real_hub import wait_until
 from tests.service.lab import Lab
 from tests.service.receivers import Mailbox
 from tests.service.sending import MINUTE, address, box, chosen, hook, lab, ports, sending_lab, until_done
+
+pytestmark = pytest.mark.once
 
 __all__ = ["box", "hook", "lab", "ports", "sending_lab"]
 

@@ -24,7 +24,7 @@ from tests.real_hub import NAVIGATION, wait_until
 from tests.service.pool_process import PoolProcess
 from tests.service.severed import Link, severable_postgres
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.once]
 Two = tuple[PoolProcess, PoolProcess]
 
 

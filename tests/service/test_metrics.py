@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 
 import httpx
+import pytest
 from labpool.domain.catalogue import Catalogue, Limits, UserLimit
 from labpool.domain.inventory import Inventory
 from labpool.domain.plans import BreakCause, BrokenPromise, Plan
@@ -33,6 +34,8 @@ from tests.service.sending import (
 )
 from tests.service.sending import lab as lab_with_mail
 from tests.service.test_api import ACCESS, READ, WRITE
+
+pytestmark = pytest.mark.once
 
 __all__ = ["box", "hook", "lab_with_mail", "ports", "sending_lab"]
 

@@ -15,6 +15,7 @@ from labpool.service.in_line import leave_line, say_ready
 from tests.real_hub import wait_until
 from tests.service.lab import SLEEP, Lab, process_of
 
+pytestmark = pytest.mark.once
 NewUser = Callable[[], str]
 
 

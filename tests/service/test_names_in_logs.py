@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.ports import free_ports
 from tests.service.pool_process import PoolProcess
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.once]
 NAME = "augusta"
 
 

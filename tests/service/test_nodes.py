@@ -13,6 +13,7 @@ from labpool.domain.inventory import Condition
 from tests.real_hub import wait_until
 from tests.service.lab import Lab
 
+pytestmark = pytest.mark.once
 NewUser = Callable[[], str]
 Turn = Callable[..., None]
 

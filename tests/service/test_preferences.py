@@ -16,6 +16,8 @@ from tests.service.receivers import Hook, Mailbox
 from tests.service.sending import MINUTE, address, box, granted_after_waiting, hook, lab, ports, sending_lab, signed
 from tests.service.test_api import ACCESS, READ, WRITE
 
+pytestmark = pytest.mark.once
+
 __all__ = ["box", "hook", "lab", "ports", "sending_lab"]
 
 NewUser = Callable[[], str]

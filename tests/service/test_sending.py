@@ -35,6 +35,8 @@ from tests.service.sending import (
     with_hook,
 )
 
+pytestmark = pytest.mark.once
+
 __all__ = ["box", "hook", "lab", "ports", "sending_lab"]
 
 NewUser = Callable[[], str]

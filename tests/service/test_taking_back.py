@@ -13,6 +13,7 @@ from tests.real_hub import wait_until
 from tests.service.lab import Lab
 from tests.service.running_pool import POOL_YAML, server_path
 
+pytestmark = pytest.mark.once
 NewUser = Callable[[], str]
 LENT = """
   vision:

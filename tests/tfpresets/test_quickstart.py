@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from tests.tfpresets.environments import leased_environment, plain_environment
 from tests.tfpresets.scalars import read_scalars
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.once]
 
 NOTEBOOK = Path(__file__).parents[2] / "notebook_images" / "welcome" / "quickstart.ipynb"
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 
 from labpool.domain.fallbacks import fallbacks
 from labpool.domain.inventory import LOST, Condition
@@ -45,7 +46,7 @@ def keep(world: World, line: Sequence[Ticket], slots: dict[str, Slot], now: date
     """Look through the stored slots of the tickets in `line`, in that order."""
     keeper = _Keeper(world, now)
     placed = [ticket for ticket in line if ticket.id in slots]
-    if not keeper.keep_all(placed, slots):
+    if placed and not keeper.keep_all(placed, slots):
         for ticket in placed:
             keeper.keep(ticket, slots[ticket.id])
     keeper.keep_fallbacks(fallbacks(world, now))
@@ -55,20 +56,30 @@ def keep(world: World, line: Sequence[Ticket], slots: dict[str, Slot], now: date
 class _Keeper:
     """The stored places one after another, each beside those before it: with the turnover margins and without.
 
-    Without them is how a grant that came a little late disturbs nobody; with them is how a place is moved.
+    Without them is how a grant that came a little late disturbs nobody; with them is how a place is moved. Both are
+    costly to make, so neither is made before it is needed.
     """
 
     def __init__(self, world: World, now: datetime) -> None:
         self.kept = Kept()
         self._world = world
         self._now = now
-        self._exact = Schedule(world, now, margin=now - now)
-        self._spaced = Schedule(world, now)
         self._not_booked: list[tuple[Need, Slot, int]] = []
-        self._overrunning = self._exact.overrunning()
         self._out_of_service = {n.name for n in world.inventory.nodes if n.condition is not Condition.SERVING}
         self._returned_nodes = _returned_nodes(world)
         self._returned = _leases_on(self._returned_nodes, world)
+
+    @cached_property
+    def _exact(self) -> Schedule:
+        return Schedule(self._world, self._now, margin=timedelta(0))
+
+    @cached_property
+    def _spaced(self) -> Schedule:
+        return Schedule(self._world, self._now)
+
+    @cached_property
+    def _overrunning(self) -> frozenset[str]:
+        return self._exact.overrunning()
 
     def keep_all(self, line: Sequence[Ticket], slots: dict[str, Slot]) -> bool:
         """Keep all at once, which is fast; whether all stand as they are."""
@@ -131,7 +142,7 @@ class _Keeper:
         return found is not None
 
     def _late(self, slot: Slot) -> bool:
-        return self._now > slot.start + self._spaced.margin
+        return self._now > slot.start + self._world.catalogue.queue.turnover
 
     def _as_of_now(self, need: Need, slot: Slot) -> Place:
         """Where a slot would be if its ticket started as planned, or now if that time has come."""
