@@ -52,6 +52,18 @@ def test_a_larger_quantile_is_never_shorter(used: timedelta):
     assert all(used < each <= HOUR for each in found)
 
 
+def test_runs_that_asked_for_about_as_many_hours_say_most():
+    lengths = observed(0.9)
+    for _ in range(40):
+        lengths.observe("lin", "gpu-1", 24 * HOUR, 0.05 * 24 * HOUR)
+    assert lengths.quantile(0.5, "lin", "gpu-1", HOUR) == 0.9 * HOUR
+    assert lengths.quantile(0.5, "lin", "gpu-1", 20 * HOUR) == 0.05 * 20 * HOUR
+
+
+def test_without_runs_of_a_profile_those_of_others_say_how_long_one_lasts():
+    assert observed(0.6).quantile(0.5, "ada", "gpu-4", HOUR) == 0.6 * HOUR
+
+
 def waiting_behind_one(hours: float) -> World:
     world = World(ONE, catalogue(), (ticket("next"),), (lease("busy", "n1-0", until=hours),))
     return follow(world, plan(world, at(0)), at(0))
@@ -69,6 +81,30 @@ def test_no_estimate_is_later_than_the_promise():
     world = waiting_behind_one(2)
     assert likely_starts(world, lengths, "gpu", at(0)) == {"next": at(2) + MINUTE}
     assert likely_starts(world, lengths, "gpu", at(1.9)) == {"next": at(2) + MINUTE}
+
+
+def waiting_for_two(hours: float) -> World:
+    """One of two devices is in use for two hours, "pair" is promised both, and "next" wants the one that is free."""
+    waiting = (ticket("pair", user="bert", gpus=2), ticket("next", hours=hours, asked=0.1))
+    world = World(TWO, catalogue(), waiting, (lease("busy", "n1-0", until=2),))
+    return follow(world, plan(world, at(0.1)), at(0.1))
+
+
+def likely_of_two(hours: float, part: float) -> dict[str, float]:
+    lengths = RunLengths()
+    for _ in range(400):
+        for user, profile in (("lin", ""), ("ada", "gpu-1"), ("bert", "gpu-2")):
+            lengths.observe(user, profile, HOUR, part * HOUR)
+    found = likely_starts(waiting_for_two(hours), lengths, "gpu", at(0.1))
+    return {name: round((start - at(0)) / HOUR, 1) for name, start in found.items()}
+
+
+def test_a_device_that_is_kept_for_a_promised_place_is_free_for_nobody_who_could_be_in_its_way():
+    assert likely_of_two(hours=8, part=1.0) == {"pair": 2.0, "next": 4.0}
+
+
+def test_a_place_is_kept_until_what_was_in_its_way_has_ended_early():
+    assert likely_of_two(hours=8, part=0.5) == {"pair": 1.0, "next": 2.0}
 
 
 def test_an_owner_likely_starts_when_what_is_borrowed_was_taken_back():

@@ -112,6 +112,7 @@ def test_pages_of_the_trail_follow_each_other_by_their_cursors(robotics: Robotic
         pages.append([row["number"] for row in page["rows"]])
         cursor = page["cursor"]
     numbers = [row["number"] for row in audited(robotics, f"?ticket={ticket}")]
+    numbers = [number for number in numbers if number <= pages[0][0]]  # what happened since is on no page
     assert len(numbers) > 1
     assert pages == [[number] for number in numbers]
     for wrong, reason in (
