@@ -82,8 +82,7 @@ class Scene:
         self.caps = {ticket.id: needs.of(ticket).caps for ticket in self.waiting}
         self.amounts = {name: _amounts(caps) for name, caps in self.caps.items()}
         self.lanes = _lanes(self.waiting)
-        waiting = {ticket.id: ticket for ticket in self.waiting}
-        self.places = [(slot, waiting[slot.ticket]) for slot in world.slots if slot.ticket in waiting]
+        self.places = [(slot, self.tickets[slot.ticket]) for slot in world.slots if slot.ticket in self.caps]
         self.weights = {project: world.catalogue.weight_of(project) for project in {t.project for t in self.waiting}}
 
     def likely_end(self, lease: Lease, chance: Random) -> datetime:
@@ -118,14 +117,14 @@ class Forecast:
         self.held: Counter[Key] = Counter()
         self.use = {project: scene.world.usage.of(project, self.now) for project in scene.world.catalogue.projects}
         self.ends: list[_End] = []
-        self.kept = KeptPlaces(scene.places, self.free, self.margin)
+        self.kept = KeptPlaces(scene.places, dict(self.free), self.margin)
         self.lanes = {key: list(lane) for key, lane in scene.lanes.items()}
         for lease in scene.world.counted:
             nodes = Counter(scene.node_of[device] for device in lease.devices if device in scene.node_of)
             held = len(lease.devices)
             amounts = ((("user", lease.user), held), (("project", lease.project, lease.flavour), held))
-            asked = max(lease.ends, self.now)
-            self._hold(_End(scene.likely_end(lease, chance), next(self.numbers), amounts, tuple(nodes.items()), asked))
+            likely, asked = scene.likely_end(lease, chance), max(lease.ends, self.now)
+            self._hold(_End(likely, next(self.numbers), amounts, tuple(nodes.items()), asked), self.now)
             self._use(lease.project, lease.flavour, held, lease.ends - lease.starts)
 
     def play(self) -> dict[str, datetime]:
@@ -140,7 +139,7 @@ class Forecast:
                 self.held[key] -= amount
             for node, devices in ended.nodes:
                 self.free[node] += devices
-                self.kept.take(node, -devices, ended.asked)
+                self.kept.take(node, ended.at, ended.asked, -devices)
             if not self.ends or self.ends[0].at > ended.at:
                 self._start(max(ended.at + self.margin, self.now), found)
         return found
@@ -176,23 +175,22 @@ class Forecast:
         caps = self.scene.caps[ticket.id]
         if not fitting or any(self.held[cap.key] + cap.amount > cap.most for cap in caps):
             return None
-        until = at + ticket.duration
-        return next((node for _, node in sorted(fitting) if self.kept.allow(ticket, node, until)), None)
+        return next((node for _, node in sorted(fitting) if self.kept.allow(ticket, node, at)), None)
 
     def _run(self, ticket: Ticket, node: str, at: datetime) -> None:
         """Let a ticket start there and then, and leave its place."""
         self.kept.leave(ticket.id)
         length = self.scene.lengths.quantile(self.chance.random(), ticket.user, ticket.profile, ticket.duration)
         amounts, nodes = self.scene.amounts[ticket.id], ((node, ticket.gpus),)
-        self._hold(_End(at + length, next(self.numbers), amounts, nodes, at + ticket.duration))
+        self._hold(_End(at + length, next(self.numbers), amounts, nodes, at + ticket.duration), at)
 
-    def _hold(self, until: _End) -> None:
-        for key, amount in until.amounts:
+    def _hold(self, end: _End, start: datetime) -> None:
+        for key, amount in end.amounts:
             self.held[key] += amount
-        for node, devices in until.nodes:
+        for node, devices in end.nodes:
             self.free[node] -= devices
-            self.kept.take(node, devices, until.asked)
-        heappush(self.ends, until)
+            self.kept.take(node, start, end.asked, devices)
+        heappush(self.ends, end)
 
     def _use(self, project: str, flavour: str, devices: int, duration: timedelta) -> None:
         hours = booked_hours(devices, self.scene.world.catalogue.charge_of(flavour), duration)

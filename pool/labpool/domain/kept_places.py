@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from labpool.domain.leases import Slot
 from labpool.domain.tickets import Ticket
-
-
-@dataclass(slots=True)
-class _Kept:
-    """A place, how many devices it takes, and how many are left beside it when it begins."""
-
-    slot: Slot
-    gpus: int
-    left: int = 0
+from labpool.domain.timeline import Timeline
 
 
 class KeptPlaces:
-    """The places of those who have not started yet, beside the devices that leases hold for the hours asked for.
+    """The places of those who have not started yet, beside what runs hold for the hours asked for.
 
     Args:
         places: Slots, each with the ticket that holds it.
@@ -29,44 +21,33 @@ class KeptPlaces:
     """
 
     def __init__(self, places: Iterable[tuple[Slot, Ticket]], devices: Mapping[str, int], margin: timedelta) -> None:
-        self._margin = margin
-        kept = [_Kept(slot, ticket.gpus, devices.get(slot.node, 0)) for slot, ticket in places]
-        self._places = sorted(kept, key=lambda place: (place.slot.start, place.slot.ticket))
-        self._of = {place.slot.ticket: place for place in self._places}
-        for place in self._places:
-            place.left -= sum(other.gpus for other in self._places if self._is_beside(other, place))
+        self._devices, self._margin = devices, margin
+        self._taken: defaultdict[str, Timeline] = defaultdict(Timeline)
+        self._places: dict[str, tuple[Slot, int]] = {}
+        for slot, ticket in places:
+            self._keep(slot, ticket.gpus)
 
-    def take(self, node: str, devices: int, until: datetime) -> None:
-        """Note that devices of a node are in use until then; fewer than none are given back."""
-        for place in self._places:
-            if place.slot.start >= until + self._margin:
-                break
-            if place.slot.node == node:
-                place.left -= devices
+    def take(self, node: str, start: datetime, end: datetime, devices: int) -> None:
+        """Note that so many devices of a node are in use; fewer than none are given back."""
+        self._taken[node].take(start, end + self._margin, devices)
 
     def leave(self, ticket: str) -> None:
         """Keep a ticket's place no longer, if it has one."""
-        own = self._of.pop(ticket, None)
-        if own is None:
-            return
-        self._places.remove(own)
-        for place in self._places:
-            if self._is_beside(own, place):
-                place.left += own.gpus
+        if ticket in self._places:
+            slot, gpus = self._places.pop(ticket)
+            self.take(slot.node, slot.start, slot.end, -gpus)
 
-    def allow(self, ticket: Ticket, node: str, until: datetime) -> bool:
-        """Whether a ticket that runs on a node until then is in nobody's way."""
-        own = self._of.get(ticket.id)
-        for place in self._places:
-            if place.slot.start >= until + self._margin:
-                break
-            if place.slot.node != node or place is own:
-                continue
-            if place.left + (own.gpus if own and self._is_beside(own, place) else 0) < ticket.gpus:
-                return False
-        return True
+    def allow(self, ticket: Ticket, node: str, start: datetime) -> bool:
+        """Whether a ticket that runs on a node from then on is in nobody's way, its own place not counted."""
+        own = self._places.get(ticket.id)
+        if own:
+            self.leave(ticket.id)
+        room = self._devices[node] - ticket.gpus
+        allowed = self._taken[node].fits(room, start, start + ticket.duration + self._margin)
+        if own:
+            self._keep(*own)
+        return allowed
 
-    def _is_beside(self, other: _Kept, place: _Kept) -> bool:
-        """Whether the other place takes devices of the same node when this one begins; each is beside itself."""
-        one, begins = other.slot, place.slot.start
-        return one.node == place.slot.node and one.start <= begins < one.end + self._margin
+    def _keep(self, slot: Slot, gpus: int) -> None:
+        self._places[slot.ticket] = slot, gpus
+        self.take(slot.node, slot.start, slot.end, gpus)

@@ -11,6 +11,37 @@ depends_on = None
 
 def upgrade() -> None:
     """Go to this schema."""
+    _create_audit()
+    _create_tickets()
+    _create_leases()
+    _create_notices()
+    _create_slots()
+    _create_leased_devices()
+
+
+def downgrade() -> None:
+    """Go back to the schema before."""
+    op.drop_index("one_live_lease_a_device", table_name="leased_devices")
+
+    op.drop_table("leased_devices")
+    op.drop_table("slots")
+    op.drop_index("one_notice_a_key", table_name="notices")
+
+    op.drop_table("notices")
+    op.drop_index("one_live_lease", table_name="leases")
+    op.drop_index("ix_leases_ticket", table_name="leases")
+
+    op.drop_table("leases")
+    op.drop_index("tickets_by_state", table_name="tickets")
+    op.drop_index("one_open_ticket", table_name="tickets")
+
+    op.drop_table("tickets")
+    op.drop_index("ix_audit_ticket", table_name="audit")
+
+    op.drop_table("audit")
+
+
+def _create_audit() -> None:
     op.create_table(
         "audit",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
@@ -23,6 +54,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_ticket", "audit", ["ticket"], unique=False)
 
+
+def _create_tickets() -> None:
     op.create_table(
         "tickets",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -55,6 +88,8 @@ def upgrade() -> None:
     )
     op.create_index("tickets_by_state", "tickets", ["state"], unique=False)
 
+
+def _create_leases() -> None:
     op.create_table(
         "leases",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
@@ -87,6 +122,8 @@ def upgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
     )
 
+
+def _create_notices() -> None:
     op.create_table(
         "notices",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
@@ -104,6 +141,8 @@ def upgrade() -> None:
     )
     op.create_index("one_notice_a_key", "notices", ["ticket", "key"], unique=True)
 
+
+def _create_slots() -> None:
     op.create_table(
         "slots",
         sa.Column("ticket", sa.String(length=32), nullable=False),
@@ -116,6 +155,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("ticket"),
     )
+
+
+def _create_leased_devices() -> None:
     op.create_table(
         "leased_devices",
         sa.Column("lease", sa.Integer(), nullable=False),
@@ -136,25 +178,3 @@ def upgrade() -> None:
         sqlite_where=sa.text("live"),
         postgresql_where=sa.text("live"),
     )
-
-
-def downgrade() -> None:
-    """Go back to the schema before."""
-    op.drop_index("one_live_lease_a_device", table_name="leased_devices")
-
-    op.drop_table("leased_devices")
-    op.drop_table("slots")
-    op.drop_index("one_notice_a_key", table_name="notices")
-
-    op.drop_table("notices")
-    op.drop_index("one_live_lease", table_name="leases")
-    op.drop_index("ix_leases_ticket", table_name="leases")
-
-    op.drop_table("leases")
-    op.drop_index("tickets_by_state", table_name="tickets")
-    op.drop_index("one_open_ticket", table_name="tickets")
-
-    op.drop_table("tickets")
-    op.drop_index("ix_audit_ticket", table_name="audit")
-
-    op.drop_table("audit")
